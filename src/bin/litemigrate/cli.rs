@@ -1,0 +1,743 @@
+//! argv becomes a [`Command`]; the help is made from the same tables.
+//!
+//! Only records what was typed. Opens nothing, reads no environment, prints
+//! nothing: `--help` works on a broken machine.
+
+use lexopt::{Arg, Parser, ValueExt};
+use litemigrate::OutOfOrder;
+use litemigrate::create::Numbering;
+use litemigrate::rusqlite;
+use litemigrate::text::escape;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The commands by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    Up,
+    Status,
+    Check,
+    New,
+    Help,
+}
+
+struct CommandHelp {
+    name: Name,
+    word: &'static str,
+    operand: &'static str,
+    summary: &'static str,
+    about: &'static str,
+}
+
+const COMMANDS: &[CommandHelp] = &[
+    CommandHelp {
+        name: Name::Up,
+        word: "up",
+        operand: "",
+        summary: "apply every pending migration (the default)",
+        about: "Applies every pending migration, in the order of the versions. Each script and its\nrow in _sqlx_migrations are one transaction: applied whole, or not at all. Before\nanything is written, every file is checked against the history, and everything\nthat is wrong is reported. With nothing to do it writes nothing, and prints\nnothing unless stdout is a terminal.",
+    },
+    CommandHelp {
+        name: Name::Status,
+        word: "status",
+        operand: "",
+        summary: "list every migration and its state",
+        about: "Lists every version of the files and of the history: pending, applied, modified\n(edited after it was applied), missing (applied, but the file is gone) or failed\n(left half done by another tool). Writes nothing.",
+    },
+    CommandHelp {
+        name: Name::Check,
+        word: "check",
+        operand: "",
+        summary: "answer by exit code: is the database up to date?",
+        about: "Exits 0 if nothing is pending and nothing is wrong, 3 if migrations are pending,\n4 if the database is newer than the files, 65 if they disagree. Writes nothing.",
+    },
+    CommandHelp {
+        name: Name::New,
+        word: "new",
+        operand: " NAME",
+        summary: "create the next migration file",
+        about: "Creates the next migration file and prints its name. It is numbered as the others\nare: the next number (0007_) where they are sequential, else a UTC timestamp.",
+    },
+    CommandHelp {
+        name: Name::Help,
+        word: "help",
+        operand: " [TOPIC]",
+        summary: "explain a command, `exit-codes`, or `files`",
+        about: "Explains a command, `exit-codes`, or `files`.",
+    },
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Id {
+    ConfigDir,
+    Migrations,
+    Database,
+    To,
+    LockWait,
+    OutOfOrder,
+    AllowMissing,
+    AllowNewer,
+    NoCreate,
+    Optional,
+    Sequential,
+    Timestamp,
+    Reversible,
+    Quiet,
+    Verbose,
+    Json,
+    Color,
+    Help,
+    Version,
+}
+
+struct Flag {
+    id: Id,
+    short: Option<char>,
+    long: &'static str,
+    value: Option<&'static str>,
+    /// The commands that know it; none means all.
+    commands: &'static [Name],
+    help: &'static str,
+}
+
+const LOOKING: &[Name] = &[Name::Up, Name::Status, Name::Check];
+const JUDGING: &[Name] = &[Name::Up, Name::Check];
+const UP: &[Name] = &[Name::Up];
+const NEW: &[Name] = &[Name::New];
+
+const fn flag(
+    id: Id,
+    short: Option<char>,
+    long: &'static str,
+    value: Option<&'static str>,
+    commands: &'static [Name],
+    help: &'static str,
+) -> Flag {
+    Flag {
+        id,
+        short,
+        long,
+        value,
+        commands,
+        help,
+    }
+}
+
+const FLAGS: &[Flag] = &[
+    flag(
+        Id::Migrations,
+        Some('m'),
+        "migrations",
+        Some("DIR"),
+        &[],
+        "the folder of scripts [<config-dir>/migrations]",
+    ),
+    flag(
+        Id::Database,
+        Some('D'),
+        "database",
+        Some("PATH|URL"),
+        LOOKING,
+        "the database [$DATABASE_URL, ./sqlpage.db, <config-dir>/sqlpage.db]",
+    ),
+    flag(
+        Id::ConfigDir,
+        Some('d'),
+        "config-dir",
+        Some("DIR"),
+        &[],
+        "SQLPage's configuration [$CONFIGURATION_DIRECTORY, ./sqlpage]",
+    ),
+    flag(
+        Id::To,
+        None,
+        "to",
+        Some("VERSION"),
+        UP,
+        "stop after this version",
+    ),
+    flag(
+        Id::LockWait,
+        None,
+        "lock-wait",
+        Some("SECONDS"),
+        LOOKING,
+        "how long to wait for a locked database [5]",
+    ),
+    flag(
+        Id::OutOfOrder,
+        None,
+        "out-of-order",
+        Some("warn|allow|refuse"),
+        JUDGING,
+        "pending below the newest applied version [warn]",
+    ),
+    flag(
+        Id::AllowMissing,
+        None,
+        "allow-missing",
+        None,
+        JUDGING,
+        "applied versions may have no file",
+    ),
+    flag(
+        Id::AllowNewer,
+        None,
+        "allow-newer",
+        None,
+        JUDGING,
+        "the database may be newer than the files",
+    ),
+    flag(
+        Id::NoCreate,
+        None,
+        "no-create",
+        None,
+        LOOKING,
+        "the database must exist",
+    ),
+    flag(
+        Id::Optional,
+        None,
+        "optional",
+        None,
+        LOOKING,
+        "a missing folder of scripts is success",
+    ),
+    flag(
+        Id::Sequential,
+        None,
+        "sequential",
+        None,
+        NEW,
+        "number as 0001, 0002 …",
+    ),
+    flag(
+        Id::Timestamp,
+        None,
+        "timestamp",
+        None,
+        NEW,
+        "number as YYYYMMDDHHMMSS, UTC",
+    ),
+    flag(
+        Id::Reversible,
+        None,
+        "reversible",
+        None,
+        NEW,
+        "create .up.sql and .down.sql",
+    ),
+    flag(
+        Id::Quiet,
+        Some('q'),
+        "quiet",
+        None,
+        &[],
+        "print errors only",
+    ),
+    flag(
+        Id::Verbose,
+        Some('v'),
+        "verbose",
+        None,
+        &[],
+        "say what is used, and when there is nothing to do",
+    ),
+    flag(
+        Id::Json,
+        None,
+        "json",
+        None,
+        &[],
+        "print one JSON object on stdout",
+    ),
+    flag(
+        Id::Color,
+        None,
+        "color",
+        Some("auto|always|never"),
+        &[],
+        "colours [auto]",
+    ),
+    flag(
+        Id::Help,
+        Some('h'),
+        "help",
+        None,
+        &[],
+        "short help; --help: long help",
+    ),
+    flag(
+        Id::Version,
+        Some('V'),
+        "version",
+        None,
+        &[],
+        "print the versions of litemigrate and SQLite",
+    ),
+];
+
+const EXIT_CODES: &str = "\
+   0  done, or nothing to do
+   1  a migration script failed and was rolled back
+   3  check: migrations are pending
+   4  the database is newer than the files (a downgrade)
+  64  the command line is wrong
+  65  a script or its name is unusable, or files and history disagree
+  66  no such migrations directory, or no such database where one must exist
+  70  litemigrate itself is at fault: please report it
+  73  the database or the new migration cannot be created
+  74  input/output error, disk full, database damaged
+  75  locked or out of time: trying again may help
+  77  no permission, read-only
+  78  the configuration is wrong
+";
+
+const FILES: &str = "\
+A migration is a file <version>_<name>.sql: 0001_create_users.sql, 20260131120000_x.sql.
+The version is a number, and every version has one file; they are applied in the
+order of the numbers. <version>_<name>.up.sql is the same; .down.sql undoes it.
+
+Each script runs in one transaction, and BEGIN and COMMIT in it do nothing. What
+cannot run in a transaction (VACUUM, PRAGMA journal_mode=WAL) goes into a file that
+starts with exactly `-- no-transaction`.
+
+A script that was applied is never edited: its SHA-384 is in the table
+_sqlx_migrations, which SQLPage and sqlx read and write too. To change something,
+add a new migration. In Git, add `*.sql -text` to .gitattributes.
+";
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What was typed.
+#[derive(Debug, Default)]
+pub struct Arguments {
+    pub command: Command,
+    pub config_dir: Option<PathBuf>,
+    pub migrations: Option<PathBuf>,
+    pub database: Option<OsString>,
+    pub to: Option<i64>,
+    pub lock_wait: Option<Duration>,
+    pub policy: litemigrate::Policy,
+    pub no_create: bool,
+    pub optional: bool,
+    pub numbering: Numbering,
+    pub reversible: bool,
+    pub quiet: bool,
+    pub verbose: bool,
+    pub json: bool,
+    pub color: Color,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Command {
+    #[default]
+    Up,
+    Status,
+    Check,
+    New(String),
+    /// Print this text.
+    Print(String),
+}
+
+impl Command {
+    /// The word that names it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Status => "status",
+            Self::Check => "check",
+            Self::New(_) => "new",
+            Self::Print(_) => "help",
+        }
+    }
+}
+
+/// Reads the arguments, without the program's name. The error is a sentence.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, String> {
+    let mut parser = Parser::from_args(arguments);
+    let mut parsed = Arguments::default();
+    let mut command: Option<&CommandHelp> = None;
+    let mut operands: Vec<String> = Vec::new();
+    let mut used: Vec<&Flag> = Vec::new();
+    // Whether long help is wanted, once any help is.
+    let mut help: Option<bool> = None;
+    while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+        let (flag, is_long) = match argument {
+            Arg::Value(value) => {
+                let word = value
+                    .string()
+                    .map_err(|error| escape(&error.to_string()).into_owned())?;
+                if command.is_some() {
+                    operands.push(word);
+                } else {
+                    command = Some(find_command(&word)?);
+                }
+                continue;
+            }
+            Arg::Short(short) => (
+                find_flag(&short.to_string(), |flag| flag.short == Some(short))?,
+                false,
+            ),
+            Arg::Long(long) => (find_flag(long, |flag| flag.long == long)?, true),
+        };
+        used.push(flag);
+        match flag.id {
+            Id::Help => help = Some(help.unwrap_or(false) || is_long),
+            Id::Version => parsed.command = Command::Print(version()),
+            _ => set(&mut parsed, flag, &mut parser)?,
+        }
+    }
+    let help_text = help.map(|long| match command {
+        Some(command) => command_help(command),
+        None => general_help(long),
+    });
+    if let Some(text) = help_text {
+        parsed.command = Command::Print(text);
+    }
+    if matches!(parsed.command, Command::Print(_)) {
+        return Ok(parsed);
+    }
+    let command = command.unwrap_or(&COMMANDS[0]);
+    if let Some(flag) = used
+        .iter()
+        .find(|flag| !flag.commands.is_empty() && !flag.commands.contains(&command.name))
+    {
+        return Err(format!(
+            "--{} does not go with the command {}",
+            flag.long, command.word
+        ));
+    }
+    parsed.command = make_command(command, operands)?;
+    Ok(parsed)
+}
+
+fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
+    let found = COMMANDS.iter().find(|command| command.word == word);
+    found.ok_or_else(|| {
+        unknown(
+            "command",
+            "",
+            word,
+            COMMANDS.iter().map(|command| command.word),
+        )
+    })
+}
+
+fn find_flag(word: &str, is_it: impl Fn(&Flag) -> bool) -> Result<&'static Flag, String> {
+    let found = FLAGS.iter().find(|flag| is_it(flag));
+    let dashes = if word.chars().count() == 1 { "-" } else { "--" };
+    found.ok_or_else(|| unknown("option", dashes, word, FLAGS.iter().map(|flag| flag.long)))
+}
+
+fn make_command(command: &CommandHelp, operands: Vec<String>) -> Result<Command, String> {
+    let mut operands = operands.into_iter();
+    let first = operands.next();
+    let made = match (command.name, first) {
+        (Name::New, None) => {
+            return Err("new needs a name: litemigrate new \"create users\"".to_owned());
+        }
+        (Name::New, Some(name)) if name.is_empty() => {
+            return Err("new needs a name that is not empty".to_owned());
+        }
+        (Name::New, Some(name)) => Command::New(name),
+        (Name::Help, topic) => Command::Print(help_on(topic.as_deref())?),
+        (Name::Up | Name::Status | Name::Check, Some(operand)) => {
+            return Err(format!(
+                "{} takes no operand, and '{}' is one",
+                command.word,
+                escape(&operand)
+            ));
+        }
+        (Name::Up, None) => Command::Up,
+        (Name::Status, None) => Command::Status,
+        (Name::Check, None) => Command::Check,
+    };
+    match operands.next() {
+        Some(operand) => Err(format!(
+            "'{}' is one operand too many (quote a name with spaces)",
+            escape(&operand)
+        )),
+        None => Ok(made),
+    }
+}
+
+/// Records a flag that is neither help nor version, reading its value if it has one.
+fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), String> {
+    let value = match flag.value {
+        Some(_) => parser
+            .value()
+            .map_err(|_| format!("--{} needs a value", flag.long))?,
+        None => OsString::new(),
+    };
+    let wrong = |expected: &str| {
+        let typed = value.to_string_lossy();
+        format!(
+            "--{} must be {expected}, not '{}'",
+            flag.long,
+            escape(&typed)
+        )
+    };
+    let text = value.to_str().unwrap_or_default();
+    match flag.id {
+        Id::ConfigDir => parsed.config_dir = Some(not_empty(flag, value)?.into()),
+        Id::Migrations => parsed.migrations = Some(not_empty(flag, value)?.into()),
+        Id::Database => parsed.database = Some(not_empty(flag, value)?),
+        Id::To => parsed.to = Some(text.parse().map_err(|_| wrong("a version, such as 7"))?),
+        Id::LockWait => {
+            parsed.lock_wait = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?)
+        }
+        Id::OutOfOrder => {
+            parsed.policy.out_of_order = match text {
+                "warn" => OutOfOrder::Warn,
+                "allow" => OutOfOrder::Allow,
+                "refuse" => OutOfOrder::Refuse,
+                _ => return Err(wrong("warn, allow or refuse")),
+            };
+        }
+        Id::AllowMissing => parsed.policy.allow_missing = true,
+        Id::AllowNewer => parsed.policy.allow_newer = true,
+        Id::NoCreate => parsed.no_create = true,
+        Id::Optional => parsed.optional = true,
+        Id::Sequential => parsed.numbering = Numbering::Sequential,
+        Id::Timestamp => parsed.numbering = Numbering::Timestamp,
+        Id::Reversible => parsed.reversible = true,
+        Id::Quiet => parsed.quiet = true,
+        Id::Verbose => parsed.verbose = true,
+        Id::Json => parsed.json = true,
+        Id::Color => {
+            parsed.color = match text {
+                "auto" => Color::Auto,
+                "always" => Color::Always,
+                "never" => Color::Never,
+                _ => return Err(wrong("auto, always or never")),
+            };
+        }
+        Id::Help | Id::Version => {}
+    }
+    Ok(())
+}
+
+fn not_empty(flag: &Flag, value: OsString) -> Result<OsString, String> {
+    if value.is_empty() {
+        return Err(format!("--{} must not be empty", flag.long));
+    }
+    Ok(value)
+}
+
+/// Seconds, whole or decimal; SQLite counts milliseconds in 31 bits.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.parse().ok()?;
+    (0.0..=2_000_000.0)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
+}
+
+/// `there is no option --josn; did you mean --json?`
+fn unknown(
+    what: &str,
+    dashes: &str,
+    word: &str,
+    known: impl Iterator<Item = &'static str>,
+) -> String {
+    let nearest = known
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+        .min();
+    let hint = match nearest {
+        Some((_, candidate)) if word.len() > 1 => format!("did you mean {dashes}{candidate}?"),
+        _ => "see litemigrate --help".to_owned(),
+    };
+    format!("there is no {what} {dashes}{}; {hint}", escape(word))
+}
+
+/// How many characters must be changed, added or dropped to get from `a` to `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().take(40).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn version() -> String {
+    format!(
+        "litemigrate {} (SQLite {})\n",
+        env!("CARGO_PKG_VERSION"),
+        rusqlite::version()
+    )
+}
+
+fn help_on(topic: Option<&str>) -> Result<String, String> {
+    match topic {
+        None => Ok(general_help(true)),
+        Some("exit-codes") => Ok(EXIT_CODES.to_owned()),
+        Some("files") => Ok(FILES.to_owned()),
+        Some(word) => find_command(word).map(command_help),
+    }
+}
+
+fn general_help(long: bool) -> String {
+    let mut text = String::from(
+        "litemigrate applies SQL migration files to a SQLite database.\n\nUsage: litemigrate [COMMAND] [OPTIONS]\n\nCommands:\n",
+    );
+    for command in COMMANDS {
+        let usage = format!("{}{}", command.word, command.operand);
+        text.push_str(&format!("  {usage:<14} {}\n", command.summary));
+    }
+    text.push_str("\nOptions:\n");
+    push_flags(&mut text, FLAGS.iter());
+    if long {
+        text.push_str("\nFiles:\n\n");
+        text.push_str(FILES);
+        text.push_str("\nExit codes:\n\n");
+        text.push_str(EXIT_CODES);
+    } else {
+        text.push_str("\n`litemigrate help COMMAND` explains a command, --help tells more.\n");
+    }
+    text
+}
+
+fn command_help(command: &CommandHelp) -> String {
+    let mut text = format!(
+        "Usage: litemigrate {}{} [OPTIONS]\n\n{}\n\nOptions:\n",
+        command.word, command.operand, command.about
+    );
+    let known = |flag: &&Flag| flag.commands.is_empty() || flag.commands.contains(&command.name);
+    push_flags(&mut text, FLAGS.iter().filter(known));
+    text
+}
+
+fn push_flags(text: &mut String, flags: impl Iterator<Item = &'static Flag>) {
+    for flag in flags {
+        let short = flag
+            .short
+            .map_or(String::from("    "), |short| format!("-{short}, "));
+        let value = flag
+            .value
+            .map_or(String::new(), |value| format!(" {value}"));
+        let usage = format!("{short}--{}{value}", flag.long);
+        if usage.len() > 26 {
+            text.push_str(&format!("  {usage}\n{:28} {}\n", "", flag.help));
+        } else {
+            text.push_str(&format!("  {usage:<26} {}\n", flag.help));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS, Command, FLAGS, parse};
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    /// Every command line of up to four words out of a nasty vocabulary either
+    /// parses or says why not in one line.
+    #[test]
+    fn every_short_command_line_parses_or_says_why_not() {
+        let words: Vec<OsString> = [
+            "up",
+            "status",
+            "new",
+            "help",
+            "-",
+            "--",
+            "",
+            "--to",
+            "--to=x",
+            "-1",
+            "-vq",
+            "-d",
+            "-D=a",
+            "--json",
+            "--color=never",
+            "-h",
+            "--nonsense",
+        ]
+        .into_iter()
+        .map(OsString::from)
+        .chain([
+            OsString::from_vec(b"\xff\x1b".to_vec()),
+            OsString::from_vec(b"--\xff=".to_vec()),
+        ])
+        .collect();
+        let mut parsed = 0;
+        for number in 0..(words.len() + 1).pow(4) {
+            let line = (0..4).filter_map(|place| {
+                let choice = number / (words.len() + 1).pow(place) % (words.len() + 1);
+                words.get(choice).cloned()
+            });
+            match parse(line) {
+                Ok(_) => parsed += 1,
+                Err(message) => assert!(
+                    !message.is_empty() && !message.contains(['\n', '\u{1b}']),
+                    "{message:?}"
+                ),
+            }
+        }
+        assert!(parsed > 1000);
+    }
+
+    #[test]
+    fn a_bare_command_line_is_up() {
+        assert_eq!(parse([]).unwrap().command, Command::Up);
+    }
+
+    #[test]
+    fn a_typo_is_answered_with_the_nearest_word() {
+        let message = |word: &str| parse([OsString::from(word)]).unwrap_err();
+        assert_eq!(
+            message("stauts"),
+            "there is no command stauts; did you mean status?"
+        );
+        assert_eq!(
+            message("--josn"),
+            "there is no option --josn; did you mean --json?"
+        );
+        assert_eq!(
+            message("--databse=x"),
+            "there is no option --databse; did you mean --database?"
+        );
+        assert_eq!(
+            message("xyzzy"),
+            "there is no command xyzzy; see litemigrate --help"
+        );
+        assert_eq!(
+            message("-x"),
+            "there is no option -x; see litemigrate --help"
+        );
+    }
+
+    #[test]
+    fn help_fits_a_terminal_and_names_everything() {
+        let Command::Print(help) = parse([OsString::from("--help")]).unwrap().command else {
+            unreachable!()
+        };
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
+        assert!(COMMANDS.iter().all(|command| help.contains(command.word)));
+        assert!(
+            FLAGS
+                .iter()
+                .all(|flag| help.contains(&format!("--{}", flag.long)))
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! litemigrate applies SQL migration files to a SQLite database.
+//!
+//! argv in, text out, exit code. The only place that knows exit codes.
+
+mod cli;
+mod json;
+mod report;
+mod settings;
+
+use cli::{Arguments, Command};
+use litemigrate::apply::{refuse_problems, refuse_unknown_target};
+use litemigrate::database::{Access, look};
+use litemigrate::{
+    Cause, Directory, Error, Event, Options, Problem, create, history, plan, read_dir, up,
+};
+use report::Report;
+use settings::Settings;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// What a run came to, if nothing went wrong.
+enum Outcome {
+    Done,
+    Pending,
+}
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        let _ = writeln!(
+            io::stderr(),
+            "litemigrate: this is a bug in litemigrate, please report it: {info}"
+        );
+        std::process::exit(70);
+    }));
+    let arguments = match cli::parse(std::env::args_os().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(message) => return usage_error(&message),
+    };
+    let mut report = Report::new(&arguments);
+    let result = run(&arguments, &mut report);
+    if let Err(error) = &result {
+        report.failed(error);
+    }
+    let code = exit_code(&result);
+    report.finish(code);
+    ExitCode::from(code)
+}
+
+fn usage_error(message: &str) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let mut report = Report::new(&Arguments {
+        json,
+        ..Arguments::default()
+    });
+    report.usage(message);
+    report.finish(64);
+    ExitCode::from(64)
+}
+
+fn run(arguments: &Arguments, report: &mut Report) -> Result<Outcome, Error> {
+    match &arguments.command {
+        Command::Print(text) => {
+            report.print(text);
+            Ok(Outcome::Done)
+        }
+        Command::New(name) => {
+            let directory = settings::migrations(arguments);
+            let created =
+                create::create(&directory, name, arguments.numbering, arguments.reversible)?;
+            report.created(&created);
+            Ok(Outcome::Done)
+        }
+        Command::Up => {
+            let (settings, directory) = prepare(arguments, report)?;
+            run_up(arguments, &settings, &directory, report)
+        }
+        Command::Status | Command::Check => {
+            let (settings, directory) = prepare(arguments, report)?;
+            run_look(arguments, &settings, &directory, report)
+        }
+    }
+}
+
+/// Finds everything, and reads the folder: before the database is touched.
+fn prepare(arguments: &Arguments, report: &mut Report) -> Result<(Settings, Directory), Error> {
+    let settings = settings::resolve(arguments)?;
+    report.database(&settings.database.path);
+    report.using(&settings.migrations, &settings.database.path);
+    settings
+        .warnings
+        .iter()
+        .for_each(|warning| report.warning(warning));
+    let directory = match read_dir(&settings.migrations) {
+        Err(Error::Directory { source, .. })
+            if arguments.optional && source.kind() == io::ErrorKind::NotFound =>
+        {
+            Directory::default()
+        }
+        result => result?,
+    };
+    directory
+        .warnings
+        .iter()
+        .for_each(|warning| report.warning(warning));
+    Ok((settings, directory))
+}
+
+fn options(arguments: &Arguments) -> Options {
+    let defaults = Options::default();
+    Options {
+        policy: arguments.policy,
+        to: arguments.to,
+        lock_wait: arguments.lock_wait.unwrap_or(defaults.lock_wait),
+    }
+}
+
+fn run_up(
+    arguments: &Arguments,
+    settings: &Settings,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<Outcome, Error> {
+    let options = options(arguments);
+    let migrations = &directory.migrations;
+    refuse_unknown_target(migrations, options.to)?;
+    // Whether anything is to be done, and the newest version.
+    let judge = |history: &[litemigrate::AppliedMigration]| {
+        let plan = plan(migrations, history);
+        refuse_problems(&plan, &options.policy)?;
+        Ok((
+            plan.pending(options.to).next().is_some(),
+            plan.newest_applied(),
+        ))
+    };
+    let seen = look(
+        &settings.database,
+        Access::LookThenWrite,
+        options.lock_wait,
+        |connection| judge(&history::read(connection)?),
+    )?;
+    let (connection, to_do, newest) = match seen {
+        Some(((to_do, newest), connection)) => (connection, to_do, newest),
+        None => (None, judge(&[])?.0, None),
+    };
+    if !to_do {
+        report.up_done(0, newest);
+        return Ok(Outcome::Done);
+    }
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => settings.database.open_to_write()?,
+    };
+    let summary = up(
+        &mut connection,
+        migrations,
+        &options,
+        &mut |event| match event {
+            Event::Warning(warning) => report.warning(&warning),
+            Event::Applied(step) => report.applied(&step),
+        },
+    )?;
+    report.up_done(summary.applied, summary.newest);
+    Ok(Outcome::Done)
+}
+
+fn run_look(
+    arguments: &Arguments,
+    settings: &Settings,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<Outcome, Error> {
+    let options = options(arguments);
+    let seen = look(
+        &settings.database,
+        Access::Look,
+        options.lock_wait,
+        history::read,
+    )?;
+    let history = seen.map_or_else(Vec::new, |(history, _)| history);
+    let plan = plan(&directory.migrations, &history);
+    if arguments.command == Command::Status {
+        report.status(&plan);
+        return Ok(Outcome::Done);
+    }
+    refuse_problems(&plan, &arguments.policy)?;
+    plan.warnings(&arguments.policy, None)
+        .iter()
+        .for_each(|warning| report.warning(warning));
+    report.check(&plan);
+    if plan.pending(None).next().is_some() {
+        Ok(Outcome::Pending)
+    } else {
+        Ok(Outcome::Done)
+    }
+}
+
+/// The one conversion of what happened to the documented exit codes.
+fn exit_code(result: &Result<Outcome, Error>) -> u8 {
+    let error = match result {
+        Ok(Outcome::Done) => return 0,
+        Ok(Outcome::Pending) => return 3,
+        Err(error) => error,
+    };
+    match error {
+        Error::Script(script) => database_code(script.cause, 1),
+        Error::Refused { problems } => {
+            let newer = |problem: &Problem| matches!(problem, Problem::Newer { .. });
+            if problems.iter().all(newer) { 4 } else { 65 }
+        }
+        Error::NoSuchVersion { .. } => 64,
+        Error::Unusable { .. } | Error::Changed { .. } | Error::History { .. } => 65,
+        Error::NoDatabase { .. } => 66,
+        Error::Directory { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => 66,
+            io::ErrorKind::PermissionDenied => 77,
+            _ => 74,
+        },
+        Error::CannotCreate { .. } | Error::CannotCreateDatabase { .. } => 73,
+        Error::Database { cause, .. } => database_code(*cause, 74),
+        Error::Configuration { .. } => 78,
+    }
+}
+
+/// `statement` is the code for a statement that is at fault itself.
+fn database_code(cause: Cause, statement: u8) -> u8 {
+    match cause {
+        Cause::Statement => statement,
+        Cause::Busy => 75,
+        Cause::Storage => 74,
+        Cause::Permission | Cause::CannotOpen => 77,
+    }
+}

@@ -1,0 +1,519 @@
+//! What happened becomes lines for people, or one JSON object.
+//!
+//! Owns stdout and stderr. Failing to write to them is remembered by nobody: it
+//! must not stop a migration, and there is nowhere left to say it.
+
+use crate::cli::{Arguments, Color};
+use crate::json::Json;
+use litemigrate::error::{counted, shown};
+use litemigrate::text::escape;
+use litemigrate::{
+    Checksum, Error, Finding, Migration, Plan, Position, Problem, ScriptError, State, Step,
+};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How serious a line on stderr is, as syslog and journald number it.
+#[derive(Clone, Copy)]
+enum Severity {
+    Error = 3,
+    Warning = 4,
+}
+
+/// Collects what happened, and tells people at once.
+pub struct Report {
+    command: &'static str,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    out_is_terminal: bool,
+    color_out: bool,
+    color_err: bool,
+    journal: bool,
+    database: Option<PathBuf>,
+    /// The fields that only some commands have.
+    fields: Vec<(&'static str, Json)>,
+    applied: Vec<Json>,
+    warnings: Vec<Json>,
+    problems: Vec<Json>,
+    error: Option<Json>,
+}
+
+impl Report {
+    /// For a command line that was understood.
+    pub fn new(arguments: &Arguments) -> Self {
+        let out_is_terminal = io::stdout().is_terminal();
+        let color = |terminal: bool| match arguments.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let unset =
+                    |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
+                terminal
+                    && unset("NO_COLOR")
+                    && std::env::var_os("TERM").as_deref() != Some(OsStr::new("dumb"))
+            }
+        };
+        Self {
+            command: arguments.command.word(),
+            json: arguments.json,
+            quiet: arguments.quiet,
+            verbose: arguments.verbose,
+            out_is_terminal,
+            color_out: color(out_is_terminal),
+            color_err: color(io::stderr().is_terminal()),
+            journal: stderr_is_journal(),
+            database: None,
+            fields: Vec::new(),
+            applied: Vec::new(),
+            warnings: Vec::new(),
+            problems: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Names the database that the run is about.
+    pub fn database(&mut self, path: &Path) {
+        self.database = Some(path.to_owned());
+    }
+
+    /// What `--verbose` says about where things are.
+    pub fn using(&mut self, migrations: &Path, database: &Path) {
+        if self.verbose {
+            self.say(&format!("migrations: {}", shown(migrations)));
+            self.say(&format!("database: {}", shown(database)));
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if !self.json && !self.quiet {
+            let _ = writeln!(io::stdout().lock(), "{line}");
+        }
+    }
+
+    fn complain(&self, severity: Severity, line: &str) {
+        let color = match severity {
+            Severity::Error => 31,
+            Severity::Warning => 33,
+        };
+        if self.journal {
+            write_err(&format!("<{}>{line}", severity as u8));
+        } else if self.color_err {
+            write_err(&format!("\x1b[{color}mlitemigrate:\x1b[0m {line}"));
+        } else {
+            write_err(&format!("litemigrate: {line}"));
+        }
+    }
+
+    fn show(&self, position: &Position) {
+        let priority = if self.journal { "<3>" } else { "" };
+        for line in position.excerpt() {
+            write_err(&format!("{priority}{line}"));
+        }
+    }
+
+    /// Something that a person should know.
+    pub fn warning(&mut self, warning: &Finding) {
+        self.warnings.push(finding(warning));
+        if !self.quiet {
+            self.complain(Severity::Warning, &format!("warning: {warning}"));
+        }
+    }
+
+    /// A migration that was applied and is durable.
+    pub fn applied(&mut self, step: &Step<'_>) {
+        self.say(&format!(
+            "{} {} in {}",
+            self.colored("applied", 32),
+            escape(&step.migration.file_name()),
+            human(step.elapsed)
+        ));
+        if self.verbose {
+            self.say(&format!(
+                "  {}",
+                counted(step.statements, "statement", "statements")
+            ));
+        }
+        if self.json {
+            self.applied.push(Json::Object(vec![
+                ("version", Json::Integer(step.migration.version)),
+                (
+                    "description",
+                    Json::from(step.migration.description.as_str()),
+                ),
+                ("path", path(&step.migration.path)),
+                (
+                    "execution_ms",
+                    Json::Decimal(step.elapsed.as_secs_f64() * 1000.0),
+                ),
+                ("statements", Json::from(step.statements)),
+            ]));
+        }
+    }
+
+    /// The end of `up`.
+    pub fn up_done(&mut self, applied: usize, newest: Option<i64>) {
+        let at = match newest {
+            Some(version) => format!("the database is at version {version}"),
+            None => "the database holds no migration".to_owned(),
+        };
+        if applied > 0 {
+            self.say(&format!(
+                "{}; {at}",
+                counted(applied, "migration applied", "migrations applied")
+            ));
+        } else if self.out_is_terminal || self.verbose {
+            self.say(&format!("nothing to do; {at}"));
+        }
+        self.fields.push(("version", Json::from(newest)));
+    }
+
+    /// The table of `status`.
+    pub fn status(&mut self, plan: &Plan<'_>) {
+        if self.json {
+            let rows = plan.states.iter().map(state).collect();
+            self.fields.push(("migrations", Json::Array(rows)));
+            return;
+        }
+        let width = plan
+            .states
+            .iter()
+            .map(|state| state.version().to_string().len())
+            .max();
+        let width = width.unwrap_or(0).max("VERSION".len());
+        if !plan.states.is_empty() {
+            self.say(&format!(
+                "{:>width$}  {:<8}  {:<19}  MIGRATION",
+                "VERSION", "STATE", "APPLIED (UTC)"
+            ));
+        }
+        for state in &plan.states {
+            let when = state.row().map_or("", |row| row.installed_on.as_str());
+            let name = match (state.migration(), state.row()) {
+                (Some(migration), _) => escape(&migration.file_name()).into_owned(),
+                (None, Some(row)) => format!("({})", escape(&row.description)),
+                (None, None) => String::new(),
+            };
+            let color = match state {
+                State::Applied(..) => 32,
+                State::Pending(_) => 33,
+                State::Modified(..) | State::Missing(_) | State::Failed(..) => 31,
+            };
+            let padded = format!("{:<8}", state.name());
+            self.say(&format!(
+                "{:>width$}  {}  {:<19}  {name}",
+                state.version(),
+                self.colored(&padded, color),
+                escape(when)
+            ));
+        }
+        self.say(&summary(plan));
+    }
+
+    /// The verdict of `check`, if nothing is wrong.
+    pub fn check(&mut self, plan: &Plan<'_>) {
+        let pending: Vec<&Migration> = plan.pending(None).collect();
+        if self.json {
+            let rows = plan.states.iter().map(state).collect();
+            self.fields.push(("migrations", Json::Array(rows)));
+        }
+        if !pending.is_empty() {
+            let names: Vec<String> = pending
+                .iter()
+                .map(|m| escape(&m.file_name()).into_owned())
+                .collect();
+            self.say(&format!(
+                "{}: {}",
+                counted(
+                    names.len(),
+                    "migration is pending",
+                    "migrations are pending"
+                ),
+                names.join(", ")
+            ));
+        } else if self.out_is_terminal || self.verbose {
+            self.say("up to date");
+        }
+    }
+
+    /// A file that `new` created.
+    pub fn created(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            self.say(&format!("Migration file created: {}", shown(path)));
+        }
+        let created = paths.iter().map(|file| path(file)).collect();
+        self.fields.push(("created", Json::Array(created)));
+    }
+
+    /// A help text or a version.
+    pub fn print(&self, text: &str) {
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// A command line that was not understood.
+    pub fn usage(&mut self, message: &str) {
+        self.complain(Severity::Error, message);
+        self.error = Some(Json::Object(vec![
+            ("kind", Json::from("usage")),
+            ("message", Json::from(message)),
+        ]));
+    }
+
+    /// Why the run stopped.
+    pub fn failed(&mut self, error: &Error) {
+        match error {
+            Error::Unusable { findings, .. } => {
+                for found in findings {
+                    self.complain(Severity::Error, &found.to_string());
+                    found
+                        .position
+                        .iter()
+                        .for_each(|position| self.show(position));
+                    self.problems.push(finding(found));
+                }
+            }
+            Error::Refused { problems } => {
+                for problem in problems {
+                    self.complain(Severity::Error, &problem.to_string());
+                    self.problems.push(self::problem(problem));
+                }
+            }
+            _ => {}
+        }
+        self.complain(Severity::Error, &self.with_database(error));
+        if let Some(position) = error.position() {
+            self.show(position);
+        }
+        if let Error::Script(script) = error {
+            if let Some(remedy) = script.remedy {
+                self.complain(Severity::Error, &format!("remedy: {remedy}"));
+            }
+            self.complain(Severity::Error, &what_remains(script));
+        }
+        self.error = Some(self.error_object(error));
+    }
+
+    /// The error's sentence. SQLite tells no path that is not UTF-8; we know it.
+    fn with_database(&self, error: &Error) -> String {
+        match (error, &self.database) {
+            (
+                Error::Database { path, .. } | Error::History { database: path, .. },
+                Some(database),
+            ) if path.as_os_str().is_empty() => {
+                format!("{}{error}", shown(database))
+            }
+            _ => error.to_string(),
+        }
+    }
+
+    fn error_object(&self, error: &Error) -> Json {
+        let version = match error {
+            Error::Script(script) => Some(script.version),
+            Error::NoSuchVersion { version } => Some(*version),
+            _ => None,
+        };
+        Json::Object(vec![
+            ("kind", Json::from(error.kind())),
+            ("message", Json::from(self.with_database(error))),
+            ("path", error.path().map_or(Json::Null, path)),
+            (
+                "line",
+                error
+                    .position()
+                    .map_or(Json::Null, |position| Json::from(position.line)),
+            ),
+            (
+                "column",
+                error
+                    .position()
+                    .map_or(Json::Null, |position| Json::from(position.column)),
+            ),
+            ("version", Json::from(version)),
+        ])
+    }
+
+    fn colored(&self, text: &str, color: u8) -> String {
+        if self.color_out && !self.json {
+            format!("\x1b[{color}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// The end of the run: the JSON object, if one was asked for.
+    pub fn finish(self, exit: u8) {
+        if !self.json {
+            return;
+        }
+        let mut fields = vec![
+            ("format", Json::Integer(1)),
+            ("command", Json::from(self.command)),
+            (
+                "database",
+                self.database.as_deref().map_or(Json::Null, path),
+            ),
+            ("exit", Json::Integer(i64::from(exit))),
+        ];
+        fields.extend(self.fields);
+        fields.push(("applied", Json::Array(self.applied)));
+        fields.push(("problems", Json::Array(self.problems)));
+        fields.push(("warnings", Json::Array(self.warnings)));
+        fields.push(("error", self.error.unwrap_or(Json::Null)));
+        let _ = writeln!(io::stdout().lock(), "{}", Json::Object(fields));
+    }
+}
+
+/// One line in one system call, so that lines of several processes do not mix.
+fn write_err(line: &str) {
+    let _ = io::stderr()
+        .lock()
+        .write_all(format!("{line}\n").as_bytes());
+}
+
+/// What a failed script leaves behind.
+fn what_remains(script: &ScriptError) -> String {
+    let name = script.path.file_name().unwrap_or(script.path.as_os_str());
+    let name = name.to_string_lossy();
+    let name = escape(name.strip_suffix(".sql").unwrap_or(&name)).into_owned();
+    let at = match script.newest {
+        Some(version) => format!("the database is at version {version}"),
+        None => "the database holds no migration".to_owned(),
+    };
+    if script.rolled_back {
+        return format!("{name} was rolled back; {at}, unchanged by it");
+    }
+    let done = match script.statements_kept {
+        0 => "none of its statements is done".to_owned(),
+        1 => "its first statement is done and stays".to_owned(),
+        count => format!("its first {count} statements are done and stay"),
+    };
+    format!(
+        "{name} runs outside a transaction: {done}; {at}, and the next run starts the script again from its beginning"
+    )
+}
+
+fn summary(plan: &Plan<'_>) -> String {
+    let mut parts = Vec::new();
+    for name in ["applied", "pending", "modified", "missing", "failed"] {
+        let count = plan
+            .states
+            .iter()
+            .filter(|state| state.name() == name)
+            .count();
+        if count > 0 {
+            parts.push(format!("{count} {name}"));
+        }
+    }
+    match plan.states.len() {
+        0 => "no migrations".to_owned(),
+        count => format!(
+            "{}: {}",
+            counted(count, "migration", "migrations"),
+            parts.join(", ")
+        ),
+    }
+}
+
+/// `850 µs`, `12.3 ms`, `4.56 s`.
+fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 0.001 {
+        format!("{:.0} µs", seconds * 1e6)
+    } else if seconds < 1.0 {
+        format!("{:.1} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.2} s")
+    }
+}
+
+fn path(path: &Path) -> Json {
+    Json::from(path.to_string_lossy().into_owned())
+}
+
+fn finding(finding: &Finding) -> Json {
+    let position = finding.position.as_ref();
+    Json::Object(vec![
+        ("kind", Json::from(finding.kind)),
+        ("message", Json::from(finding.message.as_str())),
+        ("path", path(&finding.path)),
+        (
+            "line",
+            position.map_or(Json::Null, |position| Json::from(position.line)),
+        ),
+        (
+            "column",
+            position.map_or(Json::Null, |position| Json::from(position.column)),
+        ),
+    ])
+}
+
+fn problem(problem: &Problem) -> Json {
+    Json::Object(vec![
+        ("kind", Json::from(problem.kind())),
+        ("message", Json::from(problem.to_string())),
+        ("path", problem.path().map_or(Json::Null, path)),
+        ("version", Json::Integer(problem.version())),
+    ])
+}
+
+fn state(state: &State<'_>) -> Json {
+    let row = state.row();
+    let description = match (state.migration(), row) {
+        (Some(migration), _) => migration.description.as_str(),
+        (None, Some(row)) => row.description.as_str(),
+        (None, None) => "",
+    };
+    let checksum = match (row, state.migration()) {
+        (Some(row), _) => row
+            .checksum
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        (None, Some(migration)) => Checksum::to_string(&migration.checksum),
+        (None, None) => String::new(),
+    };
+    let execution = row
+        .map(|row| row.execution_time)
+        .filter(|&nanoseconds| nanoseconds >= 0);
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds for people")]
+    let execution = execution.map_or(Json::Null, |nanoseconds| {
+        Json::Decimal(nanoseconds as f64 / 1e6)
+    });
+    Json::Object(vec![
+        ("version", Json::Integer(state.version())),
+        ("description", Json::from(description)),
+        ("state", Json::from(state.name())),
+        (
+            "path",
+            state
+                .migration()
+                .map_or(Json::Null, |migration| path(&migration.path)),
+        ),
+        (
+            "installed_on",
+            Json::from(row.map(|row| row.installed_on.as_str())),
+        ),
+        ("execution_ms", execution),
+        ("checksum", Json::from(checksum)),
+    ])
+}
+
+/// Whether `JOURNAL_STREAM` names the device and inode of stderr
+/// (systemd.exec(5)).
+fn stderr_is_journal() -> bool {
+    let Some(stream) = std::env::var_os("JOURNAL_STREAM") else {
+        return false;
+    };
+    io::stderr()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|descriptor| File::from(descriptor).metadata())
+        .is_ok_and(|metadata| {
+            stream.to_str() == Some(&format!("{}:{}", metadata.dev(), metadata.ino()))
+        })
+}

@@ -1,0 +1,336 @@
+//! A folder of scripts: listed, read, checked and sorted.
+//!
+//! Owns every read of a script, what makes a folder unusable, and the making of
+//! new files. Never opens a database. What is ignored and what is refused follows
+//! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
+
+use crate::error::{Error, Finding};
+use crate::migration::{
+    Checksum, Difference, Kind, Migration, NO_TRANSACTION, NameVerdict, difference, parse_name,
+};
+use crate::position::Position;
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
+/// script cannot be run, so it is not read either.
+const MAX_SCRIPT_BYTES: u64 = 1_000_000_000;
+
+/// Keeps the opening of a file that has become a FIFO from waiting for a writer.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))
+))]
+const O_NONBLOCK: i32 = 0o4000;
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    any(target_arch = "mips", target_arch = "mips64")
+))]
+const O_NONBLOCK: i32 = 0o200;
+#[cfg(all(target_os = "linux", target_arch = "sparc64"))]
+const O_NONBLOCK: i32 = 0x4000;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const O_NONBLOCK: i32 = 0x4;
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// The migrations, by version, what undoes after what applies.
+    pub migrations: Vec<Migration>,
+    /// Files that are passed over but look like a mistake.
+    pub warnings: Vec<Finding>,
+}
+
+/// Lists `directory` and reads every script in it once, through one buffer.
+///
+/// # Errors
+///
+/// [`Error::Directory`] if it cannot be listed, [`Error::Unusable`] with every
+/// file that makes it unusable: two files of one version, a prefix that is not a
+/// number, text that is not UTF-8 or holds a NUL byte, a file that cannot be
+/// read, a dangling link.
+pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
+    let mut found = Directory::default();
+    let mut findings = Vec::new();
+    let mut buffer = Vec::new();
+    for entry in list(directory)? {
+        match read_entry(&entry, &mut buffer) {
+            Ok(Entry::Migration(migration)) => found.migrations.push(migration),
+            Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
+            Ok(Entry::Ignored) => {}
+            Err(finding) => findings.push(finding),
+        }
+    }
+    found
+        .migrations
+        .sort_by(|a, b| (a.version, a.kind, &a.path).cmp(&(b.version, b.kind, &b.path)));
+    findings.extend(duplicates(&found.migrations));
+    if findings.is_empty() {
+        found.warnings.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    } else {
+        findings.sort_by(|a, b| a.path.cmp(&b.path));
+        Err(Error::Unusable {
+            directory: directory.to_owned(),
+            findings,
+        })
+    }
+}
+
+/// The highest version among the files of `directory` with the text of its
+/// number, whatever else is wrong with the folder. `None` if there is none.
+///
+/// # Errors
+///
+/// [`Error::Directory`] if it cannot be listed.
+pub fn highest_version(directory: &Path) -> Result<Option<(i64, String)>, Error> {
+    let mut highest = None;
+    for entry in list(directory)? {
+        let name = entry.name();
+        if let NameVerdict::Migration(parsed) = parse_name(&name)
+            && highest
+                .as_ref()
+                .is_none_or(|&(version, _)| parsed.version > version)
+        {
+            let digits = name.split('_').next().unwrap_or_default().to_owned();
+            highest = Some((parsed.version, digits));
+        }
+    }
+    Ok(highest)
+}
+
+/// Reads the text of a migration again, with room for one more byte.
+///
+/// # Errors
+///
+/// [`Error::Changed`] if it cannot be read or if its checksum is not the one
+/// that the folder's listing found.
+pub fn read_sql(migration: &Migration) -> Result<String, Error> {
+    let changed = |message: String| Error::Changed {
+        path: migration.path.clone(),
+        message,
+    };
+    let mut bytes = Vec::new();
+    read_file(&migration.path, &mut bytes).map_err(changed)?;
+    if Checksum::of(&bytes) != migration.checksum {
+        return Err(changed("has changed since this run began".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| changed("is not UTF-8".to_owned()))
+}
+
+/// In what the script at `path` differs from the one whose checksum is
+/// `recorded`, if it is only in line endings, byte order mark or final newline.
+#[must_use]
+pub fn spelling_difference(path: &Path, recorded: &[u8]) -> Option<Difference> {
+    let mut bytes = Vec::new();
+    read_file(path, &mut bytes).ok()?;
+    difference(&bytes, recorded)
+}
+
+/// Makes a new file that must not be there yet, and writes `content`.
+///
+/// # Errors
+///
+/// [`Error::CannotCreate`] if it is there already or cannot be written.
+pub fn create_file(path: &Path, content: &str) -> Result<(), Error> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(content.as_bytes()))
+        .map_err(|error| Error::CannotCreate {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })
+}
+
+/// One name in a folder.
+struct Listed {
+    path: PathBuf,
+    file_type: io::Result<FileType>,
+}
+
+impl Listed {
+    /// The name as sqlx sees it: what is not UTF-8 becomes U+FFFD.
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+}
+
+fn list(directory: &Path) -> Result<Vec<Listed>, Error> {
+    let failed = |source| Error::Directory {
+        path: directory.to_owned(),
+        source,
+    };
+    std::fs::read_dir(directory)
+        .map_err(failed)?
+        .map(|entry| {
+            let entry = entry.map_err(failed)?;
+            Ok(Listed {
+                path: entry.path(),
+                file_type: entry.file_type(),
+            })
+        })
+        .collect()
+}
+
+/// What one name of a folder turned out to be.
+enum Entry {
+    Migration(Migration),
+    Suspicious(Finding),
+    Ignored,
+}
+
+fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
+    let name = entry.name();
+    let path = &entry.path;
+    let verdict = parse_name(&name);
+    if verdict == NameVerdict::Ignored {
+        return Ok(match looks_like_a_mistake(&name) {
+            Some(why) => Entry::Suspicious(Finding::new("ignored-file", path, why)),
+            None => Entry::Ignored,
+        });
+    }
+    let unreadable =
+        |error: &io::Error| Finding::new("unreadable", path, format!("cannot be read: {error}"));
+    let file_type = match &entry.file_type {
+        Ok(file_type) if file_type.is_symlink() => match std::fs::metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let message =
+                    "is a link to a file that does not exist: remove the link or restore the file";
+                return Err(Finding::new("dangling-link", path, message));
+            }
+            Err(error) => return Err(unreadable(&error)),
+        },
+        Ok(file_type) => *file_type,
+        Err(error) => return Err(unreadable(error)),
+    };
+    if !file_type.is_file() {
+        // sqlx skips these before it looks at the name.
+        let message = "is ignored: it is not a regular file";
+        return Ok(Entry::Suspicious(Finding::new(
+            "ignored-file",
+            path,
+            message,
+        )));
+    }
+    let NameVerdict::Migration(parsed) = verdict else {
+        let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
+        return Err(Finding::new("not-a-number", path, message));
+    };
+    read_file(path, buffer).map_err(|message| Finding::new("unreadable", path, message))?;
+    check_text(path, buffer)?;
+    Ok(Entry::Migration(Migration {
+        version: parsed.version,
+        description: parsed.description,
+        kind: parsed.kind,
+        path: path.clone(),
+        checksum: Checksum::of(buffer),
+        transactional: !buffer.starts_with(NO_TRANSACTION),
+    }))
+}
+
+/// Why a name that is ignored may have been meant as a migration.
+fn looks_like_a_mistake(name: &str) -> Option<&'static str> {
+    if !name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower.ends_with(".sql") {
+        return Some(if name.contains('_') {
+            "is ignored: its name must end in .sql, in lower case"
+        } else {
+            "is ignored: its name has no `_` after the version: rename it to <number>_<name>.sql"
+        });
+    }
+    (lower.trim_end().ends_with(".sql") || lower.ends_with(".sql.txt"))
+        .then_some("is ignored: its name does not end in .sql")
+}
+
+/// Reads the whole of a regular file into `buffer`, which is cleared first and
+/// has room for one byte more afterwards. The error is a sentence.
+fn read_file(path: &Path, buffer: &mut Vec<u8>) -> Result<(), String> {
+    let failed = |error: io::Error| format!("cannot be read: {error}");
+    let mut file = open_regular(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err("cannot be read: it is not a regular file".to_owned());
+    }
+    if metadata.len() > MAX_SCRIPT_BYTES {
+        return Err(format!(
+            "is too large: {} bytes, and SQLite takes {MAX_SCRIPT_BYTES} at most: split it",
+            metadata.len()
+        ));
+    }
+    // The length is a promise of the file system's that a writer may break; the
+    // loop ends at the end of the file, or at the promised length, which saves
+    // a system call for each script. A script that grows meanwhile is found out
+    // by its checksum when its turn comes.
+    let promised = usize::try_from(metadata.len()).map_err(|_| "is too large".to_owned())?;
+    buffer.clear();
+    buffer
+        .try_reserve(promised + 1)
+        .map_err(|_| format!("is too large for the memory: {promised} bytes"))?;
+    buffer.resize(promised.max(1), 0);
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if promised == 0 && filled > 0 {
+        return Err("cannot be read: it is growing".to_owned());
+    }
+    buffer.truncate(filled);
+    Ok(())
+}
+
+fn open_regular(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)
+}
+
+fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
+    if let Err(error) = std::str::from_utf8(bytes) {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = String::from_utf8_lossy(&bytes[error.valid_up_to()..]);
+        let line = line.split('\n').next().unwrap_or_default();
+        let text = format!("{valid}{line}");
+        let position = Position::new(path, &text, error.valid_up_to());
+        let message = "is not UTF-8 text: save it as UTF-8";
+        return Err(Finding::at("not-utf8", position, message));
+    }
+    if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
+        let text = String::from_utf8_lossy(bytes);
+        let position = Position::new(path, &text, offset);
+        let message = "holds a NUL byte, as a power cut leaves in a file that was just written: restore the file";
+        return Err(Finding::at("nul-byte", position, message));
+    }
+    Ok(())
+}
+
+/// A finding for every file whose version another file has already. One file
+/// that applies and one that undoes are one migration.
+fn duplicates(sorted: &[Migration]) -> Vec<Finding> {
+    let undoes = |migration: &Migration| migration.kind == Kind::Down;
+    sorted
+        .windows(2)
+        .filter(|pair| pair[0].version == pair[1].version && undoes(&pair[0]) == undoes(&pair[1]))
+        .map(|pair| {
+            let message = format!(
+                "has the same version as {}: give one of them another number",
+                pair[0].file_name()
+            );
+            Finding::new("duplicate-version", &pair[1].path, message)
+        })
+        .collect()
+}

@@ -1,0 +1,533 @@
+//! Why we stopped, and where.
+//!
+//! Owns every sentence that the library says about a failure. Each variant
+//! carries the file, the version or the database it is about, and says what to
+//! do next. Never decides on an exit code: the program does.
+
+use crate::position::Position;
+use crate::text::escape;
+use rusqlite::ErrorCode;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Something about one file of the migrations directory: a reason to refuse the
+/// directory, or a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// A stable word for programs, such as `duplicate-version`.
+    pub kind: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// The place in the file, where there is one.
+    pub position: Option<Position>,
+    /// What is wrong and what to do, in one sentence.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding about a file as a whole.
+    #[must_use]
+    pub fn new(kind: &'static str, path: &Path, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path: path.to_owned(),
+            position: None,
+            message: message.into(),
+        }
+    }
+
+    /// A finding about a place in a file.
+    #[must_use]
+    pub fn at(kind: &'static str, position: Position, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path: position.path.clone(),
+            position: Some(position),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.position {
+            Some(position) => write!(f, "{position}: {}", escape(&self.message)),
+            None => write!(f, "{}: {}", shown(&self.path), escape(&self.message)),
+        }
+    }
+}
+
+/// One reason why files and history do not fit together. A plan can have several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The history says that applying this version failed half way (`success` is
+    /// false). sqlx calls the database dirty. We never write such a row.
+    Failed {
+        /// The version.
+        version: i64,
+        /// Its description in the history.
+        description: String,
+    },
+    /// The version was applied, but its file is gone.
+    Missing {
+        /// The version.
+        version: i64,
+        /// Its description in the history.
+        description: String,
+    },
+    /// The version was applied and is above every file: the database is newer.
+    Newer {
+        /// The version.
+        version: i64,
+        /// Its description in the history.
+        description: String,
+        /// When it was applied, as stored: UTC, `YYYY-MM-DD HH:MM:SS`.
+        installed_on: String,
+    },
+    /// The file was edited after it had been applied.
+    Modified {
+        /// The version.
+        version: i64,
+        /// The file.
+        path: PathBuf,
+        /// The checksum in the history.
+        recorded: Vec<u8>,
+        /// In what the file differs, as a phrase, if it is only in spelling.
+        difference: Option<String>,
+    },
+    /// The version is pending and below the newest applied one, which the policy forbids.
+    OutOfOrder {
+        /// The version.
+        version: i64,
+        /// The file.
+        path: PathBuf,
+        /// The newest applied version.
+        newest: i64,
+    },
+}
+
+impl Problem {
+    /// The version that the problem is about.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        match self {
+            Self::Failed { version, .. }
+            | Self::Missing { version, .. }
+            | Self::Newer { version, .. }
+            | Self::Modified { version, .. }
+            | Self::OutOfOrder { version, .. } => *version,
+        }
+    }
+
+    /// The file that the problem is about, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Modified { path, .. } | Self::OutOfOrder { path, .. } => Some(path),
+            Self::Failed { .. } | Self::Missing { .. } | Self::Newer { .. } => None,
+        }
+    }
+
+    /// A stable word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } => "failed",
+            Self::Missing { .. } => "missing",
+            Self::Newer { .. } => "newer",
+            Self::Modified { .. } => "modified",
+            Self::OutOfOrder { .. } => "out-of-order",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed {
+                version,
+                description,
+            } => write!(
+                f,
+                "version {version} ({}) is recorded as failed half way by another tool: look at what it left in the database, finish or undo that by hand, then correct its row in _sqlx_migrations",
+                escape(description)
+            ),
+            Self::Missing {
+                version,
+                description,
+            } => write!(
+                f,
+                "version {version} ({}) was applied, but its file is missing: put the file back, or allow it with --allow-missing",
+                escape(description)
+            ),
+            Self::Newer {
+                version,
+                description,
+                installed_on,
+            } => write!(
+                f,
+                "version {version} ({}), applied {} UTC, is above every file: the database is newer than the migrations; install the release that has this file, or let this one run on with --allow-newer",
+                escape(description),
+                escape(installed_on)
+            ),
+            Self::Modified {
+                path,
+                difference: None,
+                ..
+            } => write!(
+                f,
+                "{}: was edited after it was applied: put its old content back, and make the change in a new migration",
+                shown(path)
+            ),
+            Self::Modified {
+                path,
+                difference: Some(difference),
+                ..
+            } => write!(
+                f,
+                "{}: differs only in {difference} from what was applied: put these back as they were, and keep Git from changing them with this line in .gitattributes: *.sql -text",
+                shown(path)
+            ),
+            Self::OutOfOrder {
+                version,
+                path,
+                newest,
+            } => write!(
+                f,
+                "{}: version {version} is pending, but the newer version {newest} is applied: number it above {newest}, or allow it with --out-of-order allow",
+                shown(path)
+            ),
+        }
+    }
+}
+
+/// What kind of thing went wrong inside SQLite; decides on the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The statement is at fault: syntax, constraint, no such table …
+    Statement,
+    /// Somebody else holds a lock, or time ran out.
+    Busy,
+    /// The disk, the file or the memory: I/O error, full, damaged, not a database.
+    Storage,
+    /// No permission, or read-only.
+    Permission,
+    /// The file cannot be opened or created.
+    CannotOpen,
+}
+
+impl Cause {
+    /// Sorts an error of SQLite by its result code (sqlite.org/rescode.html).
+    #[must_use]
+    pub fn of(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::OperationInterrupted,
+            ) => Self::Busy,
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::DiskFull
+                | ErrorCode::OutOfMemory
+                | ErrorCode::NoLargeFileSupport,
+            ) => Self::Storage,
+            Some(ErrorCode::ReadOnly) if is_moved(error) => Self::Storage,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::Permission,
+            Some(ErrorCode::CannotOpen) => Self::CannotOpen,
+            _ => Self::Statement,
+        }
+    }
+}
+
+/// `SQLITE_READONLY_DBMOVED`: the file was removed or replaced under us.
+fn is_moved(error: &rusqlite::Error) -> bool {
+    error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_READONLY_DBMOVED)
+}
+
+/// SQLite's message without the statement's text, which rusqlite's own
+/// `Display` appends and which can be megabytes.
+#[must_use]
+pub fn sqlite_message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        rusqlite::Error::SqliteFailure(code, None) => code.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// A script that failed, and what is left of it.
+#[derive(Debug, Clone)]
+pub struct ScriptError {
+    /// The version of the migration.
+    pub version: i64,
+    /// The file.
+    pub path: PathBuf,
+    /// The statement or the token, unless the failure came at the end.
+    pub position: Option<Position>,
+    /// What SQLite said.
+    pub message: String,
+    /// What to do, where more can be said than the message says.
+    pub remedy: Option<&'static str>,
+    /// What kind of failure.
+    pub cause: Cause,
+    /// The statements that stay done: 0 unless the script is `-- no-transaction`.
+    pub statements_kept: usize,
+    /// Whether the script ran in a transaction, so that nothing of it is left.
+    pub rolled_back: bool,
+    /// The newest version in the history now.
+    pub newest: Option<i64>,
+}
+
+/// Why the library stopped. Nothing was changed, except where a variant says so.
+#[derive(Debug)]
+pub enum Error {
+    /// The migrations directory cannot be listed.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory holds files that make it unusable; all of them are listed.
+    Unusable {
+        /// The directory.
+        directory: PathBuf,
+        /// One for each file.
+        findings: Vec<Finding>,
+    },
+    /// A script cannot be read again, or is no longer what it was at the start of the run.
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        message: String,
+    },
+    /// A new migration file cannot be made.
+    CannotCreate {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        message: String,
+    },
+    /// The version that was asked for is in no file.
+    NoSuchVersion {
+        /// The version.
+        version: i64,
+    },
+    /// Files and history do not fit together; all problems are listed.
+    Refused {
+        /// At least one.
+        problems: Vec<Problem>,
+    },
+    /// `_sqlx_migrations` is not what sqlx makes.
+    History {
+        /// The database.
+        database: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A script failed.
+    Script(Box<ScriptError>),
+    /// There is no such database, and it may not be created.
+    NoDatabase {
+        /// The database.
+        path: PathBuf,
+    },
+    /// SQLite or the file system failed.
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What was tried: completes "cannot …".
+        doing: &'static str,
+        /// What kind of failure.
+        cause: Cause,
+        /// What SQLite or the system said, and what to do.
+        message: String,
+    },
+    /// The database cannot be created where it should be.
+    CannotCreateDatabase {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// A database URL or a setting is wrong.
+    Configuration {
+        /// Where it was said: a file, an environment variable or an option.
+        origin: String,
+        /// What is wrong and what to do.
+        message: String,
+        /// The place in the file, where there is one.
+        position: Option<Position>,
+    },
+}
+
+impl Error {
+    /// A failure of SQLite on the database of `connection`.
+    #[must_use]
+    pub fn database(
+        connection: &rusqlite::Connection,
+        doing: &'static str,
+        error: &rusqlite::Error,
+    ) -> Self {
+        Self::Database {
+            path: PathBuf::from(connection.path().unwrap_or_default()),
+            doing,
+            cause: Cause::of(error),
+            message: sqlite_message(error),
+        }
+    }
+
+    /// A stable word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Directory { .. } => "directory",
+            Self::Unusable { .. } => "unusable-scripts",
+            Self::Changed { .. } => "script-changed",
+            Self::CannotCreate { .. } | Self::CannotCreateDatabase { .. } => "cannot-create",
+            Self::NoSuchVersion { .. } => "no-such-version",
+            Self::Refused { .. } => "refused",
+            Self::History { .. } => "history",
+            Self::Script(_) => "script",
+            Self::NoDatabase { .. } => "no-database",
+            Self::Database { .. } => "database",
+            Self::Configuration { .. } => "configuration",
+        }
+    }
+
+    /// The file or directory that the error is about, if it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Directory { path, .. }
+            | Self::Changed { path, .. }
+            | Self::CannotCreate { path, .. }
+            | Self::CannotCreateDatabase { path, .. }
+            | Self::NoDatabase { path }
+            | Self::Database { path, .. } => Some(path),
+            Self::Unusable { directory, .. } => Some(directory),
+            Self::History { database, .. } => Some(database),
+            Self::Script(script) => Some(&script.path),
+            Self::Configuration { position, .. } => position.as_ref().map(|p| p.path.as_path()),
+            Self::NoSuchVersion { .. } | Self::Refused { .. } => None,
+        }
+    }
+
+    /// The place in a file, where there is one.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        match self {
+            Self::Script(script) => script.position.as_ref(),
+            Self::Configuration { position, .. } => position.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { path, source } if source.kind() == io::ErrorKind::NotFound => write!(
+                f,
+                "{}: no such migrations directory: create it, name another with -m, or allow this with --optional",
+                shown(path)
+            ),
+            Self::Directory { path, source } => write!(
+                f,
+                "{}: cannot list the migrations directory: {source}",
+                shown(path)
+            ),
+            Self::Unusable {
+                directory,
+                findings,
+            } => write!(
+                f,
+                "{}: {} unusable: correct or remove what is named above; the database was not touched",
+                shown(directory),
+                counted(findings.len(), "file is", "files are")
+            ),
+            Self::Changed { path, message } => write!(
+                f,
+                "{}: {}: nothing of it was run; run again when nobody is writing to the directory",
+                shown(path),
+                escape(message)
+            ),
+            Self::CannotCreate { path, message } => {
+                write!(f, "{}: cannot create: {}", shown(path), escape(message))
+            }
+            Self::NoSuchVersion { version } => write!(
+                f,
+                "there is no migration with version {version}: nothing was done; `litemigrate status` lists the versions"
+            ),
+            Self::Refused { problems } => write!(
+                f,
+                "refused because of {}: nothing was changed",
+                counted(problems.len(), "problem", "problems")
+            ),
+            Self::History { database, message } => write!(
+                f,
+                "{}: the table _sqlx_migrations cannot be used: {}: nothing was changed; correct the table or name the right database",
+                shown(database),
+                escape(message)
+            ),
+            Self::Script(script) => write!(f, "{script}"),
+            Self::NoDatabase { path } => write!(
+                f,
+                "{}: no such database, and it may not be created here",
+                shown(path)
+            ),
+            Self::Database {
+                path,
+                doing,
+                message,
+                ..
+            } => write!(f, "{}: cannot {doing}: {}", shown(path), escape(message)),
+            Self::CannotCreateDatabase { path, message } => write!(
+                f,
+                "{}: cannot create the database: {}",
+                shown(path),
+                escape(message)
+            ),
+            Self::Configuration {
+                origin,
+                message,
+                position: None,
+            } => write!(f, "{}: {}", escape(origin), escape(message)),
+            Self::Configuration {
+                message,
+                position: Some(position),
+                ..
+            } => write!(f, "{position}: {}", escape(message)),
+        }
+    }
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.position {
+            Some(position) => write!(f, "{position}: {}", escape(&self.message)),
+            None => write!(f, "{}: {}", shown(&self.path), escape(&self.message)),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// A path, safe to print.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    escape(&path.to_string_lossy()).into_owned()
+}
+
+/// `1 file is`, `2 files are`.
+#[must_use]
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -1,0 +1,52 @@
+//! Applies SQL migration files to a SQLite database, and records them in
+//! `_sqlx_migrations`, the table of sqlx and SQLPage.
+//!
+//! Blocking, single-threaded, without an async runtime. The library never
+//! prints, never exits and never reads arguments or the environment, except
+//! [`sqlpage`], whose subject that is.
+//!
+//! ```
+//! use litemigrate::{Event, Options, read_dir, up};
+//! use litemigrate::rusqlite::Connection;
+//! use std::path::Path;
+//!
+//! # fn main() -> Result<(), litemigrate::Error> {
+//! let folder = Path::new("fixtures/quickstart/sqlpage/migrations");
+//! let scripts = read_dir(folder)?;
+//! let mut connection = Connection::open_in_memory().expect("memory");
+//! let summary = up(&mut connection, &scripts.migrations, &Options::default(), &mut |event| {
+//!     if let Event::Applied(step) = event {
+//!         println!("{} in {:?}", step.migration.file_name(), step.elapsed);
+//!     }
+//! })?;
+//! assert_eq!(summary.applied, scripts.migrations.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules, in the order of the work: [`migration`] takes a file name apart,
+//! [`directory`] reads a folder, [`database`] opens a database, [`history`] reads
+//! its rows, [`plan`] joins the two, [`apply`] executes the plan by way of
+//! `script`; [`create`] makes the next file.
+
+pub mod apply;
+pub mod create;
+pub mod database;
+pub mod directory;
+pub mod error;
+pub mod history;
+pub mod migration;
+pub mod plan;
+mod position;
+mod script;
+pub mod sqlpage;
+pub mod text;
+
+pub use apply::{Event, Options, Step, Summary, up};
+pub use directory::{Directory, read_dir};
+pub use error::{Cause, Error, Finding, Problem, ScriptError};
+pub use history::AppliedMigration;
+pub use migration::{Checksum, Kind, Migration};
+pub use plan::{OutOfOrder, Plan, Policy, State, plan};
+pub use position::Position;
+pub use rusqlite;

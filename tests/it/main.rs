@@ -1,0 +1,18 @@
+//! One binary, one module per question.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
+
+mod cli;
+mod crash;
+mod look;
+mod race;
+mod readme;
+mod scenarios;
+mod support;
+mod tidy;

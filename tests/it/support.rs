@@ -1,0 +1,116 @@
+//! What several tests need: a directory of their own, and the program in it.
+
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_litemigrate");
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A fresh directory that is removed when the test ends well.
+pub struct Sandbox {
+    pub path: PathBuf,
+}
+
+impl Sandbox {
+    pub fn new(name: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{name}-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self { path }
+    }
+
+    /// Writes `migrations/<name>`.
+    pub fn script(&self, name: &str, text: impl AsRef<[u8]>) {
+        let directory = self.path.join("migrations");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(name), text).unwrap();
+    }
+
+    /// The program on `migrations` and `app.db`, not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .current_dir(&self.path)
+            .env_clear()
+            .stdin(Stdio::null());
+        if arguments.first() != Some(&"new") && !arguments.contains(&"-D") {
+            command.args(["-D", "app.db"]);
+        }
+        if !arguments.contains(&"-m") {
+            command.args(["-m", "migrations"]);
+        }
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs the program, which must exit with `code`, and returns its stdout.
+    pub fn expect(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{stderr}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn database(&self) -> Connection {
+        Connection::open(self.path.join("app.db")).unwrap()
+    }
+
+    pub fn query(&self, sql: &str) -> String {
+        query(&self.database(), sql)
+    }
+
+    /// The names of the files beside the scripts.
+    pub fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(&self.path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// The rows of a query, one a line, columns separated by `|`.
+pub fn query(connection: &Connection, sql: &str) -> String {
+    use rusqlite::types::ValueRef;
+    let mut statement = connection.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let cells: Vec<String> = (0..columns)
+            .map(|column| match row.get_ref(column).unwrap() {
+                ValueRef::Null => "NULL".to_owned(),
+                ValueRef::Integer(value) => value.to_string(),
+                ValueRef::Real(value) => value.to_string(),
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+                ValueRef::Blob(bytes) => format!(
+                    "x'{}'",
+                    bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()
+                ),
+            })
+            .collect();
+        lines.push(cells.join("|"));
+    }
+    lines.join("\n")
+}
