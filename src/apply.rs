@@ -9,7 +9,7 @@ use crate::history::{self, RecordError};
 use crate::migration::{Kind, Migration};
 use crate::plan::{Plan, Policy, plan};
 use crate::script::{self, Ran, Stopped};
-use rusqlite::Connection;
+use rusqlite::{Connection, FileControl};
 use std::collections::VecDeque;
 use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
@@ -144,7 +144,8 @@ pub fn up(
     while let Some(&migration) = view.pending.front() {
         let script_lock = lock_script(migration, options)?;
         begin(connection, options)?;
-        let applied = look_again(connection, migrations, options, &mut view)
+        let applied = refuse_moved(connection, summary.applied)
+            .and_then(|()| look_again(connection, migrations, options, &mut view))
             .and_then(|()| match view.pending.front() {
                 Some(first) if first.version == migration.version => {
                     apply_one(connection, migration, view.newest, &settings, options).map(Some)
@@ -248,10 +249,18 @@ impl Settings {
         let foreign_keys = if self.foreign_keys { "ON" } else { "OFF" };
         let pragmas =
             format!("PRAGMA main.synchronous = EXTRA; PRAGMA foreign_keys = {foreign_keys}");
-        connection
-            .execute_batch(&pragmas)
-            .and_then(|()| connection.busy_timeout(options.lock_wait))
-            .map_err(|error| Error::database(connection, "configure the connection", &error))
+        let configure = || {
+            connection.execute_batch(&pragmas)?;
+            connection.busy_timeout(options.lock_wait)?;
+            // Without a journal nothing could be rolled back.
+            let query = "PRAGMA main.journal_mode";
+            let mode: String = connection.query_row(query, [], |row| row.get(0))?;
+            if mode == "off" || mode == "memory" {
+                connection.query_row("PRAGMA main.journal_mode = DELETE", [], |_| Ok(()))?;
+            }
+            Ok(())
+        };
+        configure().map_err(|error| Error::database(connection, "configure the connection", &error))
     }
 }
 
@@ -293,6 +302,26 @@ fn begin(connection: &Connection, options: &Options) -> Result<(), Error> {
             },
             other => other,
         })
+}
+
+/// While this run waited for its first lock, another one may have removed the
+/// file: the one that had made it, and whose first script then failed.
+fn refuse_moved(connection: &Connection, applied: usize) -> Result<(), Error> {
+    let mut moved = 0;
+    if applied == 0 {
+        // Not every VFS can tell.
+        let _ = connection.file_control(None::<&str>, FileControl::HasMoved(&mut moved));
+    }
+    if moved == 0 {
+        return Ok(());
+    }
+    Err(Error::Database {
+        path: connection.path().unwrap_or_default().into(),
+        doing: "lock the database",
+        cause: Cause::Busy,
+        message: "its file was removed or replaced while this run waited for it: try again"
+            .to_owned(),
+    })
 }
 
 /// `5 s`, `0.25 s`.

@@ -480,7 +480,7 @@ impl fmt::Display for Error {
             Self::Script(script) => write!(f, "{script}"),
             Self::NoDatabase { path } => write!(
                 f,
-                "{}: no such database, and it may not be created here",
+                "{}: no such database, and --no-create or its URL (without mode=rwc) forbids creating it",
                 shown(path)
             ),
             Self::Database {

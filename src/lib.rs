@@ -29,6 +29,8 @@
 //! its rows, [`plan`] joins the two, [`apply`] executes the plan by way of
 //! `script`; [`create`] makes the next file.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
 pub mod apply;
 pub mod create;
 pub mod database;

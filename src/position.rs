@@ -20,10 +20,9 @@ pub struct Position {
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
-    /// The part of the line around the column, safe to print.
-    excerpt: String,
-    /// What stands before the caret: as wide as the excerpt up to the column.
-    indent: String,
+    /// The part of the line around the column, safe to print, and what stands
+    /// before the caret: as wide as the line's part up to the column.
+    excerpt: Box<(String, String)>,
 }
 
 impl Position {
@@ -46,13 +45,12 @@ impl Position {
         let rest = &text[start..];
         let line_text = rest.find('\n').map_or(rest, |end| &rest[..end]);
         let line_text = line_text.strip_suffix('\r').unwrap_or(line_text);
-        let (excerpt, indent) = excerpt(line_text, (offset - start).min(line_text.len()));
+        let excerpt = excerpt(line_text, (offset - start).min(line_text.len()));
         Self {
             path: path.to_owned(),
             line: text[..start].matches('\n').count() + 1,
             column: text[start..offset].chars().count() + 1,
-            excerpt,
-            indent,
+            excerpt: Box::new(excerpt),
         }
     }
 
@@ -66,9 +64,10 @@ impl Position {
     pub fn excerpt(&self) -> [String; 2] {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len().max(5));
+        let (line, indent) = &*self.excerpt;
         [
-            format!("{number:>5} | {}", self.excerpt),
-            format!("{margin} | {}^", self.indent),
+            format!("{number:>5} | {line}"),
+            format!("{margin} | {indent}^"),
         ]
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Stopped {
     pub message: String,
     pub remedy: Option<&'static str>,
     pub cause: Cause,
-    /// How many statements had been done before.
+    /// How many statements had been done before and stay, if no transaction undoes them.
     pub statements: usize,
 }
 
@@ -76,6 +76,7 @@ pub(crate) fn execute_batch(
         transactional,
         start: 0,
         end: 0,
+        kept: 0,
         ran: Ran::default(),
     };
     let hook = move |context: AuthContext<'_>| authorize(&seen, transactional, context.action);
@@ -152,6 +153,8 @@ struct Runner<'a> {
     /// Where the text of the current statement begins and ends.
     start: usize,
     end: usize,
+    /// How many statements stay done if the next one fails outside a transaction.
+    kept: usize,
     ran: Ran,
 }
 
@@ -161,7 +164,6 @@ impl Runner<'_> {
         let mut batch = Batch::new(connection, self.sql);
         loop {
             self.seen.store(0, Ordering::Relaxed);
-            self.start = self.end;
             let mut statement = match batch.next() {
                 Ok(Some(statement)) => statement,
                 Ok(None) => break,
@@ -186,6 +188,10 @@ impl Runner<'_> {
                 return Err(self.refused(message, None));
             }
             self.ran.statements += 1;
+            if connection.is_autocommit() {
+                self.kept = self.ran.statements;
+            }
+            self.start = self.end;
         }
         if seen_in_all & saw::WRITABLE_SCHEMA != 0 {
             self.check_schema(connection)?;
@@ -197,7 +203,10 @@ impl Runner<'_> {
         if !self.transactional && !connection.is_autocommit() {
             let message = "the script leaves a transaction open at its end";
             let remedy = "end it with COMMIT";
-            return Err(self.refused(message, Some(remedy)));
+            return Err(Stopped {
+                position: None,
+                ..self.refused(message, Some(remedy))
+            });
         }
         Ok(())
     }
@@ -226,8 +235,8 @@ impl Runner<'_> {
             rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', ';', '\u{FEFF}']);
             rest = if rest.starts_with("--") {
                 rest.find('\n').map_or("", |newline| &rest[newline..])
-            } else if rest.starts_with("/*") {
-                rest[2..].find("*/").map_or("", |end| &rest[end + 4..])
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                comment.find("*/").map_or("", |end| &comment[end + 2..])
             } else {
                 return self.sql.len() - rest.len();
             };
@@ -320,7 +329,7 @@ impl Runner<'_> {
             position: offset.map(|offset| self.position(offset)),
             message,
             cause,
-            statements: self.ran.statements,
+            statements: self.kept,
         }
     }
 
@@ -330,7 +339,7 @@ impl Runner<'_> {
             message: message.to_owned(),
             remedy,
             cause: Cause::Statement,
-            statements: self.ran.statements,
+            statements: self.kept,
         }
     }
 
@@ -355,7 +364,7 @@ impl Runner<'_> {
             ),
             remedy: None,
             cause: Cause::Statement,
-            statements: self.ran.statements,
+            statements: self.kept,
         })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! argv in, text out, exit code. The only place that knows exit codes.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::unreachable))]
+
 mod cli;
 mod json;
 mod report;
@@ -138,6 +140,7 @@ fn run_up(
         options.lock_wait,
         |connection| judge(&history::read(connection)?),
     )?;
+    let is_new = seen.is_none();
     let (connection, to_do, newest) = match seen {
         Some(((to_do, newest), connection)) => (connection, to_do, newest),
         None => (None, judge(&[])?.0, None),
@@ -150,7 +153,7 @@ fn run_up(
         Some(connection) => connection,
         None => settings.database.open_to_write()?,
     };
-    let summary = up(
+    let result = up(
         &mut connection,
         migrations,
         &options,
@@ -158,7 +161,11 @@ fn run_up(
             Event::Warning(warning) => report.warning(&warning),
             Event::Applied(step) => report.applied(&step),
         },
-    )?;
+    );
+    if is_new && result.is_err() {
+        settings.database.close_and_remove_unused(connection);
+    }
+    let summary = result?;
     report.up_done(summary.applied, summary.newest);
     Ok(Outcome::Done)
 }

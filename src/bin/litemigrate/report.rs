@@ -258,10 +258,7 @@ impl Report {
     /// A command line that was not understood.
     pub fn usage(&mut self, message: &str) {
         self.complain(Severity::Error, message);
-        self.error = Some(Json::Object(vec![
-            ("kind", Json::from("usage")),
-            ("message", Json::from(message)),
-        ]));
+        self.error = Some(error_object("usage", message.to_owned(), None, None, None));
     }
 
     /// Why the run stopped.
@@ -295,7 +292,7 @@ impl Report {
             }
             self.complain(Severity::Error, &what_remains(script));
         }
-        self.error = Some(self.error_object(error));
+        self.error = Some(self.described(error));
     }
 
     /// The error's sentence. SQLite tells no path that is not UTF-8; we know it.
@@ -311,30 +308,24 @@ impl Report {
         }
     }
 
-    fn error_object(&self, error: &Error) -> Json {
+    fn described(&self, error: &Error) -> Json {
         let version = match error {
             Error::Script(script) => Some(script.version),
             Error::NoSuchVersion { version } => Some(*version),
             _ => None,
         };
-        Json::Object(vec![
-            ("kind", Json::from(error.kind())),
-            ("message", Json::from(self.with_database(error))),
-            ("path", error.path().map_or(Json::Null, path)),
-            (
-                "line",
-                error
-                    .position()
-                    .map_or(Json::Null, |position| Json::from(position.line)),
-            ),
-            (
-                "column",
-                error
-                    .position()
-                    .map_or(Json::Null, |position| Json::from(position.column)),
-            ),
-            ("version", Json::from(version)),
-        ])
+        let message = match error {
+            Error::Script(script) => script.message.clone(),
+            Error::Configuration { message, .. } => message.clone(),
+            _ => self.with_database(error),
+        };
+        error_object(
+            error.kind(),
+            message,
+            error.path(),
+            error.position(),
+            version,
+        )
     }
 
     fn colored(&self, text: &str, color: u8) -> String {
@@ -435,20 +426,39 @@ fn path(path: &Path) -> Json {
     Json::from(path.to_string_lossy().into_owned())
 }
 
+fn error_object(
+    kind: &str,
+    message: String,
+    file: Option<&Path>,
+    position: Option<&Position>,
+    version: Option<i64>,
+) -> Json {
+    let [line, column] = line_and_column(position);
+    Json::Object(vec![
+        ("kind", Json::from(kind)),
+        ("message", Json::from(message)),
+        ("path", file.map_or(Json::Null, path)),
+        ("line", line),
+        ("column", column),
+        ("version", Json::from(version)),
+    ])
+}
+
+fn line_and_column(position: Option<&Position>) -> [Json; 2] {
+    match position {
+        Some(position) => [Json::from(position.line), Json::from(position.column)],
+        None => [Json::Null, Json::Null],
+    }
+}
+
 fn finding(finding: &Finding) -> Json {
-    let position = finding.position.as_ref();
+    let [line, column] = line_and_column(finding.position.as_ref());
     Json::Object(vec![
         ("kind", Json::from(finding.kind)),
         ("message", Json::from(finding.message.as_str())),
         ("path", path(&finding.path)),
-        (
-            "line",
-            position.map_or(Json::Null, |position| Json::from(position.line)),
-        ),
-        (
-            "column",
-            position.map_or(Json::Null, |position| Json::from(position.column)),
-        ),
+        ("line", line),
+        ("column", column),
     ])
 }
 
