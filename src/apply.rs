@@ -9,7 +9,7 @@ use crate::history::{self, RecordError};
 use crate::migration::{Kind, Migration};
 use crate::plan::{Plan, Policy, plan};
 use crate::script::{self, Ran, Stopped};
-use rusqlite::{Connection, FileControl};
+use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
@@ -144,8 +144,7 @@ pub fn up(
     while let Some(&migration) = view.pending.front() {
         let script_lock = lock_script(migration, options)?;
         begin(connection, options)?;
-        let applied = refuse_moved(connection, summary.applied)
-            .and_then(|()| look_again(connection, migrations, options, &mut view))
+        let applied = look_again(connection, migrations, options, &mut view)
             .and_then(|()| match view.pending.front() {
                 Some(first) if first.version == migration.version => {
                     apply_one(connection, migration, view.newest, &settings, options).map(Some)
@@ -236,6 +235,7 @@ struct Settings {
 
 impl Settings {
     fn prepare(connection: &Connection, options: &Options) -> Result<Self, Error> {
+        refuse_read_only(connection)?;
         refuse_unreadable_schema(connection)?;
         let foreign_keys = connection
             .query_row("PRAGMA foreign_keys", [], |row| row.get(0))
@@ -261,6 +261,21 @@ impl Settings {
             Ok(())
         };
         configure().map_err(|error| Error::database(connection, "configure the connection", &error))
+    }
+}
+
+/// `BEGIN IMMEDIATE` succeeds on a database that can only be read.
+fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
+    match connection.is_readonly("main") {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "write to the database",
+            cause: Cause::Permission,
+            message: "the file or its file system is read-only for this user: nothing was changed"
+                .to_owned(),
+        }),
+        Err(error) => Err(Error::database(connection, "read its settings", &error)),
     }
 }
 
@@ -302,26 +317,6 @@ fn begin(connection: &Connection, options: &Options) -> Result<(), Error> {
             },
             other => other,
         })
-}
-
-/// While this run waited for its first lock, another one may have removed the
-/// file: the one that had made it, and whose first script then failed.
-fn refuse_moved(connection: &Connection, applied: usize) -> Result<(), Error> {
-    let mut moved = 0;
-    if applied == 0 {
-        // Not every VFS can tell.
-        let _ = connection.file_control(None::<&str>, FileControl::HasMoved(&mut moved));
-    }
-    if moved == 0 {
-        return Ok(());
-    }
-    Err(Error::Database {
-        path: connection.path().unwrap_or_default().into(),
-        doing: "lock the database",
-        cause: Cause::Busy,
-        message: "its file was removed or replaced while this run waited for it: try again"
-            .to_owned(),
-    })
 }
 
 /// `5 s`, `0.25 s`.

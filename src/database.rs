@@ -160,20 +160,6 @@ impl Location {
             })
     }
 
-    /// Closes a database that [`open_to_write`](Self::open_to_write) created,
-    /// and removes its file again if nothing was ever committed to it. Another
-    /// process that waits for the lock finds the file gone, and says so.
-    pub fn close_and_remove_unused(&self, connection: Connection) {
-        let unused = connection.busy_timeout(Duration::ZERO).is_ok()
-            && connection.execute_batch("BEGIN EXCLUSIVE").is_ok()
-            && std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() == 0);
-        if unused {
-            // If it cannot be removed, an empty file stays, which is an empty database.
-            let _ = std::fs::remove_file(&self.path);
-        }
-        drop(connection);
-    }
-
     fn why_not_created(&self, message: String) -> String {
         let parent = match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,

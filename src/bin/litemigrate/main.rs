@@ -140,7 +140,6 @@ fn run_up(
         options.lock_wait,
         |connection| judge(&history::read(connection)?),
     )?;
-    let is_new = seen.is_none();
     let (connection, to_do, newest) = match seen {
         Some(((to_do, newest), connection)) => (connection, to_do, newest),
         None => (None, judge(&[])?.0, None),
@@ -153,7 +152,7 @@ fn run_up(
         Some(connection) => connection,
         None => settings.database.open_to_write()?,
     };
-    let result = up(
+    let summary = up(
         &mut connection,
         migrations,
         &options,
@@ -161,11 +160,7 @@ fn run_up(
             Event::Warning(warning) => report.warning(&warning),
             Event::Applied(step) => report.applied(&step),
         },
-    );
-    if is_new && result.is_err() {
-        settings.database.close_and_remove_unused(connection);
-    }
-    let summary = result?;
+    )?;
     report.up_done(summary.applied, summary.newest);
     Ok(Outcome::Done)
 }
