@@ -26,7 +26,7 @@
 //!
 //! The modules, in the order of the work: [`migration`] takes a file name apart,
 //! [`directory`] reads a folder, [`database`] opens a database, [`history`] reads
-//! its rows, [`plan`] joins the two, [`apply`] executes the plan by way of
+//! its rows, [`mod@plan`] joins the two, [`apply`] executes the plan by way of
 //! `script`; [`create`] makes the next file.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]

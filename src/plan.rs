@@ -269,6 +269,9 @@ mod tests {
     const ROWS: [Option<(u8, bool)>; 4] =
         [None, Some((1, true)), Some((2, true)), Some((1, false))];
 
+    /// A version, the kinds of its files, and the content and success of its row.
+    type Choice = (i64, &'static [Kind], Option<(u8, bool)>);
+
     /// The state that one version must get: the specification, case by case.
     fn expected(files: &[Kind], row: Option<(u8, bool)>) -> Option<&'static str> {
         let applies = files.iter().any(|kind| *kind != Kind::Down);
@@ -287,7 +290,7 @@ mod tests {
     fn every_combination_of_three_versions_has_exactly_the_states_it_should() {
         let cases = FILES.len() * ROWS.len();
         for number in 0..cases.pow(3) {
-            let choices: Vec<(i64, &[Kind], Option<(u8, bool)>)> = (0..3)
+            let choices: Vec<Choice> = (0..3)
                 .map(|place| {
                     let choice = number / cases.pow(place) % cases;
                     (i64::from(place) + 1, FILES[choice % 5], ROWS[choice / 5])

@@ -1,1 +1,196 @@
+//! Is the README true? Its sessions, the cron line, the init script and the unit are run.
 
+use crate::support::{PROGRAM, Sandbox, root};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// The code blocks of a language, in order.
+fn blocks(language: &str) -> Vec<String> {
+    let text = readme();
+    let fence = format!("\n```{language}\n");
+    text.split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("\n```").next().unwrap().to_owned() + "\n")
+        .collect()
+}
+
+/// A copy of the quick start, as `/srv/app` or as the reader's project.
+fn project() -> Sandbox {
+    let sandbox = Sandbox::new("readme");
+    let status = Command::new("cp")
+        .arg("-R")
+        .arg(root().join("fixtures/quickstart/sqlpage"))
+        .arg(&sandbox.path)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    sandbox
+}
+
+fn shell(directory: &Path, command: &str) -> Output {
+    let bin = Path::new(PROGRAM).parent().unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    Command::new("sh")
+        .args(["-c", command])
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", path)
+        .output()
+        .unwrap()
+}
+
+/// Takes out what differs from run to run: durations and dates.
+fn timeless(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let line = match line.rsplit_once(" in ") {
+            Some((before, _)) if line.starts_with("applied ") => before.to_owned(),
+            _ => line.to_owned(),
+        };
+        let mask = |word: &str| {
+            let is_time = word.len() >= 8
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || c == '-' || c == ':');
+            if is_time {
+                "[TIME]".to_owned()
+            } else {
+                word.to_owned()
+            }
+        };
+        lines.push(line.split(' ').map(mask).collect::<Vec<_>>().join(" "));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn the_sessions_are_what_happens() {
+    let project = project();
+    let mut found = String::new();
+    let sessions = blocks("console");
+    assert!(sessions.len() >= 6);
+    for line in sessions.concat().lines() {
+        let Some(command) = line.strip_prefix("$ ") else {
+            continue;
+        };
+        let output = shell(&project.path, command);
+        found.push_str(&format!("{line}\n"));
+        found.push_str(&String::from_utf8_lossy(&output.stdout));
+        found.push_str(&String::from_utf8_lossy(&output.stderr));
+        match output.status.code() {
+            Some(0) => {}
+            code => found.push_str(&format!("[exit {}]\n", code.unwrap())),
+        }
+    }
+    assert_eq!(timeless(&found), timeless(&sessions.concat()));
+}
+
+#[test]
+fn the_cron_line_works_and_sends_no_mail_the_second_time() {
+    let project = project();
+    let line = blocks("cron").concat();
+    let command = line
+        .trim()
+        .splitn(6, ' ')
+        .nth(5)
+        .unwrap()
+        .replace("/srv/app", &project.path.to_string_lossy());
+    let first = shell(&project.path, &command);
+    assert!(first.status.success() && first.stdout.ends_with(b"at version 5\n"));
+    let second = shell(&project.path, &command);
+    assert!(second.status.success() && second.stdout.is_empty() && second.stderr.is_empty());
+}
+
+#[test]
+fn the_init_script_works() {
+    let project = project();
+    let script = blocks("sh")
+        .into_iter()
+        .find(|block| block.starts_with("#!/bin/sh"))
+        .unwrap();
+    let script = script.replace("/srv/app", &project.path.to_string_lossy());
+    std::fs::write(project.path.join("init"), script).unwrap();
+    assert_eq!(
+        shell(&project.path, "sh ./init status").status.code(),
+        Some(3)
+    );
+    assert_eq!(
+        shell(&project.path, "sh ./init start").status.code(),
+        Some(0)
+    );
+    assert_eq!(
+        shell(&project.path, "sh ./init status").status.code(),
+        Some(0)
+    );
+    std::fs::write(
+        project.path.join("sqlpage/migrations/6_x.sql"),
+        "SELECT nosuch;",
+    )
+    .unwrap();
+    assert_eq!(
+        shell(&project.path, "sh ./init start").status.code(),
+        Some(1)
+    );
+}
+
+/// Where systemd is installed, it is the judge of the unit.
+#[test]
+fn the_unit_is_valid() {
+    let project = project();
+    let unit = blocks("ini")
+        .concat()
+        .replace("/usr/local/bin/litemigrate", PROGRAM)
+        .replace("User=app", "User=root");
+    assert!(unit.contains("Type=oneshot"));
+    let path = project.path.join("app-migrate.service");
+    std::fs::write(&path, unit).unwrap();
+    if let Ok(output) = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&path)
+        .output()
+    {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let about_us: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains("app-migrate"))
+            .collect();
+        assert!(output.status.success() && about_us.is_empty(), "{said}");
+    }
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_help() {
+    let help = String::from_utf8(
+        Command::new(PROGRAM)
+            .args(["help", "exit-codes"])
+            .output()
+            .unwrap()
+            .stdout,
+    )
+    .unwrap();
+    let text = readme();
+    for line in help.lines() {
+        let (code, meaning) = line.trim().split_once("  ").unwrap();
+        let meaning = meaning
+            .split(": please")
+            .next()
+            .unwrap()
+            .replace("check: ", "`check`: ")
+            .replace(": trying again may help", "");
+        assert!(text.contains(&format!("| {code} | {meaning}")), "{line}");
+    }
+}
+
+#[test]
+fn the_two_commands_are_in_the_makefile() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    for target in ["run", "test", "check", "accept", "install", "clean", "all"] {
+        assert!(makefile.contains(&format!("\n{target}:")), "{target}");
+    }
+    let text = readme();
+    assert!(text.contains("\nmake run ") && text.contains("\nmake test "));
+}
