@@ -105,15 +105,18 @@ pub fn highest_version(directory: &Path) -> Result<Option<(i64, String)>, Error>
 ///
 /// # Errors
 ///
-/// [`Error::Changed`] if it cannot be read or if its checksum is not the one
-/// that the folder's listing found.
+/// [`Error::Read`] if it cannot be read, [`Error::Changed`] if its checksum is
+/// not the one that the folder's listing found.
 pub fn read_sql(migration: &Migration) -> Result<String, Error> {
     let changed = |message: String| Error::Changed {
         path: migration.path.clone(),
         message,
     };
     let mut bytes = Vec::new();
-    read_file(&migration.path, &mut bytes).map_err(changed)?;
+    read_file(&migration.path, &mut bytes).map_err(|source| Error::Read {
+        path: migration.path.clone(),
+        source,
+    })?;
     if Checksum::of(&bytes) != migration.checksum {
         return Err(changed("has changed since this run began".to_owned()));
     }
@@ -194,8 +197,6 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
             None => Entry::Ignored,
         });
     }
-    let unreadable =
-        |error: &io::Error| Finding::new("unreadable", path, format!("cannot be read: {error}"));
     let file_type = match &entry.file_type {
         Ok(file_type) if file_type.is_symlink() => match std::fs::metadata(path) {
             Ok(metadata) => metadata.file_type(),
@@ -204,10 +205,10 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
                     "is a link to a file that does not exist: remove the link or restore the file";
                 return Err(Finding::new("dangling-link", path, message));
             }
-            Err(error) => return Err(unreadable(&error)),
+            Err(error) => return Err(unreadable(path, &error)),
         },
         Ok(file_type) => *file_type,
-        Err(error) => return Err(unreadable(error)),
+        Err(error) => return Err(unreadable(path, error)),
     };
     if !file_type.is_file() {
         // sqlx skips these before it looks at the name.
@@ -222,7 +223,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
         let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
         return Err(Finding::new("not-a-number", path, message));
     };
-    read_file(path, buffer).map_err(|message| Finding::new("unreadable", path, message))?;
+    read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
     Ok(Entry::Migration(Migration {
         version: parsed.version,
@@ -251,30 +252,41 @@ fn looks_like_a_mistake(name: &str) -> Option<&'static str> {
         .then_some("is ignored: its name does not end in .sql")
 }
 
+/// A file that cannot be read: by this user, because of the disk, or at all.
+fn unreadable(path: &Path, error: &io::Error) -> Finding {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => "no-permission",
+        io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => "unreadable",
+        _ => "io-error",
+    };
+    Finding::new(kind, path, format!("cannot be read: {error}"))
+}
+
 /// Reads the whole of a regular file into `buffer`, which is cleared first and
-/// has room for one byte more afterwards. The error is a sentence.
-fn read_file(path: &Path, buffer: &mut Vec<u8>) -> Result<(), String> {
-    let failed = |error: io::Error| format!("cannot be read: {error}");
-    let mut file = open_regular(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
+/// has room for one byte more afterwards.
+fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
+    let mut file = open_regular(path)?;
+    let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err("cannot be read: it is not a regular file".to_owned());
+        return Err(unusable("it is not a regular file"));
     }
     if metadata.len() > MAX_SCRIPT_BYTES {
-        return Err(format!(
-            "is too large: {} bytes, and SQLite takes {MAX_SCRIPT_BYTES} at most: split it",
+        let message = format!(
+            "it has {} bytes, and SQLite takes {MAX_SCRIPT_BYTES} at most: split it",
             metadata.len()
-        ));
+        );
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     // The length is a promise of the file system's that a writer may break; the
     // loop ends at the end of the file, or at the promised length, which saves
     // a system call for each script. A script that grows meanwhile is found out
     // by its checksum when its turn comes.
-    let promised = usize::try_from(metadata.len()).map_err(|_| "is too large".to_owned())?;
+    let promised = usize::try_from(metadata.len()).map_err(io::Error::other)?;
     buffer.clear();
     buffer
         .try_reserve(promised + 1)
-        .map_err(|_| format!("is too large for the memory: {promised} bytes"))?;
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     buffer.resize(promised.max(1), 0);
     let mut filled = 0;
     while filled < buffer.len() {
@@ -282,11 +294,11 @@ fn read_file(path: &Path, buffer: &mut Vec<u8>) -> Result<(), String> {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(error),
         }
     }
     if promised == 0 && filled > 0 {
-        return Err("cannot be read: it is growing".to_owned());
+        return Err(unusable("it is growing"));
     }
     buffer.truncate(filled);
     Ok(())

@@ -301,12 +301,19 @@ pub enum Error {
         /// One for each file.
         findings: Vec<Finding>,
     },
-    /// A script cannot be read again, or is no longer what it was at the start of the run.
+    /// A script is no longer what it was at the start of the run.
     Changed {
         /// The file.
         path: PathBuf,
         /// What happened to it.
         message: String,
+    },
+    /// A script could be read at the start of the run, and cannot be now.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
     },
     /// A new migration file cannot be made.
     CannotCreate {
@@ -391,6 +398,7 @@ impl Error {
             Self::Directory { .. } => "directory",
             Self::Unusable { .. } => "unusable-scripts",
             Self::Changed { .. } => "script-changed",
+            Self::Read { .. } => "read",
             Self::CannotCreate { .. } | Self::CannotCreateDatabase { .. } => "cannot-create",
             Self::NoSuchVersion { .. } => "no-such-version",
             Self::Refused { .. } => "refused",
@@ -408,6 +416,7 @@ impl Error {
         match self {
             Self::Directory { path, .. }
             | Self::Changed { path, .. }
+            | Self::Read { path, .. }
             | Self::CannotCreate { path, .. }
             | Self::CannotCreateDatabase { path, .. }
             | Self::NoDatabase { path }
@@ -458,6 +467,11 @@ impl fmt::Display for Error {
                 "{}: {}: nothing of it was run; run again when nobody is writing to the directory",
                 shown(path),
                 escape(message)
+            ),
+            Self::Read { path, source } => write!(
+                f,
+                "{}: cannot be read: {source}: nothing of it was run; run again when it can be read",
+                shown(path)
             ),
             Self::CannotCreate { path, message } => {
                 write!(f, "{}: cannot create: {}", shown(path), escape(message))

@@ -210,8 +210,23 @@ fn exit_code(result: &Result<Outcome, Error>) -> u8 {
             if problems.iter().all(newer) { 4 } else { 65 }
         }
         Error::NoSuchVersion { .. } => 64,
-        Error::Unusable { .. } | Error::Changed { .. } | Error::History { .. } => 65,
+        Error::Unusable { findings, .. } => {
+            let all = |kinds: &[&str]| findings.iter().all(|found| kinds.contains(&found.kind));
+            if all(&["no-permission"]) {
+                77
+            } else if all(&["no-permission", "io-error"]) {
+                74
+            } else {
+                65
+            }
+        }
+        Error::Changed { .. } | Error::History { .. } => 65,
         Error::NoDatabase { .. } => 66,
+        Error::Read { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidData => 65,
+            io::ErrorKind::PermissionDenied => 77,
+            _ => 74,
+        },
         Error::Directory { source, .. } => match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => 66,
             io::ErrorKind::PermissionDenied => 77,
