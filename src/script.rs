@@ -6,8 +6,9 @@
 use crate::error::{Cause, Finding, sqlite_message};
 use crate::position::Position;
 use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::ffi::SQLITE_READONLY_DIRECTORY;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
-use rusqlite::{Batch, Connection};
+use rusqlite::{Batch, Connection, ErrorCode};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -309,17 +310,16 @@ impl Runner<'_> {
 
     fn stopped(&self, error: &rusqlite::Error, offset: Option<usize>) -> Stopped {
         let message = sqlite_message(error);
+        let attached = self.seen.load(Ordering::Relaxed) & saw::ATTACH != 0;
+        let extended = error.sqlite_extended_error_code();
         let cause = match Cause::of(error) {
-            // Reading and writing the database itself were possible a moment
-            // ago: it is what the statement names that cannot be opened, written or locked.
+            // The database could be written a moment ago. What cannot be written
+            // or opened now is what the statement names, or a new journal.
+            Cause::Permission | Cause::CannotOpen if attached => Cause::Statement,
+            Cause::Permission if extended == Some(SQLITE_READONLY_DIRECTORY) => Cause::Permission,
             Cause::Permission => Cause::Statement,
-            Cause::CannotOpen if self.seen.load(Ordering::Relaxed) & saw::ATTACH != 0 => {
-                Cause::Statement
-            }
             Cause::CannotOpen => Cause::Permission,
-            Cause::Busy
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseLocked) =>
-            {
+            Cause::Busy if error.sqlite_error_code() == Some(ErrorCode::DatabaseLocked) => {
                 Cause::Statement
             }
             cause => cause,
