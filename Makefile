@@ -17,12 +17,18 @@ test:
 accept:
 	ACCEPT=1 $(CARGO) test --locked --test it scenarios
 
-check: lint test run
+check: lint test run oracle
 
 lint:
 	$(CARGO) fmt --check
+	cd tests/oracle && $(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib
+
+# Compares with the real sqlx and with SQLPage's fork of it.
+oracle: all
+	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
+	target/oracle/release/oracle target/release/litemigrate fixtures
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -31,4 +37,4 @@ install: all
 clean:
 	$(CARGO) clean
 
-.PHONY: all run test accept check lint install clean
+.PHONY: all run test accept check lint oracle install clean

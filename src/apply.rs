@@ -4,7 +4,7 @@
 //! Never decides what is pending, and announces nothing before it is durable.
 
 use crate::directory;
-use crate::error::{Cause, Error, Finding, ScriptError, sqlite_message};
+use crate::error::{Cause, Error, Finding, ScriptError, explained_message, sqlite_message};
 use crate::history::{self, RecordError};
 use crate::migration::{Kind, Migration};
 use crate::plan::{Plan, Policy, plan};
@@ -137,9 +137,6 @@ pub fn up(
     if view.pending.is_empty() {
         return Ok(summary);
     }
-    view.warnings
-        .drain(..)
-        .for_each(|warning| report(Event::Warning(warning)));
     let settings = Settings::prepare(connection, options)?;
     while let Some(&migration) = view.pending.front() {
         let script_lock = lock_script(migration, options)?;
@@ -155,6 +152,9 @@ pub fn up(
             .inspect_err(|_| roll_back(connection))?;
         drop(script_lock);
         summary.newest = view.newest;
+        view.warnings
+            .drain(..)
+            .for_each(|warning| report(Event::Warning(warning)));
         let Some((ran, elapsed)) = applied else {
             roll_back(connection);
             continue;
@@ -247,8 +247,9 @@ impl Settings {
 
     fn restore(&self, connection: &Connection, options: &Options) -> Result<(), Error> {
         let foreign_keys = if self.foreign_keys { "ON" } else { "OFF" };
-        let pragmas =
-            format!("PRAGMA main.synchronous = EXTRA; PRAGMA foreign_keys = {foreign_keys}");
+        let pragmas = format!(
+            "PRAGMA query_only = OFF; PRAGMA main.synchronous = EXTRA; PRAGMA foreign_keys = {foreign_keys}"
+        );
         let configure = || {
             connection.execute_batch(&pragmas)?;
             connection.busy_timeout(options.lock_wait)?;
@@ -279,44 +280,45 @@ fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// The authorizer hook of rusqlite cannot take names that are not UTF-8, which
-/// only a damaged schema has.
+/// See [`script::has_readable_schemas`].
 fn refuse_unreadable_schema(connection: &Connection) -> Result<(), Error> {
-    let failed = |error| Error::database(connection, "read the schema", &error);
-    let mut statement = connection
-        .prepare("SELECT name, tbl_name, sql FROM main.sqlite_schema")
-        .map_err(failed)?;
-    let mut rows = statement.raw_query();
-    while let Some(row) = rows.next().map_err(failed)? {
-        for column in 0..3 {
-            let value = row.get_ref(column).map_err(failed)?;
-            let bytes = value.as_bytes_or_null().ok().flatten().unwrap_or_default();
-            if std::str::from_utf8(bytes).is_err() {
-                return Err(Error::Database {
-                    path: connection.path().unwrap_or_default().into(),
-                    doing: "read the schema",
-                    cause: Cause::Storage,
-                    message: "it holds text that is not UTF-8: the database is damaged; look at PRAGMA integrity_check".to_owned(),
-                });
-            }
-        }
+    match script::has_readable_schemas(connection) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "read the schema",
+            cause: Cause::Storage,
+            message: "it holds text that is not UTF-8: the database is damaged; look at PRAGMA integrity_check".to_owned(),
+        }),
+        Err(error) => Err(Error::database(connection, "read the schema", &error)),
     }
-    Ok(())
 }
 
 fn begin(connection: &Connection, options: &Options) -> Result<(), Error> {
     connection
         .busy_timeout(options.lock_wait)
         .and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"))
-        .map_err(|error| match Error::database(connection, "lock the database", &error) {
-            Error::Database { path, doing, cause: Cause::Busy, message } => Error::Database {
-                path,
-                doing,
-                cause: Cause::Busy,
-                message: format!("{message} by another process, for longer than {}: try again, or wait longer with --lock-wait", seconds(options.lock_wait)),
-            },
-            other => other,
+        .map_err(|error| {
+            let cause = Cause::of(&error);
+            Error::Database {
+                path: connection.path().unwrap_or_default().into(),
+                doing: "lock the database",
+                cause,
+                message: locked(&error, cause, options),
+            }
         })
+}
+
+/// SQLite's message, and if somebody else holds the lock what to do about it.
+fn locked(error: &rusqlite::Error, cause: Cause, options: &Options) -> String {
+    let wait = seconds(options.lock_wait);
+    match cause {
+        Cause::Busy => format!(
+            "{} by another process, for longer than {wait}: try again, or wait longer with --lock-wait",
+            sqlite_message(error)
+        ),
+        _ => explained_message(error),
+    }
 }
 
 /// `5 s`, `0.25 s`.
@@ -339,7 +341,7 @@ fn lock_script(migration: &Migration, options: &Options) -> Result<Option<File>,
     if migration.transactional {
         return Ok(None);
     }
-    let Ok(file) = File::open(&migration.path) else {
+    let Ok(file) = directory::open_regular(&migration.path) else {
         return Ok(None); // Reading it will tell why.
     };
     let clock = Instant::now();
@@ -377,64 +379,114 @@ fn apply_one(
     let sql = directory::read_sql(migration)?;
     history::create(connection)?;
     if !migration.transactional {
-        commit(connection, migration, newest, 0)?;
+        return apply_outside(connection, migration, newest, sql, settings, options);
     }
     let clock = Instant::now();
-    let result = script::execute_batch(connection, &migration.path, sql, migration.transactional);
+    let ran = script::execute_batch(connection, &migration.path, sql, true)
+        .map_err(|stopped| script_error(migration, newest, stopped))?;
     let elapsed = clock.elapsed();
-    if !migration.transactional {
-        roll_back(connection);
-        settings.restore(connection, options)?;
-    }
-    let ran = result.map_err(|stopped| script_error(migration, newest, stopped))?;
-    let kept = if migration.transactional {
-        0
-    } else {
-        ran.statements
-    };
-    if !migration.transactional {
-        begin(connection, options)?;
-    }
-    history::record(connection, migration, elapsed).map_err(|error| {
-        let (cause, message) = match error {
-            RecordError::Sqlite(error) => (
-                Cause::of(&error),
-                format!("the script ran, but its row could not be written to _sqlx_migrations: {}", sqlite_message(&error)),
-            ),
-            RecordError::Swallowed => (
-                Cause::Statement,
-                "the script ran, but a trigger on _sqlx_migrations swallowed or changed its row: drop the trigger".to_owned(),
-            ),
-        };
-        let cause = if cause == Cause::Permission { Cause::Statement } else { cause };
-        script_error(migration, newest, Stopped { position: None, message, remedy: None, cause, statements: kept })
-    })?;
-    commit(connection, migration, newest, kept)?;
+    record(connection, migration, elapsed)
+        .and_then(|()| commit(connection, options))
+        .map_err(|stopped| script_error(migration, newest, stopped))?;
     Ok((ran, elapsed))
 }
 
-/// Commits. A reader can keep a commit waiting; SQLite's busy handler does that.
-fn commit(
-    connection: &Connection,
+/// A `-- no-transaction` script: the lock is given up before it, and taken
+/// again for its row. Whatever fails after its last statement says that it ran.
+fn apply_outside(
+    connection: &mut Connection,
     migration: &Migration,
     newest: Option<i64>,
-    kept: usize,
-) -> Result<(), Error> {
-    let Err(error) = connection.execute_batch("COMMIT") else {
+    sql: String,
+    settings: &Settings,
+    options: &Options,
+) -> Result<(Ran, Duration), Error> {
+    let failed = |stopped| script_error(migration, newest, stopped);
+    commit(connection, options).map_err(failed)?;
+    let clock = Instant::now();
+    let result = script::execute_batch(connection, &migration.path, sql, false);
+    let elapsed = clock.elapsed();
+    roll_back(connection);
+    let ran = result.map_err(failed)?;
+    let not_recorded = |error: Error| {
+        let (cause, message) = match error {
+            Error::Database { cause, message, .. } => (cause, message),
+            other => (Cause::Statement, other.to_string()),
+        };
+        failed(Stopped {
+            position: None,
+            message: format!("the script ran to its end, but could not be recorded: {message}"),
+            remedy: None,
+            cause,
+            statements: ran.statements,
+        })
+    };
+    settings
+        .restore(connection, options)
+        .map_err(not_recorded)?;
+    begin(connection, options).map_err(not_recorded)?;
+    record(connection, migration, elapsed)
+        .and_then(|()| commit(connection, options))
+        .map_err(|stopped| {
+            failed(Stopped {
+                statements: ran.statements,
+                ..stopped
+            })
+        })?;
+    Ok((ran, elapsed))
+}
+
+fn record(
+    connection: &Connection,
+    migration: &Migration,
+    elapsed: Duration,
+) -> Result<(), Stopped> {
+    history::record(connection, migration, elapsed).map_err(|error| {
+        let (cause, message) = match error {
+            RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
+            RecordError::Swallowed => (
+                Cause::Statement,
+                "a trigger on it swallowed or changed the row: drop the trigger".to_owned(),
+            ),
+        };
+        Stopped {
+            position: None,
+            message: format!(
+                "the script ran, but its row could not be written to _sqlx_migrations: {message}"
+            ),
+            remedy: None,
+            // A moment ago the database could be written: the script is at fault.
+            cause: if cause == Cause::Permission {
+                Cause::Statement
+            } else {
+                cause
+            },
+            statements: 0,
+        }
+    })
+}
+
+/// Commits. A reader can keep a commit waiting; SQLite's busy handler does that,
+/// for as long as we say, whatever a script said.
+fn commit(connection: &Connection, options: &Options) -> Result<(), Stopped> {
+    let committed = connection
+        .busy_timeout(options.lock_wait)
+        .and_then(|()| connection.execute_batch("COMMIT"));
+    let Err(error) = committed else {
         return Ok(());
     };
-    let mut message = sqlite_message(&error);
+    let cause = Cause::of(&error);
+    let mut message = locked(&error, cause, options);
     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
         message.push_str(&foreign_key_violations(connection).unwrap_or_default());
     }
-    let stopped = Stopped {
+    Err(Stopped {
         position: None,
         message: format!("at its end: {message}"),
         remedy: None,
-        cause: Cause::of(&error),
-        statements: kept,
-    };
-    Err(script_error(migration, newest, stopped))
+        cause,
+        statements: 0,
+    })
 }
 
 /// The first rows that refer to nothing: ` (orders row 3 -> users; …)`.

@@ -49,14 +49,18 @@ pub fn create(
     } else {
         (&["sql"], "-- Write your migration here\n")
     };
-    suffixes
-        .iter()
-        .map(|suffix| {
-            let path = directory.join(format!("{version}_{name}.{suffix}"));
-            create_file(&path, content)?;
-            Ok(path)
-        })
-        .collect()
+    let mut created: Vec<PathBuf> = Vec::new();
+    for suffix in suffixes {
+        let path = directory.join(format!("{version}_{name}.{suffix}"));
+        create_file(&path, content).inspect_err(|_| {
+            // Half a pair would be applied by the next run.
+            created
+                .iter()
+                .for_each(|path| drop(std::fs::remove_file(path)));
+        })?;
+        created.push(path);
+    }
+    Ok(created)
 }
 
 /// What SQLPage makes of a name: each character that is no letter or digit

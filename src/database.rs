@@ -4,7 +4,7 @@
 //! cannot be. Looking never creates a file or a sidecar that stays. Never runs a
 //! script and knows nothing of migrations.
 
-use crate::error::{Cause, Error, sqlite_message};
+use crate::error::{Cause, Error, explained_message, sqlite_message};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -189,11 +189,18 @@ impl Location {
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
             None => Connection::open_with_flags(path, flags),
         };
-        opened.map_err(|error| Error::Database {
-            path: self.path.clone(),
-            doing: "open the database",
-            cause: Cause::of(&error),
-            message: sqlite_message(&error),
+        opened.map_err(|error| match &self.vfs {
+            Some(vfs) if sqlite_message(&error).contains("no such vfs") => Error::Configuration {
+                origin: "vfs".to_owned(),
+                message: format!("SQLite has no VFS '{vfs}': on Unix there are unix, unix-dotfile, unix-excl and unix-none"),
+                position: None,
+            },
+            _ => Error::Database {
+                path: self.path.clone(),
+                doing: "open the database",
+                cause: Cause::of(&error),
+                message: explained_message(&error),
+            },
         })
     }
 }

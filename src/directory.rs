@@ -67,14 +67,15 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
         .migrations
         .sort_by(|a, b| (a.version, a.kind, &a.path).cmp(&(b.version, b.kind, &b.path)));
     findings.extend(duplicates(&found.migrations));
+    found.warnings.sort_by(|a, b| a.path.cmp(&b.path));
     if findings.is_empty() {
-        found.warnings.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     } else {
         findings.sort_by(|a, b| a.path.cmp(&b.path));
         Err(Error::Unusable {
             directory: directory.to_owned(),
             findings,
+            warnings: found.warnings,
         })
     }
 }
@@ -138,15 +139,20 @@ pub fn spelling_difference(path: &Path, recorded: &[u8]) -> Option<Difference> {
 ///
 /// [`Error::CannotCreate`] if it is there already or cannot be written.
 pub fn create_file(path: &Path, content: &str) -> Result<(), Error> {
-    OpenOptions::new()
+    let failed = |error: io::Error| Error::CannotCreate {
+        path: path.to_owned(),
+        message: error.to_string(),
+    };
+    let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(path)
-        .and_then(|mut file| file.write_all(content.as_bytes()))
-        .map_err(|error| Error::CannotCreate {
-            path: path.to_owned(),
-            message: error.to_string(),
-        })
+        .map_err(failed)?;
+    file.write_all(content.as_bytes()).map_err(|error| {
+        // An empty file would be applied by the next run.
+        let _ = std::fs::remove_file(path);
+        failed(error)
+    })
 }
 
 /// One name in a folder.
@@ -304,7 +310,8 @@ fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn open_regular(path: &Path) -> io::Result<File> {
+/// Opens a file for reading, without waiting if it has become a FIFO.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .custom_flags(O_NONBLOCK)

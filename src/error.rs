@@ -261,6 +261,41 @@ pub fn sqlite_message(error: &rusqlite::Error) -> String {
     }
 }
 
+/// SQLite's message, and what to do where it does not say it.
+#[must_use]
+pub fn explained_message(error: &rusqlite::Error) -> String {
+    use rusqlite::ffi;
+    let message = sqlite_message(error);
+    let advice = match error.sqlite_extended_error_code() {
+        Some(ffi::SQLITE_READONLY_DIRECTORY) => {
+            "SQLite makes a journal beside the database, so this user must be able to write to its directory too"
+        }
+        Some(ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY) => {
+            "a crash left a -journal or -wal file beside it, which must be brought in first: run this once as a user who may write to it"
+        }
+        Some(ffi::SQLITE_READONLY_DBMOVED) => "its file was removed or replaced: run again",
+        _ => match error.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly) => "may this user write to the file and to its directory?",
+            Some(ErrorCode::CannotOpen) => {
+                "may this user read and write the file and its directory, and are there file handles left?"
+            }
+            Some(ErrorCode::PermissionDenied) => "may this user read and write the file?",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process holds a lock: try again, or wait longer with --lock-wait"
+            }
+            Some(ErrorCode::DiskFull) => "make room on its disk",
+            Some(ErrorCode::OutOfMemory) => "give the process more memory",
+            Some(ErrorCode::NotADatabase) => "is it the right file?",
+            Some(ErrorCode::DatabaseCorrupt) => {
+                "see what PRAGMA integrity_check says, or restore a backup"
+            }
+            Some(ErrorCode::SystemIoFailure) => "look at the disk and its mount",
+            _ => return message,
+        },
+    };
+    format!("{message}: {advice}")
+}
+
 /// A script that failed, and what is left of it.
 #[derive(Debug, Clone)]
 pub struct ScriptError {
@@ -300,6 +335,8 @@ pub enum Error {
         directory: PathBuf,
         /// One for each file.
         findings: Vec<Finding>,
+        /// Files that are passed over but look like a mistake.
+        warnings: Vec<Finding>,
     },
     /// A script is no longer what it was at the start of the run.
     Changed {
@@ -387,7 +424,7 @@ impl Error {
             path: PathBuf::from(connection.path().unwrap_or_default()),
             doing,
             cause: Cause::of(error),
-            message: sqlite_message(error),
+            message: explained_message(error),
         }
     }
 
@@ -456,6 +493,7 @@ impl fmt::Display for Error {
             Self::Unusable {
                 directory,
                 findings,
+                ..
             } => write!(
                 f,
                 "{}: {} unusable: correct or remove what is named above; the database was not touched",
@@ -482,7 +520,7 @@ impl fmt::Display for Error {
             ),
             Self::Refused { problems } => write!(
                 f,
-                "refused because of {}: nothing was changed",
+                "refused because of {}: nothing is applied before that is solved",
                 counted(problems.len(), "problem", "problems")
             ),
             Self::History { database, message } => write!(

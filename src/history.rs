@@ -185,7 +185,7 @@ pub(crate) fn record(
             ],
         )
         .map_err(RecordError::Sqlite)?;
-    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND checksum = ?2 AND description = ?3 AND execution_time = ?4";
+    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND checksum = ?2 AND description = ?3 AND execution_time = ?4 AND installed_on IS NOT NULL";
     let count = connection
         .query_row(
             query,

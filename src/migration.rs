@@ -173,27 +173,31 @@ impl fmt::Display for Difference {
 pub fn difference(bytes: &[u8], recorded: &[u8]) -> Option<Difference> {
     const BOM: &[u8] = b"\xEF\xBB\xBF";
     let body = bytes.strip_prefix(BOM).unwrap_or(bytes);
-    let lf = to_lf(body);
-    let crlf = to_crlf(&lf);
-    for (endings_differ, text) in [(false, body), (true, &*lf), (true, &*crlf)] {
-        let trimmed = text.strip_suffix(b"\r\n").or(text.strip_suffix(b"\n"));
-        let ended = trimmed.unwrap_or(text);
-        for (newline_differs, text, end) in [
-            (false, text, &b""[..]),
-            (true, ended, b""),
-            (true, ended, b"\n"),
-            (true, ended, b"\r\n"),
+    let ended = body
+        .strip_suffix(b"\r\n")
+        .or(body.strip_suffix(b"\n"))
+        .unwrap_or(body);
+    let had_newline = ended.len() < body.len();
+    for ending in [None, Some(&b"\n"[..]), Some(b"\r\n")] {
+        for (text, end) in [
+            (body, None),
+            (ended, Some(&b""[..])),
+            (ended, Some(b"\n")),
+            (ended, Some(b"\r\n")),
         ] {
             for bom in [&b""[..], BOM] {
                 let mut hasher = Sha384::new();
                 hasher.update(bom);
-                hasher.update(text);
-                hasher.update(end);
+                hash_lines(&mut hasher, text, ending);
+                hasher.update(end.unwrap_or_default());
                 if hasher.finalize().as_slice() != recorded {
                     continue;
                 }
-                let bom_differs = bom.is_empty() == bytes.starts_with(BOM);
-                return match (endings_differ, newline_differs, bom_differs) {
+                let has_newline = end.map_or(had_newline, |end| !end.is_empty());
+                let newline = had_newline != has_newline;
+                let endings = ending.is_some() || (end.is_some() && had_newline && has_newline);
+                let mark = bom.is_empty() == bytes.starts_with(BOM);
+                return match (endings, newline, mark) {
                     (false, false, true) => Some(Difference::ByteOrderMark),
                     (false, true, false) => Some(Difference::FinalNewline),
                     (true, false, false) => Some(Difference::LineEndings),
@@ -206,25 +210,20 @@ pub fn difference(bytes: &[u8], recorded: &[u8]) -> Option<Difference> {
     None
 }
 
-fn to_lf(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    for (index, &byte) in bytes.iter().enumerate() {
-        if byte != b'\r' || bytes.get(index + 1) != Some(&b'\n') {
-            out.push(byte);
+/// Hashes `text` with `ending` at the end of each of its lines, if one is given,
+/// without a copy of it.
+fn hash_lines(hasher: &mut Sha384, text: &[u8], ending: Option<&[u8]>) {
+    let Some(ending) = ending else {
+        return hasher.update(text);
+    };
+    let mut lines = text.split(|&byte| byte == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        if lines.peek().is_none() {
+            return hasher.update(line);
         }
+        hasher.update(line.strip_suffix(b"\r").unwrap_or(line));
+        hasher.update(ending);
     }
-    out
-}
-
-fn to_crlf(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 16);
-    for &byte in bytes {
-        if byte == b'\n' {
-            out.push(b'\r');
-        }
-        out.push(byte);
-    }
-    out
 }
 
 #[cfg(test)]
@@ -305,6 +304,10 @@ mod tests {
             ("a\r\nb\n", "a\nb\n", Some(Difference::LineEndings)),
             ("a\n", "\u{FEFF}a\n", Some(Difference::ByteOrderMark)),
             ("\u{FEFF}a\n", "a\n", Some(Difference::ByteOrderMark)),
+            ("a\n", "a\r\n", Some(Difference::LineEndings)),
+            ("a\r\n", "a\n", Some(Difference::LineEndings)),
+            ("a\nb", "a\r\nb\r\n", Some(Difference::Several)),
+            ("a", "a\r\n", Some(Difference::FinalNewline)),
             ("a\nb", "a\nb\n", Some(Difference::FinalNewline)),
             ("a\nb\n", "a\nb", Some(Difference::FinalNewline)),
             ("a\nb", "\u{FEFF}a\r\nb\r\n", Some(Difference::Several)),

@@ -8,7 +8,7 @@ use crate::position::Position;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::ffi::SQLITE_READONLY_DIRECTORY;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
-use rusqlite::{Batch, Connection, ErrorCode};
+use rusqlite::{Batch, Connection, ErrorCode, Statement};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +32,9 @@ pub(crate) struct Stopped {
     /// How many statements had been done before and stay, if no transaction undoes them.
     pub statements: usize,
 }
+
+/// A statement that is longer than this, in bytes, is looked at more carefully.
+const LONG: usize = 1 << 20;
 
 /// Something that the authorizer saw in the statement that was just prepared.
 mod saw {
@@ -132,16 +135,46 @@ fn authorize_pragma(
         seen.fetch_or(saw::WRITABLE_SCHEMA, Ordering::Relaxed);
     } else if transactional && is("foreign_keys") {
         seen.fetch_or(saw::FOREIGN_KEYS, Ordering::Relaxed);
-    } else if transactional
-        && is("journal_mode")
-        && (value.eq_ignore_ascii_case("off") || value.eq_ignore_ascii_case("memory"))
-    {
+    } else if transactional && is("journal_mode") && takes_the_journal_away(value) {
         // At the head of a transaction SQLite would obey, and neither a failing
         // script nor a power cut could be rolled back any more.
         seen.fetch_or(saw::UNSAFE_JOURNAL, Ordering::Relaxed);
         return Authorization::Ignore;
     }
     Authorization::Allow
+}
+
+/// `OFF` or `MEMORY`: SQLite takes any beginning of a mode's name for the mode.
+fn takes_the_journal_away(mode: &str) -> bool {
+    let mode = mode.to_ascii_lowercase();
+    !mode.is_empty() && ["off", "memory"].iter().any(|name| name.starts_with(&mode))
+}
+
+/// The length of the text in `source` that SQLite tells as `expanded`: the same,
+/// except that each parameter is NULL in it. `None` if it is another text.
+fn source_length(source: &str, expanded: &str) -> Option<usize> {
+    if source.starts_with(expanded) {
+        return Some(expanded.len());
+    }
+    let (source, mut rest) = (source.as_bytes(), expanded.as_bytes());
+    let mut at = 0;
+    while let Some((&byte, after)) = rest.split_first() {
+        if source.get(at) == Some(&byte) {
+            (at, rest) = (at + 1, after);
+            continue;
+        }
+        rest = rest.strip_prefix(b"NULL")?;
+        let is_name: fn(&u8) -> bool = match source.get(at)? {
+            b'?' => u8::is_ascii_digit,
+            b':' | b'@' | b'$' | b'#' => {
+                |byte| byte.is_ascii_alphanumeric() || b"_$:".contains(byte) || *byte >= 0x80
+            }
+            _ => return None,
+        };
+        at += 1;
+        at += source[at..].iter().take_while(|byte| is_name(byte)).count();
+    }
+    Some(at)
 }
 
 /// The state of one run of a script.
@@ -170,7 +203,7 @@ impl Runner<'_> {
                 Ok(None) => break,
                 Err(error) => return Err(self.not_prepared(&error)),
             };
-            self.advance(statement.expanded_sql());
+            self.advance(&statement);
             let mut rows = statement.raw_query();
             loop {
                 match rows.next() {
@@ -183,6 +216,9 @@ impl Runner<'_> {
             if seen != 0 {
                 self.warn(seen);
                 seen_in_all |= seen;
+            }
+            if seen_in_all & saw::WRITABLE_SCHEMA != 0 || seen & saw::ATTACH != 0 {
+                self.refuse_unreadable_schema(connection)?;
             }
             if self.transactional && connection.is_autocommit() {
                 let message = "this statement ended the transaction that the script runs in";
@@ -212,21 +248,23 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Finds the statement whose text SQLite tells us. Texts follow each other
-    /// without a gap, so it is where the last one ended, unless that one had
-    /// parameters, which are NULL in the text that SQLite tells.
-    fn advance(&mut self, text: Option<String>) {
-        let Some(text) = text else { return };
+    /// Moves on to `statement`. Texts follow each other without a gap, so that
+    /// its length is all there is to find out, and SQLite tells its text.
+    fn advance(&mut self, statement: &Statement<'_>) {
         let rest = &self.sql[self.end..];
-        let found = if rest.starts_with(&text) {
-            Some(0)
-        } else {
-            rest.find(&text)
-        };
-        if let Some(offset) = found {
-            self.start = self.end + offset;
-            self.end = self.start + text.len();
+        self.start = self.end;
+        // A text of megabytes is copied only if there is memory for the copies.
+        let semicolon = rest.find(';').map_or(rest.len(), |index| index + 1);
+        if semicolon > LONG
+            && Vec::<u8>::new()
+                .try_reserve(semicolon.saturating_mul(3))
+                .is_err()
+        {
+            self.end += semicolon;
+            return;
         }
+        let text = statement.expanded_sql().unwrap_or_default();
+        self.end += source_length(rest, &text).unwrap_or(semicolon);
     }
 
     /// The byte where the current statement's first token begins.
@@ -272,6 +310,17 @@ impl Runner<'_> {
             "journal-mode-pragma",
             "this PRAGMA journal_mode is ignored: without a journal neither a failing script nor a power cut could be rolled back",
         );
+    }
+
+    fn refuse_unreadable_schema(&self, connection: &Connection) -> Result<(), Stopped> {
+        match has_readable_schemas(connection) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.refused(
+                "this statement brings in a schema that is not UTF-8 text",
+                None,
+            )),
+            Err(error) => Err(self.stopped(&error, Some(self.first_token()))),
+        }
     }
 
     /// The connection outlives the script, and with it what only the connection
@@ -369,6 +418,31 @@ impl Runner<'_> {
     }
 }
 
+/// Whether every name in the schemas is UTF-8, as it is unless a database is
+/// damaged: rusqlite cannot hand any other name to an authorizer.
+pub(crate) fn has_readable_schemas(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut names = connection.prepare("SELECT name FROM pragma_database_list")?;
+    let mut names = names.raw_query();
+    while let Some(row) = names.next()? {
+        let Ok(name) = row.get_ref(0)?.as_str() else {
+            return Ok(false);
+        };
+        let name = name.replace('"', "\"\"");
+        let query = format!("SELECT name, tbl_name, sql FROM \"{name}\".sqlite_schema");
+        let mut objects = connection.prepare(&query)?;
+        let mut objects = objects.raw_query();
+        while let Some(object) = objects.next()? {
+            for column in 0..3 {
+                let text = object.get_ref(column)?.as_bytes_or_null();
+                if !text.is_ok_and(|text| std::str::from_utf8(text.unwrap_or_default()).is_ok()) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
 /// What to do about a failure, where SQLite's message does not say it.
 fn remedy(message: &str, cause: Cause) -> Option<&'static str> {
     const OUTSIDE: &str =
@@ -388,5 +462,47 @@ fn remedy(message: &str, cause: Cause) -> Option<&'static str> {
             "make room on the disk, or look at the disk and the database (PRAGMA integrity_check), then run again",
         ),
         Cause::Statement | Cause::CannotOpen => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{source_length, takes_the_journal_away};
+
+    #[test]
+    fn journal_modes_are_recognised_by_any_beginning() {
+        for mode in ["off", "OFF", "o", "of", "memory", "MEM", "m"] {
+            assert!(takes_the_journal_away(mode), "{mode}");
+        }
+        for mode in [
+            "", "delete", "wal", "persist", "truncate", "offf", "memoryx",
+        ] {
+            assert!(!takes_the_journal_away(mode), "{mode}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_skipped_whatever_they_are_called() {
+        for (source, expanded) in [
+            ("SELECT ?;", "SELECT NULL;"),
+            (
+                "SELECT ?12, NULL, :a_b, @é, $x::y, #1;",
+                "SELECT NULL, NULL, NULL, NULL, NULL, NULL;",
+            ),
+            (
+                "SELECT '?', \":p\", ?1||'NULL';",
+                "SELECT '?', \":p\", NULL||'NULL';",
+            ),
+            ("SELECT 1;", "SELECT 1;"),
+        ] {
+            let text = format!("{source} SELECT more");
+            assert_eq!(
+                source_length(&text, expanded),
+                Some(source.len()),
+                "{source}"
+            );
+        }
+        assert_eq!(source_length("SELECT 1;", "SELECT 2;"), None);
+        assert_eq!(source_length("SELECT", "SELECT 2;"), None);
     }
 }

@@ -10,6 +10,7 @@
 
 mod cli;
 mod crash;
+mod interop;
 mod look;
 mod race;
 mod readme;

@@ -251,8 +251,12 @@ impl Report {
     }
 
     /// A help text or a version.
-    pub fn print(&self, text: &str) {
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+    pub fn print(&mut self, text: &str) {
+        if self.json {
+            self.fields.push(("text", Json::from(text)));
+        } else {
+            let _ = io::stdout().lock().write_all(text.as_bytes());
+        }
     }
 
     /// A command line that was not understood.
@@ -264,7 +268,10 @@ impl Report {
     /// Why the run stopped.
     pub fn failed(&mut self, error: &Error) {
         match error {
-            Error::Unusable { findings, .. } => {
+            Error::Unusable {
+                findings, warnings, ..
+            } => {
+                warnings.iter().for_each(|warning| self.warning(warning));
                 for found in findings {
                     self.complain(Severity::Error, &found.to_string());
                     found

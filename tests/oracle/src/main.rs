@@ -42,7 +42,11 @@ impl Oracle {
                 command
             }
             Who::Sqlx | Who::Fork => {
-                let name = if who == Who::Sqlx { "sqlx_up" } else { "sqlpage_up" };
+                let name = if who == Who::Sqlx {
+                    "sqlx_up"
+                } else {
+                    "sqlpage_up"
+                };
                 let mut command = Command::new(self.here.join(name));
                 command.arg(database).arg(folder);
                 command
@@ -75,10 +79,14 @@ impl Oracle {
                 let _ = fs::remove_file(&database);
                 if !case.before.is_empty() {
                     let result = self.run(first, &database, &before);
-                    self.check(result.is_ok(), || format!("{name}: {first:?} cannot begin: {result:?}"));
+                    self.check(result.is_ok(), || {
+                        format!("{name}: {first:?} cannot begin: {result:?}")
+                    });
                 }
                 if !case.sql.is_empty() {
-                    Connection::open(&database).and_then(|db| db.execute_batch(case.sql)).expect(name);
+                    Connection::open(&database)
+                        .and_then(|db| db.execute_batch(case.sql))
+                        .expect(name);
                 }
                 let result = self.run(second, &database, &after);
                 let wanted = match second {
@@ -100,7 +108,9 @@ impl Oracle {
                             Who::Fork => case.fork,
                         };
                         if wanted == Verdict::Accepts {
-                            self.check(again.is_ok(), || format!("{name}: {first:?}, {second:?}, then {third:?}: {again:?}"));
+                            self.check(again.is_ok(), || {
+                                format!("{name}: {first:?}, {second:?}, then {third:?}: {again:?}")
+                            });
                             let now = dump(&database);
                             self.check(now == found, || format!("{name}: {first:?}, {second:?}, then {third:?} changed:\n{found}\n{now}"));
                         }
@@ -131,7 +141,9 @@ impl Oracle {
                 for other in EVERYBODY {
                     let again = self.run(other, &database, folder);
                     if !differs {
-                        self.check(again.is_ok(), || format!("{name}: {who:?} then {other:?}: {again:?}"));
+                        self.check(again.is_ok(), || {
+                            format!("{name}: {who:?} then {other:?}: {again:?}")
+                        });
                     }
                 }
             }
@@ -141,9 +153,19 @@ impl Oracle {
             return;
         }
         for (who, result, found) in &left {
-            self.check(result.is_ok() == left[0].1.is_ok(), || format!("{name}: {:?} and {who:?} disagree: {:?} {result:?}", left[0].0, left[0].1));
+            self.check(result.is_ok() == left[0].1.is_ok(), || {
+                format!(
+                    "{name}: {:?} and {who:?} disagree: {:?} {result:?}",
+                    left[0].0, left[0].1
+                )
+            });
             if result.is_ok() && left[0].1.is_ok() {
-                self.check(*found == left[0].2, || format!("{name}: we leave\n{}\nbut {who:?} leaves\n{found}", left[0].2));
+                self.check(*found == left[0].2, || {
+                    format!(
+                        "{name}: we leave\n{}\nbut {who:?} leaves\n{found}",
+                        left[0].2
+                    )
+                });
             }
         }
     }
@@ -156,11 +178,20 @@ impl Oracle {
             let database = directory.join("app.db");
             let _ = fs::remove_file(&database);
             let result = self.run(who, &database, folder);
-            self.check(result.is_ok(), || format!("interop {name}: {who:?}: {result:?}"));
+            self.check(result.is_ok(), || {
+                format!("interop {name}: {who:?}: {result:?}")
+            });
             let connection = Connection::open(&database).expect("a database");
             let mut text = table_sql(&connection) + ";\n";
-            for row in rows(&connection, "SELECT version, description, success, checksum FROM _sqlx_migrations ORDER BY version") {
-                let _ = writeln!(text, "INSERT INTO _sqlx_migrations VALUES ({}, {}, '2026-01-31 12:00:00', {}, {}, 1000);", row[0], row[1], row[2], row[3]);
+            for row in rows(
+                &connection,
+                "SELECT version, description, success, checksum FROM _sqlx_migrations ORDER BY version",
+            ) {
+                let _ = writeln!(
+                    text,
+                    "INSERT INTO _sqlx_migrations VALUES ({}, {}, '2026-01-31 12:00:00', {}, {}, 1000);",
+                    row[0], row[1], row[2], row[3]
+                );
             }
             let target = fixtures.join("interop").join(format!("{name}.{file}.sql"));
             fs::create_dir_all(target.parent().expect("a parent")).expect("a directory");
@@ -179,7 +210,9 @@ fn write_folder(path: &Path, files: &[(String, Vec<u8>)]) {
 
 fn table_sql(connection: &Connection) -> String {
     let query = "SELECT sql FROM sqlite_schema WHERE name = '_sqlx_migrations'";
-    connection.query_row(query, [], |row| row.get(0)).unwrap_or_default()
+    connection
+        .query_row(query, [], |row| row.get(0))
+        .unwrap_or_default()
 }
 
 /// Rows as SQL literals.
@@ -197,7 +230,10 @@ fn rows(connection: &Connection, query: &str) -> Vec<Vec<String>> {
             Ok(Value::Integer(value)) => value.to_string(),
             Ok(Value::Real(value)) => format!("{value:?}"),
             Ok(Value::Text(text)) => format!("'{}'", text.replace('\'', "''")),
-            Ok(Value::Blob(bytes)) => format!("x'{}'", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+            Ok(Value::Blob(bytes)) => format!(
+                "x'{}'",
+                bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()
+            ),
             Err(error) => error.to_string(),
         };
         found.push((0..columns).map(literal).collect());
@@ -219,24 +255,50 @@ fn dump(database: &Path) -> String {
         let upper = name == "upper";
         let _ = connection.create_scalar_function(name, -1, flags, move |context| {
             let text: Option<String> = context.get(0)?;
-            Ok(text.map(|text| if upper { text.to_uppercase() } else { text.to_lowercase() }))
+            Ok(text.map(|text| {
+                if upper {
+                    text.to_uppercase()
+                } else {
+                    text.to_lowercase()
+                }
+            }))
         });
     }
     let mut out = String::new();
-    for row in rows(&connection, "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name, type") {
+    for row in rows(
+        &connection,
+        "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name, type",
+    ) {
         let _ = writeln!(out, "{}", row.join("|"));
     }
-    for pragma in ["user_version", "application_id", "journal_mode", "encoding", "page_size", "integrity_check"] {
-        let _ = writeln!(out, "{pragma} {:?}", rows(&connection, &format!("PRAGMA {pragma}")));
+    for pragma in [
+        "user_version",
+        "application_id",
+        "journal_mode",
+        "encoding",
+        "page_size",
+        "integrity_check",
+    ] {
+        let _ = writeln!(
+            out,
+            "{pragma} {:?}",
+            rows(&connection, &format!("PRAGMA {pragma}"))
+        );
     }
-    for table in rows(&connection, "SELECT '\"' || replace(name, '\"', '\"\"') || '\"' FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name") {
+    for table in rows(
+        &connection,
+        "SELECT '\"' || replace(name, '\"', '\"\"') || '\"' FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
+    ) {
         let table = table[0].trim_matches('\'');
         let query = if table == "\"_sqlx_migrations\"" {
             "SELECT version, description, typeof(installed_on), length(installed_on) = 19, success, typeof(success), checksum, typeof(checksum), typeof(execution_time) FROM _sqlx_migrations ORDER BY version".to_owned()
         } else {
             format!("SELECT * FROM {table}")
         };
-        let mut lines: Vec<String> = rows(&connection, &query).iter().map(|row| row.join("|")).collect();
+        let mut lines: Vec<String> = rows(&connection, &query)
+            .iter()
+            .map(|row| row.join("|"))
+            .collect();
         lines.sort();
         let _ = writeln!(out, "{table}\n  {}", lines.join("\n  "));
     }
@@ -245,14 +307,19 @@ fn dump(database: &Path) -> String {
 
 /// Every folder below `directory` that holds a script.
 fn folders(directory: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(directory) else { return };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
     let mut has_script = false;
     for entry in entries.flatten() {
         let path = entry.path();
         if path.is_dir() {
             folders(&path, found);
         } else {
-            has_script |= path.extension().is_some_and(|extension| extension == "sql") && path.file_name().is_some_and(|name| name.to_string_lossy().contains('_'));
+            has_script |= path.extension().is_some_and(|extension| extension == "sql")
+                && path
+                    .file_name()
+                    .is_some_and(|name| name.to_string_lossy().contains('_'));
         }
     }
     if has_script {
@@ -264,9 +331,19 @@ fn main() {
     let mut arguments = std::env::args_os().skip(1);
     let program = PathBuf::from(arguments.next().expect("the program"));
     let fixtures = PathBuf::from(arguments.next().expect("the fixtures"));
-    let here = std::env::current_exe().expect("a path").parent().expect("a parent").to_owned();
+    let here = std::env::current_exe()
+        .expect("a path")
+        .parent()
+        .expect("a parent")
+        .to_owned();
     let work = std::env::temp_dir().join(format!("litemigrate-oracle-{}", std::process::id()));
-    let mut oracle = Oracle { program, here, work, checks: 0, failures: Vec::new() };
+    let mut oracle = Oracle {
+        program,
+        here,
+        work,
+        checks: 0,
+        failures: Vec::new(),
+    };
     let cases = cases();
     for case in &cases {
         oracle.case(case);
@@ -276,11 +353,21 @@ fn main() {
     found.retain(|folder| !folder.ends_with("interop") && !folder.ends_with("quickstart"));
     found.sort();
     for folder in &found {
-        let relative = folder.strip_prefix(&fixtures).expect("below").to_string_lossy().replace('/', "-");
-        let differs = cases::FIXTURES_THAT_DIFFER.iter().any(|(name, _)| relative.contains(name));
+        let relative = folder
+            .strip_prefix(&fixtures)
+            .expect("below")
+            .to_string_lossy()
+            .replace('/', "-");
+        let differs = cases::FIXTURES_THAT_DIFFER
+            .iter()
+            .any(|(name, _)| relative.contains(name));
         oracle.folder(&relative, folder, differs);
     }
-    oracle.write_interop("quickstart", &fixtures.join("quickstart/sqlpage/migrations"), &fixtures);
+    oracle.write_interop(
+        "quickstart",
+        &fixtures.join("quickstart/sqlpage/migrations"),
+        &fixtures,
+    );
     let spellings = fixtures.join("interop/spellings");
     write_folder(&spellings, &cases::spellings());
     oracle.write_interop("spellings", &spellings, &fixtures);
@@ -288,6 +375,12 @@ fn main() {
     for failure in &oracle.failures {
         eprintln!("{failure}\n");
     }
-    println!("{} cases, {} fixture folders: {} passed, {} failed", cases.len(), found.len(), oracle.checks - oracle.failures.len(), oracle.failures.len());
+    println!(
+        "{} cases, {} fixture folders: {} passed, {} failed",
+        cases.len(),
+        found.len(),
+        oracle.checks - oracle.failures.len(),
+        oracle.failures.len()
+    );
     std::process::exit(i32::from(!oracle.failures.is_empty()));
 }

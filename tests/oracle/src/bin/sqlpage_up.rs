@@ -20,12 +20,17 @@ fn function(name: &str, convert: fn(&str) -> String) -> Function {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let result: Result<(), Box<dyn std::error::Error>> = runtime.block_on(async {
         let options = SqliteConnectOptions::new()
             .filename(&arguments[1])
             .create_if_missing(true)
-            .collation("NOCASE", |a: &str, b: &str| a.to_lowercase().cmp(&b.to_lowercase()))
+            .collation("NOCASE", |a: &str, b: &str| {
+                a.to_lowercase().cmp(&b.to_lowercase())
+            })
             .function(function("upper", str::to_uppercase))
             .function(function("lower", str::to_lowercase));
         let mut connection = options.connect().await?;

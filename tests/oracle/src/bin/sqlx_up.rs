@@ -8,9 +8,14 @@ use std::path::Path;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let result: Result<(), Box<dyn std::error::Error>> = runtime.block_on(async {
-        let options = SqliteConnectOptions::new().filename(&arguments[1]).create_if_missing(true);
+        let options = SqliteConnectOptions::new()
+            .filename(&arguments[1])
+            .create_if_missing(true);
         let mut connection = options.connect().await?;
         let migrator = Migrator::new(Path::new(&arguments[2])).await?;
         match arguments.get(4) {
