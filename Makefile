@@ -30,6 +30,11 @@ oracle: all
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
 	target/oracle/release/oracle target/release/litemigrate fixtures
 
+# Times us beside the real sqlx, SQLPage's fork and the sqlite3 shell, in turn.
+bench: all
+	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
+	target/oracle/release/bench target/release/litemigrate
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 target/release/litemigrate $(DESTDIR)$(PREFIX)/bin/litemigrate
@@ -37,4 +42,4 @@ install: all
 clean:
 	$(CARGO) clean
 
-.PHONY: all run test accept check lint oracle install clean
+.PHONY: all run test accept check lint oracle bench install clean

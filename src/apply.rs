@@ -142,6 +142,10 @@ pub fn up(
         let script_lock = lock_script(migration, options)?;
         begin(connection, options)?;
         let applied = look_again(connection, migrations, options, &mut view)
+            .and_then(|()| match summary.applied {
+                0 if !view.pending.is_empty() => history::create(connection),
+                _ => Ok(()),
+            })
             .and_then(|()| match view.pending.front() {
                 Some(first) if first.version == migration.version => {
                     apply_one(connection, migration, view.newest, &settings, options).map(Some)
@@ -377,7 +381,6 @@ fn apply_one(
     options: &Options,
 ) -> Result<(Ran, Duration), Error> {
     let sql = directory::read_sql(migration)?;
-    history::create(connection)?;
     if !migration.transactional {
         return apply_outside(connection, migration, newest, sql, settings, options);
     }

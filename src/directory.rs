@@ -328,7 +328,8 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
         let message = "is not UTF-8 text: save it as UTF-8";
         return Err(Finding::at("not-utf8", position, message));
     }
-    if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
+    if bytes.contains(&0) {
+        let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
         let text = String::from_utf8_lossy(bytes);
         let position = Position::new(path, &text, offset);
         let message = "holds a NUL byte, as a power cut leaves in a file that was just written: restore the file";

@@ -1,0 +1,310 @@
+//! Whole processes, in turn, so that what is compared ran on the same machine at
+//! the same time: ratios to litemigrate, and counts that no machine changes.
+//!
+//! `bench PROGRAM`: PROGRAM is litemigrate, the other two are beside this one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Us,
+    Sqlx,
+    Fork,
+    Shell,
+}
+
+impl Who {
+    const ALL: [Self; 4] = [Self::Us, Self::Sqlx, Self::Fork, Self::Shell];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Us => "litemigrate",
+            Self::Sqlx => "sqlx",
+            Self::Fork => "SQLPage's fork",
+            Self::Shell => "sqlite3 shell",
+        }
+    }
+}
+
+/// What one run cost.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: f64,
+    cpu: f64,
+    peak_kib: i64,
+}
+
+/// After this long a run is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Bench {
+    program: PathBuf,
+    here: PathBuf,
+    work: PathBuf,
+}
+
+impl Bench {
+    fn command(&self, who: Who, folder: &Path, database: &Path) -> Command {
+        match who {
+            Who::Us => {
+                let mut command = Command::new(&self.program);
+                command.arg("-D").arg(database).arg("-m").arg(folder);
+                command
+            }
+            Who::Sqlx | Who::Fork => {
+                let name = if who == Who::Sqlx {
+                    "sqlx_up"
+                } else {
+                    "sqlpage_up"
+                };
+                let mut command = Command::new(self.here.join(name));
+                command.arg(database).arg(folder);
+                command
+            }
+            Who::Shell => {
+                // The shell has no history: it only runs the scripts, each in a transaction.
+                let mut command = Command::new("sqlite3");
+                command
+                    .arg("-bail")
+                    .arg(database)
+                    .arg(format!(".read '{}'", folder.join("../all").display()));
+                command
+            }
+        }
+    }
+
+    /// Runs it to the end, or for as long as there is patience.
+    fn cost(&self, who: Who, folder: &Path, database: &Path) -> Option<Cost> {
+        let mut command = self.command(who, folder, database);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let clock = Instant::now();
+        let mut child = command.spawn().ok()?;
+        let pid = libc::pid_t::try_from(child.id()).ok()?;
+        loop {
+            let mut status = 0;
+            // SAFETY: the two structures are ours, and a zeroed rusage is valid.
+            let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+            let reaped =
+                unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage) };
+            if reaped == pid {
+                if !libc::WIFEXITED(status) || libc::WEXITSTATUS(status) != 0 {
+                    return None;
+                }
+                let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+                return Some(Cost {
+                    wall: clock.elapsed().as_secs_f64(),
+                    cpu: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+                    peak_kib: usage.ru_maxrss,
+                });
+            }
+            if clock.elapsed() > PATIENCE {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+            std::thread::sleep(Duration::from_micros(if clock.elapsed().as_millis() < 20 {
+                20
+            } else {
+                500
+            }));
+        }
+    }
+
+    /// One workload: `prepared` is copied to the database before each run.
+    fn workload(&self, name: &str, folder: &Path, prepared: Option<&Path>, rounds: usize) {
+        let database = self.work.join("app.db");
+        let fresh = || {
+            for suffix in ["", "-wal", "-shm", "-journal"] {
+                let _ = fs::remove_file(self.work.join(format!("app.db{suffix}")));
+            }
+            if let Some(prepared) = prepared {
+                fs::copy(prepared, &database).expect("a copy");
+            }
+        };
+        let mut costs: [Vec<Cost>; 4] = [const { Vec::new() }; 4];
+        let mut out = [false; 4];
+        out[3] = prepared.is_some();
+        for round in 0..=rounds {
+            for (index, who) in Who::ALL.into_iter().enumerate() {
+                if out[index] {
+                    continue;
+                }
+                fresh();
+                match self.cost(who, folder, &database) {
+                    Some(cost) => {
+                        if round > 0 {
+                            costs[index].push(cost);
+                        }
+                        // A slow one is not asked so often.
+                        if round > 0 && cost.wall > 5.0 {
+                            out[index] = true;
+                        }
+                    }
+                    None => out[index] = true,
+                }
+            }
+        }
+        for (index, who) in Who::ALL.into_iter().enumerate() {
+            if who == Who::Shell && prepared.is_some() {
+                continue;
+            }
+            fresh();
+            let counts = self.counts(who, folder, &database, !costs[index].is_empty());
+            let line = match costs[index].len() {
+                0 => format!("more than {} s, or failed", PATIENCE.as_secs()),
+                _ => {
+                    let ratio = |pick: fn(&Cost) -> f64| {
+                        let pairs = costs[index]
+                            .iter()
+                            .zip(&costs[0])
+                            .map(|(theirs, ours)| pick(theirs) / pick(ours).max(1e-6));
+                        median(pairs.collect())
+                    };
+                    let wall = median(costs[index].iter().map(|cost| cost.wall * 1e3).collect());
+                    format!(
+                        "{:>8.2} {:>8.2} {:>8.2} {wall:>10.1} ms",
+                        ratio(|c| c.wall),
+                        ratio(|c| c.cpu),
+                        ratio(|c| c.peak_kib as f64)
+                    )
+                }
+            };
+            println!("{name:<28} {:<15} {line} {counts}", who.name());
+        }
+    }
+
+    /// System calls, syncs and instructions, where the tools to count them are.
+    fn counts(&self, who: Who, folder: &Path, database: &Path, fast: bool) -> String {
+        if !fast || fs::read_dir(folder).map_or(0, Iterator::count) == 1 {
+            return String::new();
+        }
+        let log = self.work.join("count");
+        let mut traced = Command::new("strace");
+        let command = self.command(who, folder, database);
+        traced
+            .args(["-f", "-o"])
+            .arg(&log)
+            .arg(command.get_program())
+            .args(command.get_args());
+        let ran = traced.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !ran.is_ok_and(|status| status.success()) {
+            return String::new();
+        }
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let calls = text
+            .lines()
+            .filter(|line| line.contains('(') && !line.contains("resumed>"))
+            .count();
+        let syncs = text
+            .lines()
+            .filter(|line| line.contains("fsync(") || line.contains("fdatasync("))
+            .count();
+        let writes = text
+            .lines()
+            .filter(|line| {
+                line.contains(" pwrite64(")
+                    || line.contains(" ftruncate(")
+                    || line.contains(" unlink(")
+            })
+            .count();
+        format!("{calls:>8} calls {syncs:>6} syncs {writes:>6} writes")
+    }
+
+    fn folder(&self, name: &str, scripts: impl Iterator<Item = String>) -> PathBuf {
+        let folder = self.work.join(name).join("migrations");
+        fs::create_dir_all(&folder).expect("a directory");
+        let mut all = String::new();
+        for (index, script) in scripts.enumerate() {
+            let path = folder.join(format!("{:04}_t.sql", index + 1));
+            fs::write(&path, script).expect("a script");
+            all.push_str(&format!("BEGIN;\n.read '{}'\nCOMMIT;\n", path.display()));
+        }
+        fs::write(self.work.join(name).join("all"), all).expect("a file");
+        folder
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn small(count: usize) -> impl Iterator<Item = String> {
+    (1..=count).map(|n| format!("CREATE TABLE t{n} (id INTEGER PRIMARY KEY, name TEXT NOT NULL, value REAL);\nCREATE INDEX i{n} ON t{n} (name);\n-- {}\n", "a comment of some length ".repeat(15)))
+}
+
+fn inserts(megabytes: usize) -> String {
+    let mut text = String::from(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT, email TEXT, note TEXT);\n",
+    );
+    let mut n = 0;
+    while text.len() < megabytes * 1_000_000 {
+        n += 1;
+        text.push_str(&format!(
+            "INSERT INTO t VALUES ({n}, 'name {n}', 'user{n}@example.org', 'a note, some text');\n"
+        ));
+    }
+    text
+}
+
+fn main() {
+    let program = PathBuf::from(std::env::args_os().nth(1).expect("the program"));
+    let here = std::env::current_exe()
+        .expect("a path")
+        .parent()
+        .expect("a parent")
+        .to_owned();
+    let work = std::env::temp_dir().join(format!("litemigrate-bench-{}", std::process::id()));
+    fs::create_dir_all(&work).expect("a directory");
+    let bench = Bench {
+        program,
+        here,
+        work,
+    };
+    println!("ratios to litemigrate, median of pairs; wall time of each; counts by strace");
+    println!(
+        "{:<28} {:<15} {:>8} {:>8} {:>8}",
+        "workload", "", "wall", "CPU", "peak"
+    );
+    for (count, rounds) in [(10, 40), (100, 20), (1000, 7)] {
+        let folder = bench.folder(&format!("small-{count}"), small(count));
+        let prepared = bench.work.join("prepared.db");
+        let _ = fs::remove_file(&prepared);
+        bench.cost(Who::Us, &folder, &prepared).expect("we can");
+        bench.workload(
+            &format!("nothing to do, {count} scripts"),
+            &folder,
+            Some(&prepared),
+            rounds,
+        );
+    }
+    for (count, rounds) in [(1, 20), (10, 10), (100, 5), (1000, 3)] {
+        let folder = bench.folder(&format!("small-{count}"), small(count));
+        bench.workload(
+            &format!("apply {count} small scripts"),
+            &folder,
+            None,
+            rounds,
+        );
+    }
+    for (megabytes, rounds) in [(1, 5), (10, 3), (50, 3)] {
+        let folder = bench.folder(
+            &format!("inserts-{megabytes}"),
+            std::iter::once(inserts(megabytes)),
+        );
+        bench.workload(&format!("{megabytes} MB of INSERTs"), &folder, None, rounds);
+    }
+    let blob = format!(
+        "CREATE TABLE t (x);\nINSERT INTO t VALUES ('{}');\n",
+        "x".repeat(10_000_000)
+    );
+    let folder = bench.folder("statement", std::iter::once(blob));
+    bench.workload("one statement of 10 MB", &folder, None, 5);
+    let _ = fs::remove_dir_all(&bench.work);
+}
