@@ -35,6 +35,12 @@ bench: all
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
 	target/oracle/release/bench target/release/litemigrate
 
+# A minute for each target; needs a nightly compiler and cargo-fuzz.
+fuzz:
+	for target in arguments history location names script; do \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=60 -max_len=500 || exit 1; \
+	done
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 target/release/litemigrate $(DESTDIR)$(PREFIX)/bin/litemigrate
@@ -42,4 +48,4 @@ install: all
 clean:
 	$(CARGO) clean
 
-.PHONY: all run test accept check lint oracle bench install clean
+.PHONY: all run test accept check lint oracle bench fuzz install clean

@@ -33,7 +33,7 @@ pub(crate) struct Stopped {
     pub statements: usize,
 }
 
-/// A statement that is longer than this, in bytes, is looked at more carefully.
+/// A statement longer than this, in bytes, is not copied to find out where it ends.
 const LONG: usize = 1 << 20;
 
 /// Something that the authorizer saw in the statement that was just prepared.
@@ -252,19 +252,21 @@ impl Runner<'_> {
     /// its length is all there is to find out, and SQLite tells its text.
     fn advance(&mut self, statement: &Statement<'_>) {
         let rest = &self.sql[self.end..];
-        self.start = self.end;
-        // A text of megabytes is copied only if there is memory for the copies.
         let semicolon = rest.find(';').map_or(rest.len(), |index| index + 1);
-        if semicolon > LONG
-            && Vec::<u8>::new()
-                .try_reserve(semicolon.saturating_mul(3))
-                .is_err()
-        {
+        self.start = self.end;
+        if semicolon > LONG {
+            // Copies of megabytes are not worth it: the end of the statement is
+            // trusted until the next one turns out to begin elsewhere.
             self.end += semicolon;
             return;
         }
         let text = statement.expanded_sql().unwrap_or_default();
-        self.end += source_length(rest, &text).unwrap_or(semicolon);
+        if let Some(length) = source_length(rest, &text) {
+            self.end += length;
+        } else if let Some(offset) = rest.find(&text) {
+            self.start += offset;
+            self.end = self.start + text.len();
+        }
     }
 
     /// The byte where the current statement's first token begins.

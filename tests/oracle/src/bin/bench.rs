@@ -34,7 +34,7 @@ impl Who {
 struct Cost {
     wall: f64,
     cpu: f64,
-    peak_kib: i64,
+    peak_kib: f64,
 }
 
 /// After this long a run is given up.
@@ -76,44 +76,24 @@ impl Bench {
         }
     }
 
-    /// Runs it to the end, or for as long as there is patience.
+    /// Runs it to the end, or for as long as there is patience, as the child of a
+    /// small process, so that our own memory is not taken for its.
     fn cost(&self, who: Who, folder: &Path, database: &Path) -> Option<Cost> {
-        let mut command = self.command(who, folder, database);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let clock = Instant::now();
-        let mut child = command.spawn().ok()?;
-        let pid = libc::pid_t::try_from(child.id()).ok()?;
-        loop {
-            let mut status = 0;
-            // SAFETY: the two structures are ours, and a zeroed rusage is valid.
-            let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-            let reaped =
-                unsafe { libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage) };
-            if reaped == pid {
-                if !libc::WIFEXITED(status) || libc::WEXITSTATUS(status) != 0 {
-                    return None;
-                }
-                let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-                return Some(Cost {
-                    wall: clock.elapsed().as_secs_f64(),
-                    cpu: seconds(usage.ru_utime) + seconds(usage.ru_stime),
-                    peak_kib: usage.ru_maxrss,
-                });
-            }
-            if clock.elapsed() > PATIENCE {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
-            std::thread::sleep(Duration::from_micros(if clock.elapsed().as_millis() < 20 {
-                20
-            } else {
-                500
-            }));
-        }
+        let command = self.command(who, folder, database);
+        let output = Command::new(self.here.join("bench"))
+            .arg("--measure")
+            .arg(command.get_program())
+            .args(command.get_args())
+            .output()
+            .ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        let mut numbers = text.split_whitespace().map(str::parse::<f64>);
+        let mut next = || numbers.next()?.ok();
+        Some(Cost {
+            wall: next()?,
+            cpu: next()?,
+            peak_kib: next()?,
+        })
     }
 
     /// One workload: `prepared` is copied to the database before each run.
@@ -171,7 +151,7 @@ impl Bench {
                         "{:>8.2} {:>8.2} {:>8.2} {wall:>10.1} ms",
                         ratio(|c| c.wall),
                         ratio(|c| c.cpu),
-                        ratio(|c| c.peak_kib as f64)
+                        ratio(|c| c.peak_kib)
                     )
                 }
             };
@@ -230,6 +210,44 @@ impl Bench {
     }
 }
 
+/// `bench --measure COMMAND …` prints its wall time, CPU time and peak memory.
+fn measure(mut arguments: std::env::ArgsOs) -> Option<()> {
+    let mut command = Command::new(arguments.next()?);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let clock = Instant::now();
+    let mut child = command.spawn().ok()?;
+    let status = loop {
+        if let Some(status) = child.try_wait().ok()? {
+            break status;
+        }
+        if clock.elapsed() > PATIENCE {
+            child.kill().ok()?;
+            child.wait().ok()?;
+            return None;
+        }
+        let nap = if clock.elapsed().as_millis() < 20 {
+            20
+        } else {
+            500
+        };
+        std::thread::sleep(Duration::from_micros(nap));
+    };
+    let wall = clock.elapsed().as_secs_f64();
+    // SAFETY: the structure is ours, and a zeroed rusage is valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage) };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    let cpu = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    if status.success() {
+        println!("{wall} {cpu} {}", usage.ru_maxrss);
+    }
+    Some(())
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -254,6 +272,11 @@ fn inserts(megabytes: usize) -> String {
 }
 
 fn main() {
+    let mut arguments = std::env::args_os();
+    if arguments.nth(1).is_some_and(|first| first == "--measure") {
+        measure(arguments);
+        return;
+    }
     let program = PathBuf::from(std::env::args_os().nth(1).expect("the program"));
     let here = std::env::current_exe()
         .expect("a path")

@@ -1,0 +1,18 @@
+//! A path or a URL of a database is read, or refused in one sentence.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use litemigrate::database::Location;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+fuzz_target!(|data: &[u8]| {
+    match Location::parse(OsStr::from_bytes(data), "fuzz") {
+        Ok(location) => {
+            if !data.starts_with(b"sqlite:") {
+                assert_eq!(location.path.as_os_str().as_bytes(), data);
+            }
+        }
+        Err(error) => assert!(!error.to_string().contains(['\n', '\x1b'])),
+    }
+});
