@@ -129,13 +129,25 @@ impl Location {
         }
     }
 
-    /// Opens the database for writing, creating it if it may be created, with
-    /// foreign keys on, as sqlx and SQLPage have them.
+    /// Opens the database for writing, creating it if it may be created, or
+    /// takes the connection that [`look`] gave back. Foreign keys are on, as sqlx
+    /// and SQLPage have them: SQLite's own default depends on how it was built.
     ///
     /// # Errors
     ///
     /// [`Error::NoDatabase`], [`Error::CannotCreateDatabase`], [`Error::Database`].
-    pub fn open_to_write(&self) -> Result<Connection, Error> {
+    pub fn open_to_write(&self, opened: Option<Connection>) -> Result<Connection, Error> {
+        let connection = match opened {
+            Some(connection) => connection,
+            None => self.open_or_create()?,
+        };
+        connection
+            .execute_batch("PRAGMA foreign_keys = ON")
+            .map_err(|error| Error::database(&connection, "configure the connection", &error))?;
+        Ok(connection)
+    }
+
+    fn open_or_create(&self) -> Result<Connection, Error> {
         let exists = self.metadata()?.is_some();
         if self.mode == Mode::ReadOnly || self.immutable {
             return Err(Error::Database {

@@ -124,6 +124,17 @@ pub fn read_sql(migration: &Migration) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| changed("is not UTF-8".to_owned()))
 }
 
+/// Reads a text that is no migration, such as a settings file. The error is a
+/// sentence.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    read_file(path, &mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.contains(&0) {
+        return Err("holds a NUL byte".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
+}
+
 /// In what the script at `path` differs from the one whose checksum is
 /// `recorded`, if it is only in line endings, byte order mark or final newline.
 #[must_use]

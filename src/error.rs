@@ -266,6 +266,11 @@ pub fn sqlite_message(error: &rusqlite::Error) -> String {
 pub fn explained_message(error: &rusqlite::Error) -> String {
     use rusqlite::ffi;
     let message = sqlite_message(error);
+    if message.contains("malformed database schema") && message.contains("non-deterministic") {
+        return format!(
+            "{message}: it has an index or a generated column on lower() or upper(), with which SQLPage cannot open it either; if it is not SQLPage's, use --profile sqlite"
+        );
+    }
     let advice = match error.sqlite_extended_error_code() {
         Some(ffi::SQLITE_READONLY_DIRECTORY) => {
             "SQLite makes a journal beside the database, so this user must be able to write to its directory too"

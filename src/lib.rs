@@ -27,11 +27,13 @@
 //! The modules, in the order of the work: [`migration`] takes a file name apart,
 //! [`directory`] reads a folder, [`database`] opens a database, [`history`] reads
 //! its rows, [`mod@plan`] joins the two, [`apply`] executes the plan by way of
-//! `script`; [`create`] makes the next file.
+//! `script`; [`create`] makes the next file. [`sqlpage`] and [`connection`] are
+//! SQLPage's own rules.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod apply;
+pub mod connection;
 pub mod create;
 pub mod database;
 pub mod directory;

@@ -15,5 +15,6 @@ mod look;
 mod race;
 mod readme;
 mod scenarios;
+mod sqlpage;
 mod support;
 mod tidy;

@@ -36,7 +36,11 @@ fn imports_point_the_right_way() {
         ("plan", &["error", "history", "migration"]),
         ("script", &["error", "position"]),
         ("database", &["error"]),
-        ("sqlpage", &["database", "error"]),
+        (
+            "sqlpage",
+            &["database", "directory", "error", "migration", "position"],
+        ),
+        ("connection", &["directory", "error", "script"]),
         (
             "apply",
             &[

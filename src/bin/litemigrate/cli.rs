@@ -71,6 +71,8 @@ const COMMANDS: &[CommandHelp] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Id {
     ConfigDir,
+    ConfigFile,
+    Profile,
     Migrations,
     Database,
     To,
@@ -139,7 +141,7 @@ const FLAGS: &[Flag] = &[
         "database",
         Some("PATH|URL"),
         LOOKING,
-        "the database [$DATABASE_URL, ./sqlpage.db, <config-dir>/sqlpage.db]",
+        "the database [$DATABASE_URL, SQLPage's settings or default]",
     ),
     flag(
         Id::ConfigDir,
@@ -148,6 +150,22 @@ const FLAGS: &[Flag] = &[
         Some("DIR"),
         &[],
         "SQLPage's configuration [$CONFIGURATION_DIRECTORY, ./sqlpage]",
+    ),
+    flag(
+        Id::ConfigFile,
+        Some('c'),
+        "config-file",
+        Some("FILE"),
+        LOOKING,
+        "SQLPage's settings [<config-dir>/sqlpage.json]",
+    ),
+    flag(
+        Id::Profile,
+        None,
+        "profile",
+        Some("sqlpage|sqlite"),
+        LOOKING,
+        "connections as SQLPage's or stock [sqlite with -m]",
     ),
     flag(
         Id::To,
@@ -318,11 +336,22 @@ pub enum Color {
     Never,
 }
 
+/// How connections behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// As SQLPage's own.
+    Sqlpage,
+    /// As stock SQLite.
+    Sqlite,
+}
+
 /// What was typed.
 #[derive(Debug, Default)]
 pub struct Arguments {
     pub command: Command,
     pub config_dir: Option<PathBuf>,
+    pub config_file: Option<PathBuf>,
+    pub profile: Option<Profile>,
     pub migrations: Option<PathBuf>,
     pub database: Option<OsString>,
     pub to: Option<i64>,
@@ -491,6 +520,14 @@ fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), S
     let text = value.to_str().unwrap_or_default();
     match flag.id {
         Id::ConfigDir => parsed.config_dir = Some(not_empty(flag, value)?.into()),
+        Id::ConfigFile => parsed.config_file = Some(not_empty(flag, value)?.into()),
+        Id::Profile => {
+            parsed.profile = match text {
+                "sqlpage" => Some(Profile::Sqlpage),
+                "sqlite" => Some(Profile::Sqlite),
+                _ => return Err(wrong("sqlpage or sqlite")),
+            };
+        }
         Id::Migrations => parsed.migrations = Some(not_empty(flag, value)?.into()),
         Id::Database => parsed.database = Some(not_empty(flag, value)?),
         Id::To => parsed.to = Some(text.parse().map_err(|_| wrong("a version, such as 7"))?),

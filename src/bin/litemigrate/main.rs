@@ -12,8 +12,10 @@ mod settings;
 use cli::{Arguments, Command};
 use litemigrate::apply::{refuse_problems, refuse_unknown_target};
 use litemigrate::database::{Access, look};
+use litemigrate::rusqlite::Connection;
 use litemigrate::{
-    Cause, Directory, Error, Event, Options, Problem, create, history, plan, read_dir, up,
+    AppliedMigration, Cause, Directory, Error, Event, Options, Problem, connection, create,
+    history, plan, read_dir, sqlpage, up,
 };
 use report::Report;
 use settings::Settings;
@@ -85,14 +87,10 @@ fn run(arguments: &Arguments, report: &mut Report) -> Result<Outcome, Error> {
 
 /// Finds everything, and reads the folder: before the database is touched.
 fn prepare(arguments: &Arguments, report: &mut Report) -> Result<(Settings, Directory), Error> {
-    let settings = settings::resolve(arguments)?;
+    let mut settings = settings::resolve(arguments)?;
     report.database(&settings.database.path);
     report.using(&settings.migrations, &settings.database.path);
-    settings
-        .warnings
-        .iter()
-        .for_each(|warning| report.warning(warning));
-    let directory = match read_dir(&settings.migrations) {
+    let mut directory = match read_dir(&settings.migrations) {
         Err(Error::Directory { source, .. })
             if arguments.optional && source.kind() == io::ErrorKind::NotFound =>
         {
@@ -100,10 +98,7 @@ fn prepare(arguments: &Arguments, report: &mut Report) -> Result<(Settings, Dire
         }
         result => result?,
     };
-    directory
-        .warnings
-        .iter()
-        .for_each(|warning| report.warning(warning));
+    settings.warnings.append(&mut directory.warnings);
     Ok((settings, directory))
 }
 
@@ -126,7 +121,7 @@ fn run_up(
     let migrations = &directory.migrations;
     refuse_unknown_target(migrations, options.to)?;
     // Whether anything is to be done, and the newest version.
-    let judge = |history: &[litemigrate::AppliedMigration]| {
+    let judge = |history: &[AppliedMigration]| {
         let plan = plan(migrations, history);
         refuse_problems(&plan, &options.policy)?;
         Ok((
@@ -138,9 +133,17 @@ fn run_up(
         &settings.database,
         Access::LookThenWrite,
         options.lock_wait,
-        |connection| judge(&history::read(connection)?),
-    )?;
-    let (connection, to_do, newest) = match seen {
+        |connection| judge(&read_history(settings, connection)?),
+    );
+    // From cron, a run with nothing to do says nothing, about odd files either.
+    let idle = matches!(&seen, Ok(Some(((false, _), _))));
+    if !idle || report.talks_when_idle() {
+        settings
+            .warnings
+            .iter()
+            .for_each(|warning| report.warning(warning));
+    }
+    let (connection, to_do, newest) = match seen? {
         Some(((to_do, newest), connection)) => (connection, to_do, newest),
         None => (None, judge(&[])?.0, None),
     };
@@ -148,10 +151,16 @@ fn run_up(
         report.up_done(0, newest);
         return Ok(Outcome::Done);
     }
-    let mut connection = match connection {
-        Some(connection) => connection,
-        None => settings.database.open_to_write()?,
-    };
+    let mut connection = settings.database.open_to_write(connection)?;
+    if let Some(sqlpage) = &settings.sqlpage {
+        connection::register_functions(&connection)?;
+        connection::connect(&mut connection, &sqlpage.directory, &sqlpage.extensions)?;
+        let history = history::read(&connection)?;
+        let plan = plan(migrations, &history);
+        sqlpage::warnings(plan.pending(options.to))
+            .iter()
+            .for_each(|warning| report.warning(warning));
+    }
     let summary = up(
         &mut connection,
         migrations,
@@ -165,6 +174,18 @@ fn run_up(
     Ok(Outcome::Done)
 }
 
+/// The history, seen as SQLPage would see the database if it is SQLPage's: one
+/// that it cannot open is refused here too.
+fn read_history(
+    settings: &Settings,
+    connection: &Connection,
+) -> Result<Vec<AppliedMigration>, Error> {
+    if settings.sqlpage.is_some() {
+        connection::register_functions(connection)?;
+    }
+    history::read(connection)
+}
+
 fn run_look(
     arguments: &Arguments,
     settings: &Settings,
@@ -176,8 +197,12 @@ fn run_look(
         &settings.database,
         Access::Look,
         options.lock_wait,
-        history::read,
+        |connection| read_history(settings, connection),
     )?;
+    settings
+        .warnings
+        .iter()
+        .for_each(|warning| report.warning(warning));
     let history = seen.map_or_else(Vec::new, |(history, _)| history);
     let plan = plan(&directory.migrations, &history);
     if arguments.command == Command::Status {

@@ -90,6 +90,11 @@ impl Report {
         }
     }
 
+    /// Whether a run with nothing to do says so: to a person, or to a program.
+    pub fn talks_when_idle(&self) -> bool {
+        self.out_is_terminal || self.verbose || self.json
+    }
+
     fn say(&self, line: &str) {
         if !self.json && !self.quiet {
             let _ = writeln!(io::stdout().lock(), "{line}");
@@ -167,7 +172,7 @@ impl Report {
                 "{}; {at}",
                 counted(applied, "migration applied", "migrations applied")
             ));
-        } else if self.out_is_terminal || self.verbose {
+        } else if self.talks_when_idle() {
             self.say(&format!("nothing to do; {at}"));
         }
         self.fields.push(("version", Json::from(newest)));
@@ -236,7 +241,7 @@ impl Report {
                 ),
                 names.join(", ")
             ));
-        } else if self.out_is_terminal || self.verbose {
+        } else if self.talks_when_idle() {
             self.say("up to date");
         }
     }

@@ -1,10 +1,12 @@
-//! Where things are: arguments and environment become paths.
+//! Where things are: arguments, environment and SQLPage's settings become paths.
 //!
-//! Owns the order in which these are asked. Opens nothing.
+//! Owns the order in which these are asked. Opens no database.
 
-use crate::cli::Arguments;
+use crate::cli::{Arguments, Profile};
 use litemigrate::database::{Location, Mode};
-use litemigrate::{Error, Finding, sqlpage};
+use litemigrate::sqlpage::{self, ConfigFile};
+use litemigrate::{Error, Finding};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// Where things are.
@@ -12,7 +14,16 @@ use std::path::PathBuf;
 pub struct Settings {
     pub migrations: PathBuf,
     pub database: Location,
+    /// What SQLPage does to its connections, if ours are to be like them.
+    pub sqlpage: Option<Sqlpage>,
     pub warnings: Vec<Finding>,
+}
+
+/// What SQLPage does to its connections.
+#[derive(Debug)]
+pub struct Sqlpage {
+    pub directory: PathBuf,
+    pub extensions: Vec<String>,
 }
 
 /// The folder of scripts.
@@ -32,25 +43,87 @@ fn config_dir(arguments: &Arguments) -> PathBuf {
 
 /// Everything that a command on a database needs to know.
 pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
+    let directory = config_dir(arguments);
+    let by_default = match arguments.migrations {
+        Some(_) => Profile::Sqlite,
+        None => Profile::Sqlpage,
+    };
+    let profile = arguments.profile.unwrap_or(by_default);
+    let from_environment = match &arguments.database {
+        Some(_) => None,
+        None => sqlpage::environment_setting("database_url", std::env::vars_os())
+            .filter(|(_, value)| !value.is_empty()),
+    };
+    let is_named = arguments.database.is_some() || from_environment.is_some();
+    let config = if is_named && profile == Profile::Sqlite {
+        ConfigFile::default()
+    } else {
+        sqlpage::read_config(&directory, arguments.config_file.as_deref())?
+    };
     let mut warnings = Vec::new();
-    let from_environment = || sqlpage::environment_database(&|name| std::env::var_os(name));
-    let mut database = match &arguments.database {
-        Some(text) => Location::parse(text, "--database")?,
-        None => match from_environment()? {
-            Some(location) => location,
-            None => {
-                let (location, warning) = sqlpage::default_database(&config_dir(arguments));
-                warnings.extend(warning);
-                location
-            }
-        },
+    if let (Some(unread), true) = (&config.unread, is_named) {
+        let message = "is not read, only sqlpage.json and sqlpage.json5 are: sqlite_extensions that it names are not loaded (SQLITE_EXTENSIONS in the environment names them too)";
+        warnings.push(Finding::new("unread-settings", unread, message));
+    }
+    let mut database = match (&arguments.database, from_environment) {
+        (Some(text), _) => Location::parse(text, "--database")?,
+        (None, Some((name, value))) => sqlpage::database_of_setting(&value, &name)?,
+        (None, None) => {
+            let (location, warning) = configured_database(&config, &directory)?;
+            warnings.extend(warning);
+            location
+        }
     };
     if arguments.no_create && database.mode == Mode::Create {
         database.mode = Mode::ReadWrite;
     }
+    let sqlpage = match profile {
+        Profile::Sqlite => None,
+        Profile::Sqlpage => Some(Sqlpage {
+            extensions: extensions(config),
+            directory,
+        }),
+    };
     Ok(Settings {
         migrations: migrations(arguments),
         database,
+        sqlpage,
         warnings,
     })
+}
+
+/// The database of SQLPage's settings file, else its default.
+fn configured_database(
+    config: &ConfigFile,
+    directory: &std::path::Path,
+) -> Result<(Location, Option<Finding>), Error> {
+    if let Some(unread) = &config.unread {
+        return Err(Error::Configuration {
+            origin: unread.to_string_lossy().into_owned(),
+            message: "only sqlpage.json and sqlpage.json5 are read here, so the database is not known: name it with -D or DATABASE_URL, or turn the file into JSON".to_owned(),
+            position: None,
+        });
+    }
+    match (&config.database_url, &config.path) {
+        (Some(url), Some(path)) => {
+            let origin = format!("{}: database_url", path.display());
+            Ok((
+                sqlpage::database_of_setting(OsStr::new(url), &origin)?,
+                None,
+            ))
+        }
+        _ => Ok(sqlpage::default_database(directory)),
+    }
+}
+
+/// The environment's list, separated by spaces, overrides the file's.
+fn extensions(config: ConfigFile) -> Vec<String> {
+    match sqlpage::environment_setting("sqlite_extensions", std::env::vars_os()) {
+        Some((_, list)) => list
+            .to_string_lossy()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        None => config.sqlite_extensions,
+    }
 }

@@ -81,7 +81,11 @@ const C: (&str, &str) = ("3_c.sql", "CREATE INDEX c ON a (name);\n");
 const NONE: Files = &[];
 
 /// Scripts that are refused or accepted for reasons of ours, in the scenarios.
-pub const FIXTURES_THAT_DIFFER: [(&str, &str); 14] = [
+pub const FIXTURES_THAT_DIFFER: [(&str, &str); 18] = [
+    ("sqlpage-project", "run here in the other profile"),
+    ("with-profile-sqlite", "the fork has no profile sqlite"),
+    ("that-sqlpage-cannot-open", "the fork has no profile sqlite"),
+    ("nocase-is-stock-elsewhere", "the fork compares Unicode"),
     (
         "a-script-that-breaks-the-history",
         "they do not read installed_on",
@@ -129,6 +133,22 @@ pub fn spellings() -> Vec<(String, Vec<u8>)> {
         ("7_r.down.sql", "DROP TABLE r;\n"),
         ("8_caf\u{e9}.UP.sql", "-- only a comment"),
         ("9223372036854775807_max.sql", "SELECT 'max';\n"),
+    ];
+    files(list)
+}
+
+/// Text that SQLPage compares and converts in its own way, with what our
+/// connection made of it.
+pub fn unicode() -> Vec<(String, Vec<u8>)> {
+    let list: Files = &[
+        (
+            "1_words.sql",
+            "CREATE TABLE words (name TEXT UNIQUE COLLATE NOCASE, number, up TEXT, low TEXT, number_up TEXT);\nCREATE INDEX by_up ON words (up COLLATE NOCASE);\n",
+        ),
+        (
+            "2_words.sql",
+            "INSERT INTO words (name, number) VALUES ('É', 1), ('e', -5), ('Zoë', 1.5), ('zoe', 1e300), ('ß', 0.1), ('ǆ', 100000000000000.0), ('İ', x'c3a9'), ('日本', '7'), ('ÅNGSTRÖM', NULL), ('Ж', 9223372036854775807), ('я', -2.5), ('ς', 123456789.125);\nUPDATE words SET up = upper(name), low = lower(name), number_up = upper(number, 'ignored');\n",
+        ),
     ];
     files(list)
 }

@@ -127,6 +127,83 @@ impl Oracle {
         }
     }
 
+    /// SQLPage's comparisons and functions: its own code must find whole what we
+    /// wrote, must say what our functions say, and must refuse what we refuse.
+    fn sqlpage_connections(&mut self) {
+        let directory = self.work.join("connections");
+        let folder = directory.join("migrations");
+        let database = directory.join("app.db");
+        write_folder(&folder, &cases::unicode());
+        let ours = Command::new(&self.program)
+            .args(["--profile", "sqlpage", "-D"])
+            .arg(&database)
+            .arg("-m")
+            .arg(&folder)
+            .env_clear()
+            .output()
+            .expect("the program runs");
+        self.check(ours.status.success(), || {
+            String::from_utf8_lossy(&ours.stderr).into_owned()
+        });
+        let fork = |statement: &str| {
+            let output = Command::new(self.here.join("sqlpage_up"))
+                .arg(&database)
+                .arg(&folder)
+                .args(["sql", statement])
+                .output()
+                .expect("the fork runs");
+            (
+                output.status.success(),
+                String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            )
+        };
+        let whole = fork("PRAGMA integrity_check");
+        let same = fork(
+            "SELECT group_concat(name) FROM words WHERE upper(name) IS NOT up OR lower(name) IS NOT low OR upper(NULL) IS NOT NULL OR upper(number) IS NOT number_up",
+        );
+        let refused: Vec<bool> = [
+            "SELECT upper()",
+            "SELECT lower(x'ff')",
+            "CREATE INDEX refused ON words (lower(name))",
+        ]
+        .iter()
+        .map(|statement| !fork(statement).0)
+        .collect();
+        self.check(whole == (true, "ok".to_owned()), || {
+            format!("the fork's integrity_check says {whole:?}")
+        });
+        self.check(same.1.is_empty(), || {
+            format!("the fork's functions differ for {same:?}")
+        });
+        self.check(refused == [true; 3], || {
+            format!("the fork refuses {refused:?}")
+        });
+        // The other way round: what the fork wrote, seen by our connection.
+        let _ = fs::remove_file(&database);
+        let applied = self.run(Who::Fork, &database, &folder);
+        self.check(applied.is_ok(), || format!("{applied:?}"));
+        fs::write(
+            folder.join("3_check.sql"),
+            "CREATE TABLE verdict (said);\nINSERT INTO verdict SELECT * FROM pragma_integrity_check;\n",
+        )
+        .expect("a file");
+        let ours = Command::new(&self.program)
+            .args(["--profile", "sqlpage", "-D"])
+            .arg(&database)
+            .arg("-m")
+            .arg(&folder)
+            .output()
+            .expect("the program runs");
+        let verdict: String = Connection::open(&database)
+            .and_then(|connection| {
+                connection.query_row("SELECT said FROM verdict", [], |row| row.get(0))
+            })
+            .unwrap_or_default();
+        self.check(verdict == "ok", || {
+            format!("we find in what the fork wrote: {verdict} {ours:?}")
+        });
+    }
+
     /// A folder of the fixtures: nobody wrote down what must happen, but whoever
     /// accepts it must leave the same.
     fn folder(&mut self, name: &str, folder: &Path, differs: bool) {
@@ -348,6 +425,7 @@ fn main() {
     for case in &cases {
         oracle.case(case);
     }
+    oracle.sqlpage_connections();
     let mut found = Vec::new();
     folders(&fixtures, &mut found);
     found.retain(|folder| !folder.ends_with("interop") && !folder.ends_with("quickstart"));

@@ -5,6 +5,7 @@
 use sqlx_core_oldapi::connection::{ConnectOptions, Connection};
 use sqlx_core_oldapi::executor::Executor;
 use sqlx_core_oldapi::migrate::Migrator;
+use sqlx_core_oldapi::row::Row;
 use sqlx_core_oldapi::sqlite::{Function, SqliteConnectOptions, SqliteFunctionCtx};
 use std::path::Path;
 
@@ -35,7 +36,9 @@ fn main() {
             .function(function("lower", str::to_lowercase));
         let mut connection = options.connect().await?;
         if let Some(statement) = arguments.get(4) {
-            connection.execute(statement.as_str()).await?;
+            for row in connection.fetch_all(statement.as_str()).await? {
+                println!("{}", row.try_get::<String, _>(0)?);
+            }
             connection.close().await?;
             return Ok(());
         }
