@@ -614,8 +614,17 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn version() -> String {
+    // SQLPage's SQLite has these functions; a build without this project's
+    // .cargo/config.toml lacks them.
+    let math = rusqlite::Connection::open_in_memory()
+        .and_then(|connection| connection.query_row("SELECT sqrt(1)", [], |_| Ok(())));
+    let lacks = if math.is_ok() {
+        ""
+    } else {
+        ", without math functions"
+    };
     format!(
-        "litemigrate {} (SQLite {})\n",
+        "litemigrate {} (SQLite {}{lacks})\n",
         env!("CARGO_PKG_VERSION"),
         rusqlite::version()
     )
