@@ -1,17 +1,21 @@
 //! Applies what the plan says is pending: lock, look, run one, record it, commit; repeat.
 //!
-//! Owns the transactions. A script and its row commit together or not at all.
+//! Owns the order of these. A script and its row commit together or not at all.
 //! Never decides what is pending, and announces nothing before it is durable.
 
+use crate::backup;
 use crate::directory;
-use crate::error::{Cause, Error, Finding, ScriptError, explained_message, sqlite_message};
+use crate::error::{Cause, Error, Finding, Problem, ScriptError, explained_message};
+use crate::foreign_keys::{new_violations, violations};
 use crate::history::{self, RecordError};
 use crate::migration::{Kind, Migration};
 use crate::plan::{Plan, Policy, plan};
-use crate::script::{self, Ran, Stopped};
+use crate::schema::{Schema, SchemaChange};
+use crate::script::{self, Failed, Ran, Rules, Stopped};
+use crate::transaction::{Limits, Settings, begin, commit, lock_script, roll_back};
 use rusqlite::Connection;
 use std::collections::VecDeque;
-use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How to apply.
@@ -23,6 +27,16 @@ pub struct Options {
     pub to: Option<i64>,
     /// How long to wait for a lock that somebody else holds.
     pub lock_wait: Duration,
+    /// How long the whole run may last.
+    pub timeout: Option<Duration>,
+    /// All scripts and their rows in one transaction, or none.
+    pub single_transaction: bool,
+    /// Run everything, report what it did, and roll it back.
+    pub dry_run: bool,
+    /// Let a DROP TABLE delete or change rows of other tables.
+    pub allow_cascade: bool,
+    /// Copy the database to this file before the first write.
+    pub backup: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -32,11 +46,16 @@ impl Default for Options {
             policy: Policy::default(),
             to: None,
             lock_wait: Duration::from_secs(5),
+            timeout: None,
+            single_transaction: false,
+            dry_run: false,
+            allow_cascade: false,
+            backup: None,
         }
     }
 }
 
-/// One migration applied, durably.
+/// One migration applied: durably, unless it is a dry run.
 #[derive(Debug)]
 pub struct Step<'a> {
     /// The migration.
@@ -45,18 +64,27 @@ pub struct Step<'a> {
     pub elapsed: Duration,
     /// How many statements it had.
     pub statements: usize,
+    /// How many rows it inserted, updated and deleted, by triggers and foreign
+    /// keys too.
+    pub rows_changed: u64,
+    /// What it did to the schema; only found out in a dry run.
+    pub schema_changes: Vec<SchemaChange>,
 }
 
 /// What happens during a run, in order.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// Somebody else has held the lock for a second.
+    Waiting,
+    /// The backup is made and has its name.
+    BackedUp,
     /// Something a person should know.
     Warning(Finding),
-    /// A migration was applied and committed.
+    /// A migration was applied and committed, or would be in a dry run.
     Applied(Step<'a>),
 }
 
-/// What a run did.
+/// What a run did, or would have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
     /// How many migrations were applied.
@@ -77,18 +105,46 @@ pub fn refuse_problems(plan: &Plan<'_>, policy: &Policy) -> Result<(), Error> {
         return Ok(());
     }
     for problem in &mut problems {
-        if let crate::error::Problem::Modified {
+        if let Problem::Modified {
             path,
             recorded,
             difference,
             ..
         } = problem
         {
-            *difference =
-                directory::spelling_difference(path, recorded).map(|found| found.to_string());
+            let found = directory::spelling_difference(path, recorded);
+            *difference = found.map(|found| found.to_string());
         }
     }
     Err(Error::Refused { problems })
+}
+
+/// Refuses a plan with problems, and a script that runs outside a transaction if
+/// all are to be in one.
+///
+/// # Errors
+///
+/// [`Error::Refused`], [`Error::Unusable`].
+pub fn refuse(plan: &Plan<'_>, options: &Options) -> Result<(), Error> {
+    refuse_problems(plan, &options.policy)?;
+    let outside = plan
+        .pending(options.to)
+        .find(|migration| !migration.transactional);
+    match outside {
+        Some(migration) if options.single_transaction && !options.dry_run => {
+            let message = "begins with `-- no-transaction`, so it cannot be part of a single transaction: apply it, and what is before it, without --single-transaction first (--to)";
+            Err(Error::Unusable {
+                directory: migration
+                    .path
+                    .parent()
+                    .unwrap_or(&migration.path)
+                    .to_owned(),
+                findings: vec![Finding::new("no-transaction", &migration.path, message)],
+                warnings: Vec::new(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a target version that no file has.
@@ -97,20 +153,19 @@ pub fn refuse_problems(plan: &Plan<'_>, policy: &Policy) -> Result<(), Error> {
 ///
 /// [`Error::NoSuchVersion`].
 pub fn refuse_unknown_target(migrations: &[Migration], to: Option<i64>) -> Result<(), Error> {
+    let exists = |version| {
+        migrations
+            .iter()
+            .any(|m| m.version == version && m.kind != Kind::Down)
+    };
     match to {
-        Some(version)
-            if !migrations
-                .iter()
-                .any(|m| m.version == version && m.kind != Kind::Down) =>
-        {
-            Err(Error::NoSuchVersion { version })
-        }
+        Some(version) if !exists(version) => Err(Error::NoSuchVersion { version }),
         _ => Ok(()),
     }
 }
 
 /// Applies every pending migration, in order, each in a transaction of its own
-/// together with its row in `_sqlx_migrations`.
+/// together with its row in `_sqlx_migrations`; or all in one, or all for show.
 ///
 /// `connection` must be in no transaction. Its `synchronous` is set to EXTRA,
 /// without which a commit in rollback-journal mode does not survive a power cut
@@ -129,54 +184,35 @@ pub fn up(
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
     refuse_unknown_target(migrations, options.to)?;
-    let mut view = View::read(connection, migrations, options)?;
-    let mut summary = Summary {
-        applied: 0,
-        newest: view.newest,
-    };
+    let view = View::read(connection, migrations, options)?;
     if view.pending.is_empty() {
-        return Ok(summary);
+        return Ok(Summary {
+            applied: 0,
+            newest: view.newest,
+        });
     }
-    let settings = Settings::prepare(connection, options)?;
-    while let Some(&migration) = view.pending.front() {
-        let script_lock = lock_script(migration, options)?;
-        begin(connection, options)?;
-        let applied = look_again(connection, migrations, options, &mut view)
-            .and_then(|()| match summary.applied {
-                0 if !view.pending.is_empty() => history::create(connection),
-                _ => Ok(()),
-            })
-            .and_then(|()| match view.pending.front() {
-                Some(first) if first.version == migration.version => {
-                    apply_one(connection, migration, view.newest, &settings, options).map(Some)
-                }
-                // Somebody else applied it while we waited for the lock.
-                _ => Ok(None),
-            })
-            .inspect_err(|_| roll_back(connection))?;
-        drop(script_lock);
-        summary.newest = view.newest;
-        view.warnings
-            .drain(..)
-            .for_each(|warning| report(Event::Warning(warning)));
-        let Some((ran, elapsed)) = applied else {
-            roll_back(connection);
-            continue;
-        };
-        view.pending.pop_front();
-        view.newest = view.newest.max(Some(migration.version));
-        summary.newest = view.newest;
-        summary.applied += 1;
-        ran.warnings
-            .into_iter()
-            .for_each(|warning| report(Event::Warning(warning)));
-        report(Event::Applied(Step {
-            migration,
-            elapsed,
-            statements: ran.statements,
-        }));
-    }
-    Ok(summary)
+    let limits = Limits::new(options.lock_wait, options.timeout);
+    let settings = Settings::prepare(connection, &limits)?;
+    let foreign_keys = settings.foreign_keys;
+    let mut run = Run {
+        migrations,
+        options,
+        limits,
+        settings,
+        view,
+        enforced: foreign_keys,
+        backed_up: false,
+        report,
+    };
+    let result = if options.single_transaction || options.dry_run {
+        run.together(connection)
+    } else {
+        run.one_by_one(connection)
+    };
+    roll_back(connection);
+    let _ = connection.progress_handler(0, None::<fn() -> bool>);
+    let restored = run.enforce(connection, foreign_keys);
+    result.and_then(|summary| restored.map(|()| summary))
 }
 
 /// What was seen of the history, and what follows from it.
@@ -198,7 +234,7 @@ impl<'a> View<'a> {
         let data_version = data_version(connection)?;
         let history = history::read(connection)?;
         let plan = plan(migrations, &history);
-        refuse_problems(&plan, &options.policy)?;
+        refuse(&plan, options)?;
         let versions: Vec<i64> = plan.pending(options.to).map(|m| m.version).collect();
         let is_pending = |migration: &&Migration| {
             migration.kind != Kind::Down && versions.binary_search(&migration.version).is_ok()
@@ -212,307 +248,421 @@ impl<'a> View<'a> {
     }
 }
 
-/// Under the lock: if somebody else wrote since we looked, looks again.
-fn look_again<'a>(
-    connection: &Connection,
-    migrations: &'a [Migration],
-    options: &Options,
-    view: &mut View<'a>,
-) -> Result<(), Error> {
-    if data_version(connection)? != view.data_version {
-        *view = View::read(connection, migrations, options)?;
-    }
-    Ok(())
-}
-
 fn data_version(connection: &Connection) -> Result<i64, Error> {
     connection
         .query_row("PRAGMA main.data_version", [], |row| row.get(0))
         .map_err(|error| Error::database(connection, "read the database", &error))
 }
 
-/// The settings of the connection that a script outside a transaction may
-/// change and the next one must find as they were.
-struct Settings {
-    foreign_keys: bool,
+/// Why a migration was not applied.
+enum Halt {
+    Error(Error),
+    /// The script asks for foreign keys to be off, which only works outside a
+    /// transaction: begin again without them.
+    WithoutForeignKeys,
 }
 
-impl Settings {
-    fn prepare(connection: &Connection, options: &Options) -> Result<Self, Error> {
-        refuse_read_only(connection)?;
-        refuse_unreadable_schema(connection)?;
-        let foreign_keys = connection
-            .query_row("PRAGMA foreign_keys", [], |row| row.get(0))
-            .map_err(|error| Error::database(connection, "read its settings", &error))?;
-        let settings = Self { foreign_keys };
-        settings.restore(connection, options)?;
-        Ok(settings)
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
     }
+}
 
-    fn restore(&self, connection: &Connection, options: &Options) -> Result<(), Error> {
-        let foreign_keys = if self.foreign_keys { "ON" } else { "OFF" };
-        let pragmas = format!(
-            "PRAGMA query_only = OFF; PRAGMA main.synchronous = EXTRA; PRAGMA foreign_keys = {foreign_keys}"
-        );
-        let configure = || {
-            connection.execute_batch(&pragmas)?;
-            connection.busy_timeout(options.lock_wait)?;
-            // Without a journal nothing could be rolled back.
-            let query = "PRAGMA main.journal_mode";
-            let mode: String = connection.query_row(query, [], |row| row.get(0))?;
-            if mode == "off" || mode == "memory" {
-                connection.query_row("PRAGMA main.journal_mode = DELETE", [], |_| Ok(()))?;
+/// One run of [`up`].
+struct Run<'a, 'r> {
+    migrations: &'a [Migration],
+    options: &'r Options,
+    limits: Limits,
+    settings: Settings,
+    view: View<'a>,
+    /// Whether foreign keys are enforced now.
+    enforced: bool,
+    backed_up: bool,
+    report: &'r mut dyn FnMut(Event<'_>),
+}
+
+impl<'a> Run<'a, '_> {
+    fn one_by_one(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
+        let mut applied = 0;
+        while let Some(&migration) = self.view.pending.front() {
+            let script_lock = lock_script(connection, migration, &self.limits)?;
+            self.begin_and_look(connection)?;
+            let is_first = self
+                .view
+                .pending
+                .front()
+                .is_some_and(|first| first.version == migration.version);
+            if !is_first {
+                // Somebody else applied it while we waited for the lock.
+                roll_back(connection);
+                continue;
             }
-            Ok(())
-        };
-        configure().map_err(|error| Error::database(connection, "configure the connection", &error))
-    }
-}
-
-/// `BEGIN IMMEDIATE` succeeds on a database that can only be read.
-fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
-    match connection.is_readonly("main") {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(Error::Database {
-            path: connection.path().unwrap_or_default().into(),
-            doing: "write to the database",
-            cause: Cause::Permission,
-            message: "the file or its file system is read-only for this user: nothing was changed"
-                .to_owned(),
-        }),
-        Err(error) => Err(Error::database(connection, "read its settings", &error)),
-    }
-}
-
-/// See [`script::has_readable_schemas`].
-fn refuse_unreadable_schema(connection: &Connection) -> Result<(), Error> {
-    match script::has_readable_schemas(connection) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::Database {
-            path: connection.path().unwrap_or_default().into(),
-            doing: "read the schema",
-            cause: Cause::Storage,
-            message: "it holds text that is not UTF-8: the database is damaged; look at PRAGMA integrity_check".to_owned(),
-        }),
-        Err(error) => Err(Error::database(connection, "read the schema", &error)),
-    }
-}
-
-fn begin(connection: &Connection, options: &Options) -> Result<(), Error> {
-    connection
-        .busy_timeout(options.lock_wait)
-        .and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"))
-        .map_err(|error| {
-            let cause = Cause::of(&error);
-            Error::Database {
-                path: connection.path().unwrap_or_default().into(),
-                doing: "lock the database",
-                cause,
-                message: locked(&error, cause, options),
-            }
-        })
-}
-
-/// SQLite's message, and if somebody else holds the lock what to do about it.
-fn locked(error: &rusqlite::Error, cause: Cause, options: &Options) -> String {
-    let wait = seconds(options.lock_wait);
-    match cause {
-        Cause::Busy => format!(
-            "{} by another process, for longer than {wait}: try again, or wait longer with --lock-wait",
-            sqlite_message(error)
-        ),
-        _ => explained_message(error),
-    }
-}
-
-/// `5 s`, `0.25 s`.
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
-}
-
-/// Rolls back, unless SQLite did it already, as it does after some errors.
-/// If this fails too, closing the connection does it.
-fn roll_back(connection: &Connection) {
-    if !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-}
-
-/// A script that runs outside a transaction is not protected by the database's
-/// lock, so two starts at the same instant agree by a lock on the file itself.
-/// `None` for every other script, and where the file system has no such locks.
-fn lock_script(migration: &Migration, options: &Options) -> Result<Option<File>, Error> {
-    if migration.transactional {
-        return Ok(None);
-    }
-    let Ok(file) = directory::open_regular(&migration.path) else {
-        return Ok(None); // Reading it will tell why.
-    };
-    let clock = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::Error(_)) => return Ok(None),
-            Err(TryLockError::WouldBlock) if clock.elapsed() < options.lock_wait => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Database {
-                    path: migration.path.clone(),
-                    doing: "run this script",
-                    cause: Cause::Busy,
-                    message: format!(
-                        "another process is running it, for longer than {}: try again, or wait longer with --lock-wait",
-                        seconds(options.lock_wait)
-                    ),
-                });
+            self.back_up(connection)?;
+            history::create(connection)?;
+            let result = if migration.transactional {
+                self.apply_inside(connection, migration).and_then(|step| {
+                    self.commit(connection, migration)?;
+                    Ok(step)
+                })
+            } else {
+                self.apply_outside(connection, migration)
+                    .map_err(Halt::Error)
+            };
+            drop(script_lock);
+            match result {
+                Ok((step, warnings)) => {
+                    applied += 1;
+                    self.view.pending.pop_front();
+                    self.view.newest = self.view.newest.max(Some(migration.version));
+                    self.warn(warnings);
+                    (self.report)(Event::Applied(step));
+                    self.enforce(connection, self.settings.foreign_keys)?;
+                }
+                Err(Halt::WithoutForeignKeys) => {
+                    roll_back(connection);
+                    self.enforce(connection, false)?;
+                }
+                Err(Halt::Error(error)) => return Err(error),
             }
         }
-    }
-}
-
-/// Runs one script and records it; the connection holds the write lock, and is
-/// in no transaction any more if this succeeds.
-fn apply_one(
-    connection: &mut Connection,
-    migration: &Migration,
-    newest: Option<i64>,
-    settings: &Settings,
-    options: &Options,
-) -> Result<(Ran, Duration), Error> {
-    let sql = directory::read_sql(migration)?;
-    if !migration.transactional {
-        return apply_outside(connection, migration, newest, sql, settings, options);
-    }
-    let clock = Instant::now();
-    let ran = script::execute_batch(connection, &migration.path, sql, true)
-        .map_err(|stopped| script_error(migration, newest, stopped))?;
-    let elapsed = clock.elapsed();
-    record(connection, migration, elapsed)
-        .and_then(|()| commit(connection, options))
-        .map_err(|stopped| script_error(migration, newest, stopped))?;
-    Ok((ran, elapsed))
-}
-
-/// A `-- no-transaction` script: the lock is given up before it, and taken
-/// again for its row. Whatever fails after its last statement says that it ran.
-fn apply_outside(
-    connection: &mut Connection,
-    migration: &Migration,
-    newest: Option<i64>,
-    sql: String,
-    settings: &Settings,
-    options: &Options,
-) -> Result<(Ran, Duration), Error> {
-    let failed = |stopped| script_error(migration, newest, stopped);
-    commit(connection, options).map_err(failed)?;
-    let clock = Instant::now();
-    let result = script::execute_batch(connection, &migration.path, sql, false);
-    let elapsed = clock.elapsed();
-    roll_back(connection);
-    let ran = result.map_err(failed)?;
-    let not_recorded = |error: Error| {
-        let (cause, message) = match error {
-            Error::Database { cause, message, .. } => (cause, message),
-            other => (Cause::Statement, other.to_string()),
-        };
-        failed(Stopped {
-            position: None,
-            message: format!("the script ran to its end, but could not be recorded: {message}"),
-            remedy: None,
-            cause,
-            statements: ran.statements,
+        Ok(Summary {
+            applied,
+            newest: self.view.newest,
         })
-    };
-    settings
-        .restore(connection, options)
-        .map_err(not_recorded)?;
-    begin(connection, options).map_err(not_recorded)?;
-    record(connection, migration, elapsed)
-        .and_then(|()| commit(connection, options))
-        .map_err(|stopped| {
-            failed(Stopped {
-                statements: ran.statements,
-                ..stopped
-            })
-        })?;
-    Ok((ran, elapsed))
-}
+    }
 
-fn record(
-    connection: &Connection,
-    migration: &Migration,
-    elapsed: Duration,
-) -> Result<(), Stopped> {
-    history::record(connection, migration, elapsed).map_err(|error| {
-        let (cause, message) = match error {
-            RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
-            RecordError::Swallowed => (
-                Cause::Statement,
-                "a trigger on it swallowed or changed the row: drop the trigger".to_owned(),
+    /// All in one transaction, which is rolled back in the end if it is for show.
+    fn together(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
+        let (steps, warnings) = loop {
+            self.begin_and_look(connection)?;
+            if self.view.pending.is_empty() {
+                return Ok(Summary {
+                    applied: 0,
+                    newest: self.view.newest,
+                });
+            }
+            if !self.options.dry_run {
+                self.back_up(connection)?;
+            }
+            history::create(connection)?;
+            match self.apply_all_inside(connection) {
+                Ok(done) => break done,
+                Err(Halt::WithoutForeignKeys) => {
+                    // For the others too: what they lack of enforcement is
+                    // checked at the end of each.
+                    roll_back(connection);
+                    self.enforce(connection, false)?;
+                }
+                Err(Halt::Error(error)) => return Err(error),
+            }
+        };
+        let newest = steps.iter().map(|step| step.migration.version).max();
+        let newest = self.view.newest.max(newest);
+        if self.options.dry_run {
+            roll_back(connection);
+        } else if let Some(last) = steps.last() {
+            self.commit(connection, last.migration)?;
+        }
+        let summary = Summary {
+            applied: steps.len(),
+            newest,
+        };
+        self.warn(warnings);
+        steps
+            .into_iter()
+            .for_each(|step| (self.report)(Event::Applied(step)));
+        Ok(summary)
+    }
+    fn apply_all_inside(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Result<(Vec<Step<'a>>, Vec<Finding>), Halt> {
+        let mut steps: Vec<Step<'a>> = Vec::new();
+        let mut warnings = Vec::new();
+        let pending: Vec<&'a Migration> = self.view.pending.iter().copied().collect();
+        for migration in pending {
+            if !migration.transactional {
+                let message = "runs outside a transaction, so it was not run for show, and neither was its effect on what follows";
+                warnings.push(Finding::new("not-run", &migration.path, message));
+                continue;
+            }
+            let (step, more) =
+                self.apply_inside(connection, migration)
+                    .map_err(|halt| match halt {
+                        Halt::Error(Error::Script(mut script)) => {
+                            script.rolled_back_with_it = steps.len();
+                            Halt::Error(Error::Script(script))
+                        }
+                        other => other,
+                    })?;
+            steps.push(step);
+            warnings.extend(more);
+        }
+        Ok((steps, warnings))
+    }
+
+    /// Takes the write lock; if somebody else wrote since we looked, looks again.
+    fn begin_and_look(&mut self, connection: &Connection) -> Result<(), Error> {
+        self.limits.refuse_late(connection)?;
+        let report = &mut self.report;
+        begin(connection, &self.limits, &mut || report(Event::Waiting))?;
+        if data_version(connection)? != self.view.data_version {
+            self.view = View::read(connection, self.migrations, self.options)?;
+        }
+        let warnings = std::mem::take(&mut self.view.warnings);
+        self.warn(warnings);
+        Ok(())
+    }
+
+    /// Under the lock and before the first write.
+    fn back_up(&mut self, connection: &Connection) -> Result<(), Error> {
+        let Some(file) = &self.options.backup else {
+            return Ok(());
+        };
+        let pages = connection
+            .query_row("PRAGMA main.page_count", [], |row| row.get::<_, i64>(0))
+            .map_err(|error| Error::database(connection, "read the database", &error))?;
+        // An empty database needs no copy, and an old copy is worth more.
+        if !self.backed_up && pages > 0 {
+            backup::create(connection, file)?;
+            (self.report)(Event::BackedUp);
+        }
+        self.backed_up = true;
+        Ok(())
+    }
+
+    fn warn(&mut self, warnings: Vec<Finding>) {
+        warnings
+            .into_iter()
+            .for_each(|warning| (self.report)(Event::Warning(warning)));
+    }
+
+    /// Switches foreign keys, outside a transaction.
+    fn enforce(&mut self, connection: &Connection, foreign_keys: bool) -> Result<(), Error> {
+        if self.enforced != foreign_keys {
+            self.settings.restore(connection, foreign_keys)?;
+            self.enforced = foreign_keys;
+        }
+        Ok(())
+    }
+
+    fn rules(&self, transactional: bool) -> Rules {
+        Rules {
+            transactional,
+            enforced: self.enforced,
+            allow_cascade: self.options.allow_cascade,
+        }
+    }
+
+    /// Runs a script and records it, in the transaction that is open.
+    fn apply_inside(
+        &self,
+        connection: &mut Connection,
+        migration: &'a Migration,
+    ) -> Result<(Step<'a>, Vec<Finding>), Halt> {
+        let sql = directory::read_sql(migration)?;
+        // Without enforcement, or without a COMMIT, nobody else looks for rows
+        // that refer to nothing.
+        let check = self.settings.foreign_keys && (!self.enforced || self.options.dry_run);
+        let before = if check {
+            violations(connection).ok()
+        } else {
+            None
+        };
+        let schema = if self.options.dry_run {
+            Schema::read(connection).ok()
+        } else {
+            None
+        };
+        let changes = connection.total_changes();
+        let clock = Instant::now();
+        let rules = self.rules(true);
+        let ran = match script::execute_batch(connection, &migration.path, sql, rules) {
+            Ok(ran) => ran,
+            Err(Failed::WithoutForeignKeys) => return Err(Halt::WithoutForeignKeys),
+            Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped).into()),
+        };
+        let elapsed = clock.elapsed();
+        let rows_changed = connection.total_changes() - changes;
+        if let Some(before) = before {
+            self.refuse_new_violations(connection, migration, &before)?;
+        }
+        let schema_changes = match schema {
+            Some(before) => Schema::read(connection)
+                .map(|now| before.changes(&now))
+                .unwrap_or_default(),
+            None => Vec::new(),
+        };
+        self.record(connection, migration, elapsed)
+            .map_err(|(cause, message)| {
+                let message = format!("the script ran, but {message}");
+                self.failed(migration, Stopped::at_end(cause, message))
+            })?;
+        let Ran {
+            statements,
+            warnings,
+        } = ran;
+        Ok((
+            Step {
+                migration,
+                elapsed,
+                statements,
+                rows_changed,
+                schema_changes,
+            },
+            warnings,
+        ))
+    }
+
+    fn refuse_new_violations(
+        &self,
+        connection: &Connection,
+        migration: &Migration,
+        before: &crate::foreign_keys::Violations,
+    ) -> Result<(), Error> {
+        let message = match violations(connection) {
+            Ok(after) => match new_violations(before, &after) {
+                None => return Ok(()),
+                Some(list) => format!("the script leaves rows that refer to nothing: {list}"),
+            },
+            Err(error) => format!(
+                "the script leaves foreign keys that cannot be checked: {}",
+                explained_message(&error)
             ),
         };
-        Stopped {
-            position: None,
-            message: format!(
-                "the script ran, but its row could not be written to _sqlx_migrations: {message}"
-            ),
-            remedy: None,
+        Err(self.failed(migration, Stopped::at_end(Cause::Statement, message)))
+    }
+
+    /// A `-- no-transaction` script: the lock is given up before it, and taken
+    /// again for its row. Whatever fails after its last statement says that it ran.
+    fn apply_outside(
+        &mut self,
+        connection: &mut Connection,
+        migration: &'a Migration,
+    ) -> Result<(Step<'a>, Vec<Finding>), Error> {
+        let sql = directory::read_sql(migration)?;
+        self.commit(connection, migration)?;
+        let changes = connection.total_changes();
+        let clock = Instant::now();
+        let result = script::execute_batch(connection, &migration.path, sql, self.rules(false));
+        let elapsed = clock.elapsed();
+        roll_back(connection);
+        let ran = match result {
+            Ok(ran) => ran,
+            Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped)),
+            // Outside a transaction the pragma just works.
+            Err(Failed::WithoutForeignKeys) => {
+                return Err(self.failed(
+                    migration,
+                    Stopped::at_end(
+                        Cause::Statement,
+                        "foreign keys cannot be switched".to_owned(),
+                    ),
+                ));
+            }
+        };
+        let rows_changed = connection.total_changes() - changes;
+        let not_recorded = |run: &Self, cause, message: String| {
+            let message = format!("the script ran to its end, but is not recorded: {message}");
+            run.failed(
+                migration,
+                Stopped {
+                    statements: ran.statements,
+                    ..Stopped::at_end(cause, message)
+                },
+            )
+        };
+        let recorded = self
+            .settings
+            .restore(connection, self.settings.foreign_keys)
+            .and_then(|()| {
+                let report = &mut self.report;
+                begin(connection, &self.limits, &mut || report(Event::Waiting))
+            });
+        match recorded {
+            Ok(()) => {}
+            Err(Error::Database { cause, message, .. }) => {
+                return Err(not_recorded(self, cause, message));
+            }
+            Err(other) => return Err(not_recorded(self, Cause::Statement, other.to_string())),
+        }
+        if let Err((cause, message)) = self.record(connection, migration, elapsed) {
+            roll_back(connection);
+            let rows = history::read(connection).unwrap_or_default();
+            let message = if rows.iter().any(|row| row.version == migration.version) {
+                "another process ran it at the same time, and has recorded it: look at what it did twice".to_owned()
+            } else {
+                message
+            };
+            return Err(not_recorded(self, cause, message));
+        }
+        commit(connection, &self.limits)
+            .map_err(|(cause, message)| not_recorded(self, cause, message))?;
+        let Ran {
+            statements,
+            warnings,
+        } = ran;
+        Ok((
+            Step {
+                migration,
+                elapsed,
+                statements,
+                rows_changed,
+                schema_changes: Vec::new(),
+            },
+            warnings,
+        ))
+    }
+
+    fn commit(&self, connection: &Connection, migration: &Migration) -> Result<(), Error> {
+        commit(connection, &self.limits)
+            .map_err(|(cause, message)| self.failed(migration, Stopped::at_end(cause, message)))
+    }
+
+    /// Inserts the row of `migration`. The error is a cause and a sentence.
+    fn record(
+        &self,
+        connection: &Connection,
+        migration: &Migration,
+        elapsed: Duration,
+    ) -> Result<(), (Cause, String)> {
+        history::record(connection, migration, elapsed).map_err(|error| {
+            let (cause, message) = match error {
+                RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
+                RecordError::Swallowed => (
+                    Cause::Statement,
+                    "a trigger on it swallowed or changed the row: drop the trigger".to_owned(),
+                ),
+            };
             // A moment ago the database could be written: the script is at fault.
-            cause: if cause == Cause::Permission {
+            let cause = if cause == Cause::Permission {
                 Cause::Statement
             } else {
                 cause
-            },
-            statements: 0,
-        }
-    })
-}
-
-/// Commits. A reader can keep a commit waiting; SQLite's busy handler does that,
-/// for as long as we say, whatever a script said.
-fn commit(connection: &Connection, options: &Options) -> Result<(), Stopped> {
-    let committed = connection
-        .busy_timeout(options.lock_wait)
-        .and_then(|()| connection.execute_batch("COMMIT"));
-    let Err(error) = committed else {
-        return Ok(());
-    };
-    let cause = Cause::of(&error);
-    let mut message = locked(&error, cause, options);
-    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
-        message.push_str(&foreign_key_violations(connection).unwrap_or_default());
+            };
+            (
+                cause,
+                format!("its row could not be written to _sqlx_migrations: {message}"),
+            )
+        })
     }
-    Err(Stopped {
-        position: None,
-        message: format!("at its end: {message}"),
-        remedy: None,
-        cause,
-        statements: 0,
-    })
-}
 
-/// The first rows that refer to nothing: ` (orders row 3 -> users; …)`.
-fn foreign_key_violations(connection: &Connection) -> rusqlite::Result<String> {
-    let query = "SELECT ' (' || group_concat(line, '; ') || ')' FROM (SELECT \"table\" || coalesce(' row ' || rowid, '') || ' -> ' || parent AS line FROM pragma_foreign_key_check LIMIT 5)";
-    let text = connection.query_row(query, [], |row| row.get::<_, Option<String>>(0))?;
-    Ok(text.unwrap_or_default())
-}
-
-fn script_error(migration: &Migration, newest: Option<i64>, stopped: Stopped) -> Error {
-    Error::Script(Box::new(ScriptError {
-        version: migration.version,
-        path: migration.path.clone(),
-        position: stopped.position,
-        message: stopped.message,
-        remedy: stopped.remedy,
-        cause: stopped.cause,
-        statements_kept: if migration.transactional {
-            0
-        } else {
-            stopped.statements
-        },
-        rolled_back: migration.transactional,
-        newest,
-    }))
+    fn failed(&self, migration: &Migration, stopped: Stopped) -> Error {
+        Error::Script(Box::new(ScriptError {
+            version: migration.version,
+            path: migration.path.clone(),
+            position: stopped.position,
+            message: stopped.message,
+            remedy: stopped.remedy,
+            cause: stopped.cause,
+            statements_kept: if migration.transactional {
+                0
+            } else {
+                stopped.statements
+            },
+            rolled_back: migration.transactional,
+            rolled_back_with_it: 0,
+            newest: self.view.newest,
+        }))
+    }
 }

@@ -5,8 +5,8 @@
 //! connection, and knows nothing of migrations. The only unsafe code is here.
 
 use crate::directory::read_text;
-use crate::error::{Error, sqlite_message};
-use crate::script;
+use crate::error::{Cause, Error, sqlite_message};
+use crate::script::{self, Failed, Rules};
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
@@ -45,18 +45,8 @@ pub fn register_functions(connection: &Connection) -> Result<(), Error> {
 fn compare_without_case(a: &str, b: &str) -> Ordering {
     if a.is_ascii() && b.is_ascii() {
         // The same, without two allocations for each comparison.
-        let lower = |text: &'_ str| {
-            text.bytes()
-                .map(|byte| byte.to_ascii_lowercase())
-                .collect::<Vec<_>>()
-        };
-        if a.len() <= 64 && b.len() <= 64 {
-            return a
-                .bytes()
-                .map(|byte| byte.to_ascii_lowercase())
-                .cmp(b.bytes().map(|byte| byte.to_ascii_lowercase()));
-        }
-        return lower(a).cmp(&lower(b));
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        return a.bytes().map(lower).cmp(b.bytes().map(lower));
     }
     a.to_lowercase().cmp(&b.to_lowercase())
 }
@@ -116,12 +106,28 @@ pub fn connect(
         message,
         position: None,
     })?;
-    match script::execute_batch(connection, &path, text, false) {
-        Ok(_) => Ok(()),
-        Err(stopped) => Err(Error::Configuration {
-            origin: path.to_string_lossy().into_owned(),
-            message: stopped.message,
-            position: stopped.position,
+    let rules = Rules {
+        transactional: false,
+        enforced: false,
+        allow_cascade: true,
+    };
+    match script::execute_batch(connection, &path, text, rules) {
+        Ok(_) | Err(Failed::WithoutForeignKeys) => Ok(()),
+        Err(Failed::Stopped(stopped)) if stopped.cause == Cause::Statement => {
+            Err(Error::Configuration {
+                origin: path.to_string_lossy().into_owned(),
+                message: stopped.message,
+                position: stopped.position,
+            })
+        }
+        Err(Failed::Stopped(stopped)) => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "run on_connect.sql",
+            cause: stopped.cause,
+            message: match stopped.remedy {
+                Some(remedy) => format!("{}: {remedy}", stopped.message),
+                None => stopped.message,
+            },
         }),
     }
 }

@@ -382,7 +382,7 @@ pub fn look<T>(
         Err(Error::Database {
             cause: Cause::Permission,
             ..
-        }) if !writable && location.has_journal() => {
+        }) if !writable && location.mode != Mode::ReadOnly && location.has_journal() => {
             let connection = location.open_to_read(true, lock_wait)?;
             Ok(Some((read(&connection)?, None)))
         }
@@ -476,6 +476,33 @@ impl Location {
                 .and_then(|connection| read(&connection)),
         )
     }
+}
+
+/// The process that holds a lock on a database, as `name (pid 123)`, as far as
+/// Linux tells (`/proc/locks`, proc(5)); for a message, never for a decision.
+#[must_use]
+pub fn lock_holder(database: &Path) -> Option<String> {
+    let shared_memory = PathBuf::from({
+        let mut name = std::fs::canonicalize(database).ok()?.into_os_string();
+        name.push("-shm");
+        name
+    });
+    let inodes: Vec<u64> = [database, &shared_memory]
+        .iter()
+        .filter_map(|path| std::fs::metadata(path).ok())
+        .map(|metadata| metadata.ino())
+        .collect();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // "1: POSIX  ADVISORY  WRITE 708 08:01:1313 1073741825 1073741825"
+    let pid = locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let inode = words.get(5)?.rsplit(':').next()?.parse().ok()?;
+        let is_ours = words.get(4)? == &std::process::id().to_string();
+        (words.get(3) == Some(&"WRITE") && inodes.contains(&inode) && !is_ours)
+            .then(|| words[4].to_owned())
+    })?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("{} (pid {pid})", crate::text::escape(name.trim())))
 }
 
 /// A WAL database without a `-wal`: nobody has it open for writing.

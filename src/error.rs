@@ -320,6 +320,8 @@ pub struct ScriptError {
     pub statements_kept: usize,
     /// Whether the script ran in a transaction, so that nothing of it is left.
     pub rolled_back: bool,
+    /// How many scripts before it were rolled back with it.
+    pub rolled_back_with_it: usize,
     /// The newest version in the history now.
     pub newest: Option<i64>,
 }
@@ -537,7 +539,7 @@ impl fmt::Display for Error {
             Self::Script(script) => write!(f, "{script}"),
             Self::NoDatabase { path } => write!(
                 f,
-                "{}: no such database, and --no-create or its URL (without mode=rwc) forbids creating it",
+                "{}: no such database: check its path; only `up` creates one, and not with --no-create or a URL without mode=rwc",
                 shown(path)
             ),
             Self::Database {

@@ -27,24 +27,28 @@
 //! The modules, in the order of the work: [`migration`] takes a file name apart,
 //! [`directory`] reads a folder, [`database`] opens a database, [`history`] reads
 //! its rows, [`mod@plan`] joins the two, [`apply`] executes the plan by way of
-//! `script`; [`create`] makes the next file. [`sqlpage`] and [`connection`] are
-//! SQLPage's own rules.
+//! `script`; [`create`] makes the next file. [`backup`] copies a database and
+//! puts it back. [`sqlpage`] and [`connection`] are SQLPage's own rules.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod apply;
+pub mod backup;
 pub mod connection;
 pub mod create;
 pub mod database;
 pub mod directory;
 pub mod error;
+mod foreign_keys;
 pub mod history;
 pub mod migration;
 pub mod plan;
 mod position;
+pub mod schema;
 mod script;
 pub mod sqlpage;
 pub mod text;
+mod transaction;
 
 pub use apply::{Event, Options, Step, Summary, up};
 pub use directory::{Directory, read_dir};

@@ -4,14 +4,15 @@
 //! that transaction, never writes to the history, never reads a file.
 
 use crate::error::{Cause, Finding, sqlite_message};
+use crate::foreign_keys::{self, DropGuard};
 use crate::position::Position;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::ffi::SQLITE_READONLY_DIRECTORY;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A script that ran to its end.
 #[derive(Debug, Default)]
@@ -33,31 +34,91 @@ pub(crate) struct Stopped {
     pub statements: usize,
 }
 
+impl Stopped {
+    /// A failure after the last statement.
+    pub(crate) fn at_end(cause: Cause, message: String) -> Self {
+        Self {
+            position: None,
+            message,
+            remedy: None,
+            cause,
+            statements: 0,
+        }
+    }
+}
+
+/// Why a script did not run to its end.
+pub(crate) enum Failed {
+    Stopped(Stopped),
+    /// It asks for foreign keys to be off before it has changed anything, which
+    /// only works before the transaction begins.
+    WithoutForeignKeys,
+}
+
+impl From<Stopped> for Failed {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+/// What a script may do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    /// It runs in a transaction that is not its own.
+    pub transactional: bool,
+    /// Foreign keys are enforced.
+    pub enforced: bool,
+    /// A DROP TABLE may delete and change rows of other tables.
+    pub allow_cascade: bool,
+}
+
 /// A statement longer than this, in bytes, is not copied to find out where it ends.
 const LONG: usize = 1 << 20;
 
 /// Something that the authorizer saw in the statement that was just prepared.
 mod saw {
-    /// BEGIN, COMMIT or END, made to do nothing.
-    pub const TRANSACTION: u32 = 1;
+    /// BEGIN, made to do nothing.
+    pub const BEGIN: u32 = 1;
+    /// COMMIT or END, made to do nothing.
+    pub const COMMIT: u32 = 1 << 1;
     /// ROLLBACK, denied.
-    pub const ROLLBACK: u32 = 1 << 1;
-    /// `PRAGMA foreign_keys = …`, which does nothing in a transaction.
-    pub const FOREIGN_KEYS: u32 = 1 << 2;
+    pub const ROLLBACK: u32 = 1 << 2;
+    /// Any pragma.
+    pub const PRAGMA: u32 = 1 << 3;
+    /// `PRAGMA foreign_keys = OFF`, which does nothing in a transaction.
+    pub const FOREIGN_KEYS_OFF: u32 = 1 << 4;
     /// `PRAGMA journal_mode = OFF` or `MEMORY`, made to do nothing.
-    pub const UNSAFE_JOURNAL: u32 = 1 << 3;
+    pub const UNSAFE_JOURNAL: u32 = 1 << 5;
     /// `PRAGMA writable_schema`, by which a script can destroy the schema.
-    pub const WRITABLE_SCHEMA: u32 = 1 << 4;
+    pub const WRITABLE_SCHEMA: u32 = 1 << 6;
     /// ATTACH, whose file may be what cannot be opened, and which may stay.
-    pub const ATTACH: u32 = 1 << 5;
+    pub const ATTACH: u32 = 1 << 7;
     /// A temporary table, index, view or trigger, which may stay.
-    pub const TEMPORARY: u32 = 1 << 6;
+    pub const TEMPORARY: u32 = 1 << 8;
+    /// DROP TABLE, by which other tables may lose rows.
+    pub const DROP: u32 = 1 << 9;
+    /// ALTER TABLE, the second half of a rebuild.
+    pub const ALTER: u32 = 1 << 10;
+}
+
+/// What the authorizer saw in the statement that was just prepared.
+#[derive(Default)]
+struct Seen {
+    what: AtomicU32,
+    /// The schema and the name of a table that is about to be dropped.
+    dropped: Mutex<Option<(String, String)>>,
+}
+
+impl Seen {
+    fn add(&self, what: u32) {
+        self.what.fetch_or(what, Ordering::Relaxed);
+    }
 }
 
 /// Runs every statement of `sql`, the text of the file `path`, and steps each to
-/// its last row. With `transactional`, the connection must be in a transaction,
-/// which is still open if this succeeds; without, it must be in none, and is in
-/// none if this succeeds.
+/// its last row. If it is to be transactional, the connection must be in a
+/// transaction, which is still open if this succeeds; else it must be in none,
+/// and is in none if this succeeds.
 ///
 /// `Connection::execute_batch` of rusqlite is not used for four reasons, all
 /// measured: it is quadratic in the script's length, because SQLite copies a
@@ -69,40 +130,45 @@ pub(crate) fn execute_batch(
     connection: &mut Connection,
     path: &Path,
     mut sql: String,
-    transactional: bool,
-) -> Result<Ran, Stopped> {
+    rules: Rules,
+) -> Result<Ran, Failed> {
     sql.push('\0');
-    let seen = Arc::new(AtomicU32::new(0));
+    let seen = Arc::new(Seen::default());
     let mut runner = Runner {
         path,
         sql: &sql,
         seen: Arc::clone(&seen),
-        transactional,
+        rules,
         start: 0,
         end: 0,
+        changed: false,
+        committed: false,
+        dropped: Vec::new(),
+        leftovers: None,
         kept: 0,
         ran: Ran::default(),
     };
-    let hook = move |context: AuthContext<'_>| authorize(&seen, transactional, context.action);
+    let hook = move |context: AuthContext<'_>| authorize(&seen, rules.transactional, &context);
     if let Err(error) = connection.authorizer(Some(hook)) {
-        return Err(runner.stopped(&error, None));
+        return Err(runner.stopped(&error, None).into());
     }
     let result = runner.run(connection);
     let removed = connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
     match (result, removed) {
         (Ok(()), Ok(())) => Ok(runner.ran),
         (Err(stopped), _) => Err(stopped),
-        (Ok(()), Err(error)) => Err(runner.stopped(&error, None)),
+        (Ok(()), Err(error)) => Err(runner.stopped(&error, None).into()),
     }
 }
 
 /// Tells SQLite what to do with an action that its parser found in a statement,
 /// and leaves word of it in `seen`.
-fn authorize(seen: &AtomicU32, transactional: bool, action: AuthAction<'_>) -> Authorization {
-    let (what, answer) = match action {
+fn authorize(seen: &Seen, transactional: bool, context: &AuthContext<'_>) -> Authorization {
+    let (what, answer) = match context.action {
         AuthAction::Transaction { operation } if transactional => match operation {
             TransactionOperation::Rollback => (saw::ROLLBACK, Authorization::Deny),
-            _ => (saw::TRANSACTION, Authorization::Ignore),
+            TransactionOperation::Begin => (saw::BEGIN, Authorization::Ignore),
+            _ => (saw::COMMIT, Authorization::Ignore),
         },
         AuthAction::Pragma {
             pragma_name,
@@ -115,30 +181,39 @@ fn authorize(seen: &AtomicU32, transactional: bool, action: AuthAction<'_>) -> A
         | AuthAction::CreateTempIndex { .. }
         | AuthAction::CreateTempTrigger { .. }
         | AuthAction::CreateTempView { .. } => (saw::TEMPORARY, Authorization::Allow),
+        AuthAction::AlterTable { .. } => (saw::ALTER, Authorization::Allow),
+        AuthAction::DropTable { table_name } => {
+            let schema = context.database_name.unwrap_or("main").to_owned();
+            if let Ok(mut dropped) = seen.dropped.lock() {
+                *dropped = Some((schema, table_name.to_owned()));
+            }
+            (saw::DROP, Authorization::Allow)
+        }
         _ => return Authorization::Allow,
     };
-    seen.fetch_or(what, Ordering::Relaxed);
+    seen.add(what);
     answer
 }
 
 fn authorize_pragma(
-    seen: &AtomicU32,
+    seen: &Seen,
     transactional: bool,
     name: &str,
     value: Option<&str>,
 ) -> Authorization {
+    seen.add(saw::PRAGMA);
     let is = |expected: &str| name.eq_ignore_ascii_case(expected);
     let Some(value) = value else {
         return Authorization::Allow;
     };
     if is("writable_schema") {
-        seen.fetch_or(saw::WRITABLE_SCHEMA, Ordering::Relaxed);
-    } else if transactional && is("foreign_keys") {
-        seen.fetch_or(saw::FOREIGN_KEYS, Ordering::Relaxed);
+        seen.add(saw::WRITABLE_SCHEMA);
+    } else if transactional && is("foreign_keys") && foreign_keys::is_off(value) {
+        seen.add(saw::FOREIGN_KEYS_OFF);
     } else if transactional && is("journal_mode") && takes_the_journal_away(value) {
         // At the head of a transaction SQLite would obey, and neither a failing
         // script nor a power cut could be rolled back any more.
-        seen.fetch_or(saw::UNSAFE_JOURNAL, Ordering::Relaxed);
+        seen.add(saw::UNSAFE_JOURNAL);
         return Authorization::Ignore;
     }
     Authorization::Allow
@@ -182,47 +257,61 @@ struct Runner<'a> {
     path: &'a Path,
     /// The whole script, NUL-terminated.
     sql: &'a str,
-    seen: Arc<AtomicU32>,
-    transactional: bool,
+    seen: Arc<Seen>,
+    rules: Rules,
     /// Where the text of the current statement begins and ends.
     start: usize,
     end: usize,
+    /// Whether a statement could have changed anything.
+    changed: bool,
+    /// Whether the script takes itself to be between its COMMIT and its BEGIN.
+    committed: bool,
+    /// The tables that were dropped outside a transaction.
+    dropped: Vec<String>,
+    /// What the connection held before the first statement that adds to it.
+    leftovers: Option<Vec<String>>,
     /// How many statements stay done if the next one fails outside a transaction.
     kept: usize,
     ran: Ran,
 }
 
 impl Runner<'_> {
-    fn run(&mut self, connection: &Connection) -> Result<(), Stopped> {
+    fn run(&mut self, connection: &Connection) -> Result<(), Failed> {
         let mut seen_in_all = 0;
         let mut batch = Batch::new(connection, self.sql);
         loop {
-            self.seen.store(0, Ordering::Relaxed);
+            self.seen.what.store(0, Ordering::Relaxed);
             let mut statement = match batch.next() {
                 Ok(Some(statement)) => statement,
                 Ok(None) => break,
-                Err(error) => return Err(self.not_prepared(&error)),
+                Err(error) => return Err(self.not_prepared(&error).into()),
             };
             self.advance(&statement);
-            let mut rows = statement.raw_query();
-            loop {
-                match rows.next() {
-                    Ok(Some(_)) => {}
-                    Ok(None) => break,
-                    Err(error) => return Err(self.stopped(&error, Some(self.first_token()))),
-                }
+            let seen = self.seen.what.load(Ordering::Relaxed);
+            if seen & saw::FOREIGN_KEYS_OFF != 0 && self.rules.enforced {
+                return Err(self.foreign_keys_off());
             }
-            let seen = self.seen.load(Ordering::Relaxed);
+            if seen & (saw::ATTACH | saw::TEMPORARY) != 0 && self.leftovers.is_none() {
+                self.leftovers = leftovers(connection).ok();
+            }
+            if seen & saw::DROP != 0 {
+                self.drop_table(connection, &mut statement)?;
+            } else {
+                self.step(&mut statement)?;
+            }
+            self.changed |= !statement.readonly() && seen & saw::PRAGMA == 0;
+            self.committed = seen & saw::COMMIT != 0 || (self.committed && seen & saw::BEGIN == 0);
+            seen_in_all |= seen;
             if seen != 0 {
                 self.warn(seen);
-                seen_in_all |= seen;
+                self.warn_of_open_rebuild(connection, seen);
             }
             if seen_in_all & saw::WRITABLE_SCHEMA != 0 || seen & saw::ATTACH != 0 {
                 self.refuse_unreadable_schema(connection)?;
             }
-            if self.transactional && connection.is_autocommit() {
+            if self.rules.transactional && connection.is_autocommit() {
                 let message = "this statement ended the transaction that the script runs in";
-                return Err(self.refused(message, None));
+                return Err(self.refused(message, None).into());
             }
             self.ran.statements += 1;
             if connection.is_autocommit() {
@@ -230,14 +319,17 @@ impl Runner<'_> {
             }
             self.start = self.end;
         }
-        if seen_in_all & saw::WRITABLE_SCHEMA != 0 {
+        self.finish(connection, seen_in_all)
+            .map_err(Failed::Stopped)
+    }
+
+    fn finish(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
+        if seen & saw::WRITABLE_SCHEMA != 0 {
             self.check_schema(connection)?;
         }
-        if seen_in_all & (saw::ATTACH | saw::TEMPORARY) != 0 {
-            self.warn_of_leftovers(connection)
-                .map_err(|error| self.stopped(&error, None))?;
-        }
-        if !self.transactional && !connection.is_autocommit() {
+        self.warn_of_leftovers(connection)
+            .map_err(|error| self.stopped(&error, None))?;
+        if !self.rules.transactional && !connection.is_autocommit() {
             let message = "the script leaves a transaction open at its end";
             let remedy = "end it with COMMIT";
             return Err(Stopped {
@@ -246,6 +338,101 @@ impl Runner<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Steps a statement to its last row.
+    fn step(&self, statement: &mut Statement<'_>) -> Result<(), Stopped> {
+        let mut rows = statement.raw_query();
+        loop {
+            match rows.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.stopped(&error, Some(self.first_token()))),
+            }
+        }
+    }
+
+    /// `PRAGMA foreign_keys = OFF` with enforcement on: the head of SQLite's own
+    /// way to rebuild a table (sqlite.org/lang_altertable.html), or too late.
+    fn foreign_keys_off(&self) -> Failed {
+        if !self.changed || self.committed {
+            return Failed::WithoutForeignKeys;
+        }
+        let message = "PRAGMA foreign_keys = OFF would do nothing here: the script has changed something already, and it runs in a transaction";
+        let remedy = "put it before everything else in the script";
+        self.refused(message, Some(remedy)).into()
+    }
+
+    /// Runs a DROP TABLE, and refuses it if other tables lost rows by it.
+    fn drop_table(
+        &mut self,
+        connection: &Connection,
+        statement: &mut Statement<'_>,
+    ) -> Result<(), Stopped> {
+        let Some((schema, table)) = self
+            .seen
+            .dropped
+            .lock()
+            .ok()
+            .and_then(|mut dropped| dropped.take())
+        else {
+            return self.step(statement);
+        };
+        let failed = |error: &rusqlite::Error| self.stopped(error, Some(self.first_token()));
+        let outside = connection.is_autocommit();
+        let guard = if self.rules.enforced && !self.rules.allow_cascade {
+            DropGuard::before(connection, &schema, &table).map_err(|error| failed(&error))?
+        } else {
+            None
+        };
+        let Some(guard) = guard else {
+            self.step(statement)?;
+            if outside {
+                self.dropped.push(table);
+            }
+            return Ok(());
+        };
+        if outside {
+            connection
+                .execute_batch("SAVEPOINT litemigrate_drop")
+                .map_err(|error| failed(&error))?;
+        }
+        self.step(statement)?;
+        if let Some(message) = guard.after(connection).map_err(|error| failed(&error))? {
+            if outside {
+                let _ = connection
+                    .execute_batch("ROLLBACK TO litemigrate_drop; RELEASE litemigrate_drop");
+            }
+            let remedy = "begin the script with PRAGMA foreign_keys = OFF to rebuild the table (the rows are checked at its end), or let the rows go with --allow-cascade";
+            return Err(self.refused(&message, Some(remedy)));
+        }
+        if outside {
+            connection
+                .execute_batch("RELEASE litemigrate_drop")
+                .map_err(|error| failed(&error))?;
+            self.dropped.push(table);
+        }
+        Ok(())
+    }
+
+    /// A rebuild outside a transaction: between its DROP and its RENAME there is
+    /// no such table, and a power cut leaves it so.
+    fn warn_of_open_rebuild(&mut self, connection: &Connection, seen: u32) {
+        if seen & saw::ALTER == 0 || self.dropped.is_empty() || !connection.is_autocommit() {
+            return;
+        }
+        let exists = |table: &String| {
+            let query = "SELECT 1 FROM sqlite_schema WHERE lower(name) = lower(?1)";
+            connection.query_row(query, [table], |_| Ok(())).is_ok()
+        };
+        if let Some(table) = self.dropped.iter().find(|table| exists(table)) {
+            let message = format!(
+                "{table} was dropped and is there again, outside a transaction: a power cut in between would have left none; put BEGIN before the DROP and COMMIT after this"
+            );
+            let warning = Finding::at("open-rebuild", self.position(self.first_token()), message);
+            self.ran.warnings.push(warning);
+            self.dropped.clear();
+        }
     }
 
     /// Moves on to `statement`. Texts follow each other without a gap, so that
@@ -298,14 +485,9 @@ impl Runner<'_> {
             }
         };
         warn(
-            saw::TRANSACTION,
+            saw::BEGIN | saw::COMMIT,
             "transaction-absorbed",
             "BEGIN and COMMIT do nothing here: the whole script and its row in the history are one transaction",
-        );
-        warn(
-            saw::FOREIGN_KEYS,
-            "foreign-keys-pragma",
-            "PRAGMA foreign_keys does nothing inside a transaction: foreign keys stay as they are",
         );
         warn(
             saw::UNSAFE_JOURNAL,
@@ -328,23 +510,24 @@ impl Runner<'_> {
     /// The connection outlives the script, and with it what only the connection
     /// knows: the next script that names such a table writes to the wrong place.
     fn warn_of_leftovers(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let query = "SELECT 'the temporary ' || type || ' ' || name FROM temp.sqlite_schema UNION ALL SELECT 'the attached database ' || name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
-        let mut statement = connection.prepare(query)?;
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next()? {
-            let what = String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default());
-            let message = format!(
-                "leaves {what} behind, which the next scripts of this run see: drop or detach it at the end"
-            );
-            self.ran
-                .warnings
-                .push(Finding::new("left-behind", self.path, message));
+        let Some(before) = self.leftovers.take() else {
+            return Ok(());
+        };
+        for what in leftovers(connection)? {
+            if !before.contains(&what) {
+                let message = format!(
+                    "leaves {what} behind, which the next scripts of this run see: drop or detach it at the end"
+                );
+                self.ran
+                    .warnings
+                    .push(Finding::new("left-behind", self.path, message));
+            }
         }
         Ok(())
     }
 
     fn not_prepared(&self, error: &rusqlite::Error) -> Stopped {
-        if self.seen.load(Ordering::Relaxed) & saw::ROLLBACK != 0 {
+        if self.seen.what.load(Ordering::Relaxed) & saw::ROLLBACK != 0 {
             let message = "ROLLBACK is not possible in a migration: it would undo the script and let what follows it stand";
             let remedy = "remove it; a script that fails is rolled back as a whole (ROLLBACK TO a savepoint is fine)";
             return self.refused(message, Some(remedy));
@@ -361,7 +544,7 @@ impl Runner<'_> {
 
     fn stopped(&self, error: &rusqlite::Error, offset: Option<usize>) -> Stopped {
         let message = sqlite_message(error);
-        let attached = self.seen.load(Ordering::Relaxed) & saw::ATTACH != 0;
+        let attached = self.seen.what.load(Ordering::Relaxed) & saw::ATTACH != 0;
         let extended = error.sqlite_extended_error_code();
         let cause = match Cause::of(error) {
             // The database could be written a moment ago. What cannot be written
@@ -420,6 +603,14 @@ impl Runner<'_> {
     }
 }
 
+/// What only the connection knows: temporary objects and attached databases.
+fn leftovers(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let query = "SELECT 'the temporary ' || type || ' ' || name FROM temp.sqlite_schema UNION ALL SELECT 'the attached database ' || name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
+    let mut statement = connection.prepare(query)?;
+    let found = statement.query_map([], |row| row.get(0))?;
+    found.collect()
+}
+
 /// Whether every name in the schemas is UTF-8, as it is unless a database is
 /// damaged: rusqlite cannot hand any other name to an authorizer.
 pub(crate) fn has_readable_schemas(connection: &Connection) -> rusqlite::Result<bool> {
@@ -459,6 +650,9 @@ fn remedy(message: &str, cause: Cause) -> Option<&'static str> {
         Cause::Permission => Some(
             "SQLite could not make a file beside the database: its directory must be writable, and there must be room and file handles",
         ),
+        Cause::Busy if message == "interrupted" => {
+            Some("the time is over (--timeout): give it more, or split the script")
+        }
         Cause::Busy => Some("another process holds a lock that the script needs: run again later"),
         Cause::Storage => Some(
             "make room on the disk, or look at the disk and the database (PRAGMA integrity_check), then run again",

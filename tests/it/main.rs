@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod cascade;
 mod cli;
 mod crash;
 mod interop;

@@ -49,6 +49,12 @@ fn timeless(text: &str) -> String {
     for line in text.lines() {
         let line = match line.rsplit_once(" in ") {
             Some((before, _)) if line.starts_with("applied ") => before.to_owned(),
+            Some((before, after)) if line.starts_with("would apply ") => {
+                format!(
+                    "{before}{}",
+                    after.split_once(':').map_or("", |(_, rest)| rest)
+                )
+            }
             _ => line.to_owned(),
         };
         let mask = |word: &str| {

@@ -105,17 +105,21 @@ fn copy(from: &Path, to: &Path) {
 /// Replaces what differs from run to run: times, durations, the directory.
 fn normalized(text: &str, directory: &Path) -> String {
     let text = text.replace(&*directory.to_string_lossy(), "[DIR]");
+    let text = masked_after(&text, "\"execution_ms\":", "0123456789.e-", "[NUMBER]");
     let mut out = String::new();
     for line in text.split_inclusive('\n') {
-        let applied = line.starts_with("applied ");
+        let timed = line.starts_with("applied ") || line.starts_with("would apply ");
         match line.rsplit_once(" in ") {
-            Some((before, _)) if applied => {
-                let _ = writeln!(out, "{before} in [TIME]");
+            Some((before, after)) if timed => {
+                let rest = after
+                    .split_once(": ")
+                    .map_or("\n".to_owned(), |(_, rest)| format!(": {rest}"));
+                let _ = write!(out, "{before} in [TIME]{rest}");
             }
             _ => out.push_str(&placeholder(line)),
         }
     }
-    masked_after(&out, "\"execution_ms\":", "0123456789.e-", "[NUMBER]")
+    out
 }
 
 fn placeholder(word: &str) -> String {

@@ -34,8 +34,8 @@ fn imports_point_the_right_way() {
         ("create", &["directory", "error"]),
         ("history", &["error", "migration"]),
         ("plan", &["error", "history", "migration"]),
-        ("script", &["error", "position"]),
-        ("database", &["error"]),
+        ("script", &["error", "foreign_keys", "position"]),
+        ("database", &["error", "text"]),
         (
             "sqlpage",
             &["database", "directory", "error", "migration", "position"],
@@ -44,13 +44,24 @@ fn imports_point_the_right_way() {
         (
             "apply",
             &[
+                "backup",
                 "directory",
                 "error",
+                "foreign_keys",
                 "history",
                 "migration",
                 "plan",
+                "schema",
                 "script",
+                "transaction",
             ],
+        ),
+        ("backup", &["database", "error", "history"]),
+        ("foreign_keys", &[]),
+        ("schema", &[]),
+        (
+            "transaction",
+            &["error", "foreign_keys", "migration", "script"],
         ),
     ]);
     for path in sources(&root().join("src")) {

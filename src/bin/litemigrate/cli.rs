@@ -3,7 +3,7 @@
 //! Only records what was typed. Opens nothing, reads no environment, prints
 //! nothing: `--help` works on a broken machine.
 
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Arg, Parser};
 use litemigrate::OutOfOrder;
 use litemigrate::create::Numbering;
 use litemigrate::rusqlite;
@@ -19,6 +19,7 @@ pub enum Name {
     Status,
     Check,
     New,
+    Restore,
     Help,
 }
 
@@ -60,6 +61,13 @@ const COMMANDS: &[CommandHelp] = &[
         about: "Creates the next migration file and prints its name. It is numbered as the others\nare: the next number (0007_) where they are sequential, else a UTC timestamp.",
     },
     CommandHelp {
+        name: Name::Restore,
+        word: "restore",
+        operand: " FILE",
+        summary: "put a backup back",
+        about: "Checks the backup FILE, then copies it back over the database in one transaction:\nwho has the database open sees the old content or the new. Refused while somebody\nelse writes. `up --backup FILE` makes such a file.",
+    },
+    CommandHelp {
         name: Name::Help,
         word: "help",
         operand: " [TOPIC]",
@@ -77,6 +85,11 @@ enum Id {
     Database,
     To,
     LockWait,
+    Timeout,
+    DryRun,
+    SingleTransaction,
+    Backup,
+    AllowCascade,
     OutOfOrder,
     AllowMissing,
     AllowNewer,
@@ -104,6 +117,7 @@ struct Flag {
 }
 
 const LOOKING: &[Name] = &[Name::Up, Name::Status, Name::Check];
+const DATABASE: &[Name] = &[Name::Up, Name::Status, Name::Check, Name::Restore];
 const JUDGING: &[Name] = &[Name::Up, Name::Check];
 const UP: &[Name] = &[Name::Up];
 const NEW: &[Name] = &[Name::New];
@@ -140,7 +154,7 @@ const FLAGS: &[Flag] = &[
         Some('D'),
         "database",
         Some("PATH|URL"),
-        LOOKING,
+        DATABASE,
         "the database [$DATABASE_URL, SQLPage's settings or default]",
     ),
     flag(
@@ -156,7 +170,7 @@ const FLAGS: &[Flag] = &[
         Some('c'),
         "config-file",
         Some("FILE"),
-        LOOKING,
+        DATABASE,
         "SQLPage's settings [<config-dir>/sqlpage.json]",
     ),
     flag(
@@ -180,8 +194,48 @@ const FLAGS: &[Flag] = &[
         None,
         "lock-wait",
         Some("SECONDS"),
-        LOOKING,
+        DATABASE,
         "how long to wait for a locked database [5]",
+    ),
+    flag(
+        Id::Timeout,
+        None,
+        "timeout",
+        Some("SECONDS"),
+        UP,
+        "how long the whole run may last [for ever]",
+    ),
+    flag(
+        Id::DryRun,
+        None,
+        "dry-run",
+        None,
+        UP,
+        "run everything, report what it did, roll it back",
+    ),
+    flag(
+        Id::SingleTransaction,
+        None,
+        "single-transaction",
+        None,
+        UP,
+        "apply all pending migrations or none",
+    ),
+    flag(
+        Id::Backup,
+        None,
+        "backup",
+        Some("FILE"),
+        UP,
+        "first make a checked copy, if anything is pending",
+    ),
+    flag(
+        Id::AllowCascade,
+        None,
+        "allow-cascade",
+        None,
+        UP,
+        "DROP TABLE may take rows of other tables with it",
     ),
     flag(
         Id::OutOfOrder,
@@ -306,7 +360,7 @@ const EXIT_CODES: &str = "\
   65  a script or its name is unusable, or files and history disagree
   66  no such migrations directory, or no such database where one must exist
   70  litemigrate itself is at fault: please report it
-  73  the database or the new migration cannot be created
+  73  the database, the backup or the new migration cannot be created
   74  input/output error, disk full, database damaged
   75  locked or out of time: trying again may help
   77  no permission, read-only
@@ -356,6 +410,11 @@ pub struct Arguments {
     pub database: Option<OsString>,
     pub to: Option<i64>,
     pub lock_wait: Option<Duration>,
+    pub timeout: Option<Duration>,
+    pub dry_run: bool,
+    pub single_transaction: bool,
+    pub backup: Option<PathBuf>,
+    pub allow_cascade: bool,
     pub policy: litemigrate::Policy,
     pub no_create: bool,
     pub optional: bool,
@@ -375,6 +434,7 @@ pub enum Command {
     Status,
     Check,
     New(String),
+    Restore(PathBuf),
     /// Print this text.
     Print(String),
 }
@@ -387,6 +447,7 @@ impl Command {
             Self::Status => "status",
             Self::Check => "check",
             Self::New(_) => "new",
+            Self::Restore(_) => "restore",
             Self::Print(_) => "help",
         }
     }
@@ -397,20 +458,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
     let mut parser = Parser::from_args(arguments);
     let mut parsed = Arguments::default();
     let mut command: Option<&CommandHelp> = None;
-    let mut operands: Vec<String> = Vec::new();
+    let mut operands: Vec<OsString> = Vec::new();
     let mut used: Vec<&Flag> = Vec::new();
     // Whether long help is wanted, once any help is.
     let mut help: Option<bool> = None;
     while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
         let (flag, is_long) = match argument {
             Arg::Value(value) => {
-                let word = value
-                    .string()
-                    .map_err(|error| escape(&error.to_string()).into_owned())?;
                 if command.is_some() {
-                    operands.push(word);
+                    operands.push(value);
                 } else {
-                    command = Some(find_command(&word)?);
+                    command = Some(find_command(&value.to_string_lossy())?);
                 }
                 continue;
             }
@@ -469,7 +527,7 @@ fn find_flag(word: &str, is_it: impl Fn(&Flag) -> bool) -> Result<&'static Flag,
     found.ok_or_else(|| unknown("option", dashes, word, FLAGS.iter().map(|flag| flag.long)))
 }
 
-fn make_command(command: &CommandHelp, operands: Vec<String>) -> Result<Command, String> {
+fn make_command(command: &CommandHelp, operands: Vec<OsString>) -> Result<Command, String> {
     let mut operands = operands.into_iter();
     let first = operands.next();
     let made = match (command.name, first) {
@@ -479,9 +537,15 @@ fn make_command(command: &CommandHelp, operands: Vec<String>) -> Result<Command,
         (Name::New, Some(name)) if name.is_empty() => {
             return Err("new needs a name that is not empty".to_owned());
         }
-        (Name::New, Some(name)) => Command::New(name),
-        (Name::Help, topic) => Command::Print(help_on(topic.as_deref())?),
+        (Name::New, Some(name)) => Command::New(text(name)?),
+        (Name::Restore, None) => return Err("restore needs the file of a backup".to_owned()),
+        (Name::Restore, Some(file)) => Command::Restore(PathBuf::from(file)),
+        (Name::Help, topic) => {
+            let topic = topic.map(text).transpose()?;
+            Command::Print(help_on(topic.as_deref())?)
+        }
         (Name::Up | Name::Status | Name::Check, Some(operand)) => {
+            let operand = operand.to_string_lossy();
             return Err(format!(
                 "{} takes no operand, and '{}' is one",
                 command.word,
@@ -495,10 +559,16 @@ fn make_command(command: &CommandHelp, operands: Vec<String>) -> Result<Command,
     match operands.next() {
         Some(operand) => Err(format!(
             "'{}' is one operand too many (quote a name with spaces)",
-            escape(&operand)
+            escape(&operand.to_string_lossy())
         )),
         None => Ok(made),
     }
+}
+
+fn text(operand: OsString) -> Result<String, String> {
+    let shown =
+        |operand: OsString| format!("'{}' is not UTF-8", escape(&operand.to_string_lossy()));
+    operand.into_string().map_err(shown)
 }
 
 /// Records a flag that is neither help nor version, reading its value if it has one.
@@ -534,6 +604,13 @@ fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), S
         Id::LockWait => {
             parsed.lock_wait = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?)
         }
+        Id::Timeout => {
+            parsed.timeout = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?);
+        }
+        Id::DryRun => parsed.dry_run = true,
+        Id::SingleTransaction => parsed.single_transaction = true,
+        Id::Backup => parsed.backup = Some(not_empty(flag, value)?.into()),
+        Id::AllowCascade => parsed.allow_cascade = true,
         Id::OutOfOrder => {
             parsed.policy.out_of_order = match text {
                 "warn" => OutOfOrder::Warn,

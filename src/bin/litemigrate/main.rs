@@ -10,11 +10,11 @@ mod report;
 mod settings;
 
 use cli::{Arguments, Command};
-use litemigrate::apply::{refuse_problems, refuse_unknown_target};
+use litemigrate::apply::{refuse, refuse_problems, refuse_unknown_target};
 use litemigrate::database::{Access, look};
 use litemigrate::rusqlite::Connection;
 use litemigrate::{
-    AppliedMigration, Cause, Directory, Error, Event, Options, Problem, connection, create,
+    AppliedMigration, Cause, Directory, Error, Event, Options, Problem, backup, connection, create,
     history, plan, read_dir, sqlpage, up,
 };
 use report::Report;
@@ -74,6 +74,13 @@ fn run(arguments: &Arguments, report: &mut Report) -> Result<Outcome, Error> {
             report.created(&created);
             Ok(Outcome::Done)
         }
+        Command::Restore(file) => {
+            let settings = settings::resolve(arguments)?;
+            report.database(&settings.database.path);
+            let newest = backup::restore(file, &settings.database, options(arguments).lock_wait)?;
+            report.restored(file, newest);
+            Ok(Outcome::Done)
+        }
         Command::Up => {
             let (settings, directory) = prepare(arguments, report)?;
             run_up(arguments, &settings, &directory, report)
@@ -103,11 +110,15 @@ fn prepare(arguments: &Arguments, report: &mut Report) -> Result<(Settings, Dire
 }
 
 fn options(arguments: &Arguments) -> Options {
-    let defaults = Options::default();
     Options {
         policy: arguments.policy,
         to: arguments.to,
-        lock_wait: arguments.lock_wait.unwrap_or(defaults.lock_wait),
+        lock_wait: arguments.lock_wait.unwrap_or(Options::default().lock_wait),
+        timeout: arguments.timeout,
+        single_transaction: arguments.single_transaction,
+        dry_run: arguments.dry_run,
+        allow_cascade: arguments.allow_cascade,
+        backup: arguments.backup.clone(),
     }
 }
 
@@ -123,7 +134,7 @@ fn run_up(
     // Whether anything is to be done, and the newest version.
     let judge = |history: &[AppliedMigration]| {
         let plan = plan(migrations, history);
-        refuse_problems(&plan, &options.policy)?;
+        refuse(&plan, &options)?;
         Ok((
             plan.pending(options.to).next().is_some(),
             plan.newest_applied(),
@@ -143,7 +154,9 @@ fn run_up(
             .iter()
             .for_each(|warning| report.warning(warning));
     }
-    let (connection, to_do, newest) = match seen? {
+    let seen = seen?;
+    let is_new = seen.is_none();
+    let (connection, to_do, newest) = match seen {
         Some(((to_do, newest), connection)) => (connection, to_do, newest),
         None => (None, judge(&[])?.0, None),
     };
@@ -151,7 +164,20 @@ fn run_up(
         report.up_done(0, newest);
         return Ok(Outcome::Done);
     }
-    let mut connection = settings.database.open_to_write(connection)?;
+    let mut connection = match connection {
+        // A database that is not there is not made for show.
+        None if options.dry_run && is_new => {
+            Connection::open_in_memory().map_err(|error| Error::Database {
+                path: settings.database.path.clone(),
+                doing: "open a database in memory",
+                cause: Cause::Storage,
+                message: error.to_string(),
+            })?
+        }
+        connection => settings.database.open_to_write(connection)?,
+    };
+    let busy = connection.busy_timeout(options.lock_wait);
+    busy.map_err(|error| Error::database(&connection, "configure the connection", &error))?;
     if let Some(sqlpage) = &settings.sqlpage {
         connection::register_functions(&connection)?;
         connection::connect(&mut connection, &sqlpage.directory, &sqlpage.extensions)?;
@@ -166,11 +192,18 @@ fn run_up(
         migrations,
         &options,
         &mut |event| match event {
+            Event::Waiting => report.waiting(),
+            Event::BackedUp => report.backed_up(arguments.backup.as_deref()),
             Event::Warning(warning) => report.warning(&warning),
+            Event::Applied(step) if arguments.dry_run => report.would_apply(&step),
             Event::Applied(step) => report.applied(&step),
         },
     )?;
-    report.up_done(summary.applied, summary.newest);
+    if arguments.dry_run {
+        report.dry_run_done(summary.applied);
+    } else {
+        report.up_done(summary.applied, summary.newest);
+    }
     Ok(Outcome::Done)
 }
 

@@ -5,7 +5,9 @@
 
 use crate::cli::{Arguments, Color};
 use crate::json::Json;
+use litemigrate::database::lock_holder;
 use litemigrate::error::{counted, shown};
+use litemigrate::schema::ChangeKind;
 use litemigrate::text::escape;
 use litemigrate::{
     Checksum, Error, Finding, Migration, Plan, Position, Problem, ScriptError, State, Step,
@@ -39,6 +41,7 @@ pub struct Report {
     /// The fields that only some commands have.
     fields: Vec<(&'static str, Json)>,
     applied: Vec<Json>,
+    would_apply: Vec<Json>,
     warnings: Vec<Json>,
     problems: Vec<Json>,
     error: Option<Json>,
@@ -71,6 +74,7 @@ impl Report {
             database: None,
             fields: Vec::new(),
             applied: Vec::new(),
+            would_apply: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),
             error: None,
@@ -145,28 +149,96 @@ impl Report {
             ));
         }
         if self.json {
-            self.applied.push(Json::Object(vec![
-                ("version", Json::Integer(step.migration.version)),
-                (
-                    "description",
-                    Json::from(step.migration.description.as_str()),
-                ),
-                ("path", path(&step.migration.path)),
-                (
-                    "execution_ms",
-                    Json::Decimal(step.elapsed.as_secs_f64() * 1000.0),
-                ),
-                ("statements", Json::from(step.statements)),
-            ]));
+            self.applied.push(Json::Object(step_fields(step)));
+        }
+    }
+
+    /// A migration that would be applied, and what it would do.
+    pub fn would_apply(&mut self, step: &Step<'_>) {
+        self.say(&format!(
+            "would apply {} in {}: {}, {} changed",
+            escape(&step.migration.file_name()),
+            human(step.elapsed),
+            counted(step.statements, "statement", "statements"),
+            counted(
+                usize::try_from(step.rows_changed).unwrap_or(usize::MAX),
+                "row",
+                "rows"
+            ),
+        ));
+        for change in &step.schema_changes {
+            self.say(&format!(
+                "  {} {} {}",
+                verb(change.kind),
+                change.object,
+                escape(&change.name)
+            ));
+            for line in change.sql.lines() {
+                self.say(&format!("      {}", escape(line)));
+            }
+        }
+        if self.json {
+            let changes = step.schema_changes.iter().map(|change| {
+                Json::Object(vec![
+                    ("change", Json::from(verb(change.kind))),
+                    ("object", Json::from(change.object.as_str())),
+                    ("name", Json::from(change.name.as_str())),
+                    ("sql", Json::from(change.sql.as_str())),
+                ])
+            });
+            let mut fields = step_fields(step);
+            fields.push(("schema", Json::Array(changes.collect())));
+            self.would_apply.push(Json::Object(fields));
+        }
+    }
+
+    /// The end of `up --dry-run`.
+    pub fn dry_run_done(&mut self, count: usize) {
+        self.say(&format!(
+            "{}; nothing was changed",
+            counted(
+                count,
+                "migration would be applied",
+                "migrations would be applied"
+            )
+        ));
+        let would_apply = std::mem::take(&mut self.would_apply);
+        self.fields.push(("would_apply", Json::Array(would_apply)));
+    }
+
+    /// The backup is there.
+    pub fn backed_up(&mut self, file: Option<&Path>) {
+        if let Some(file) = file {
+            self.say(&format!("backed up to {}", shown(file)));
+            self.fields.push(("backup", path(file)));
+        }
+    }
+
+    /// The end of `restore`.
+    pub fn restored(&mut self, file: &Path, newest: Option<i64>) {
+        self.say(&format!(
+            "restored {}; {}",
+            shown(file),
+            database_is_at(newest)
+        ));
+        self.fields.push(("version", Json::from(newest)));
+    }
+
+    /// Somebody else has held the lock for a second: says who, to a person.
+    pub fn waiting(&mut self) {
+        if io::stderr().is_terminal() && !self.quiet {
+            let holder = self.database.as_deref().and_then(lock_holder);
+            let holder = holder.map_or(String::new(), |holder| format!(", held by {holder}"));
+            self.complain(
+                Severity::Warning,
+                &format!("waiting for the lock on the database{holder}"),
+            );
         }
     }
 
     /// The end of `up`.
     pub fn up_done(&mut self, applied: usize, newest: Option<i64>) {
-        let at = match newest {
-            Some(version) => format!("the database is at version {version}"),
-            None => "the database holds no migration".to_owned(),
-        };
+        let at = database_is_at(newest);
         if applied > 0 {
             self.say(&format!(
                 "{}; {at}",
@@ -378,17 +450,56 @@ fn write_err(line: &str) {
         .write_all(format!("{line}\n").as_bytes());
 }
 
+/// The columns of one migration in `applied` and `would_apply`.
+fn step_fields(step: &Step<'_>) -> Vec<(&'static str, Json)> {
+    vec![
+        ("version", Json::Integer(step.migration.version)),
+        (
+            "description",
+            Json::from(step.migration.description.as_str()),
+        ),
+        ("path", path(&step.migration.path)),
+        ("execution_ms", milliseconds(step.elapsed.as_secs_f64())),
+        ("statements", Json::from(step.statements)),
+        (
+            "rows_changed",
+            Json::from(usize::try_from(step.rows_changed).unwrap_or(usize::MAX)),
+        ),
+    ]
+}
+
+/// Milliseconds, to the microsecond.
+fn milliseconds(seconds: f64) -> Json {
+    Json::Decimal((seconds * 1e6).round() / 1e3)
+}
+
+fn verb(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Created => "created",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Dropped => "dropped",
+    }
+}
+
+fn database_is_at(newest: Option<i64>) -> String {
+    match newest {
+        Some(version) => format!("the database is at version {version}"),
+        None => "the database holds no migration".to_owned(),
+    }
+}
+
 /// What a failed script leaves behind.
 fn what_remains(script: &ScriptError) -> String {
     let name = script.path.file_name().unwrap_or(script.path.as_os_str());
     let name = name.to_string_lossy();
     let name = escape(name.strip_suffix(".sql").unwrap_or(&name)).into_owned();
-    let at = match script.newest {
-        Some(version) => format!("the database is at version {version}"),
-        None => "the database holds no migration".to_owned(),
-    };
+    let at = database_is_at(script.newest);
     if script.rolled_back {
-        return format!("{name} was rolled back; {at}, unchanged by it");
+        let with_it = match script.rolled_back_with_it {
+            0 => String::new(),
+            count => format!(", and {} before it", counted(count, "script", "scripts")),
+        };
+        return format!("{name} was rolled back{with_it}; {at}, unchanged by it");
     }
     let done = match script.statements_kept {
         0 => "none of its statements is done".to_owned(),
@@ -502,9 +613,9 @@ fn state(state: &State<'_>) -> Json {
     let execution = row
         .map(|row| row.execution_time)
         .filter(|&nanoseconds| nanoseconds >= 0);
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds for people")]
     let execution = execution.map_or(Json::Null, |nanoseconds| {
-        Json::Decimal(nanoseconds as f64 / 1e6)
+        let elapsed = Duration::from_nanos(nanoseconds.unsigned_abs());
+        milliseconds(elapsed.as_secs_f64())
     });
     Json::Object(vec![
         ("version", Json::Integer(state.version())),

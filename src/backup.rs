@@ -1,0 +1,174 @@
+//! A verified copy of a database, and the way back.
+//!
+//! Owns what makes a copy a backup: made by SQLite's backup interface, checked,
+//! synced, and only then given its name. Never decides when one is made.
+
+use crate::database::{Access, Location, look};
+use crate::error::{Cause, Error, explained_message};
+use crate::history;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Copies the database of `connection`, which holds the write lock so that
+/// nobody changes it meanwhile, to `file`. An old `file` is replaced by the
+/// complete new one or stays. The copy is no more readable than the database.
+///
+/// # Errors
+///
+/// [`Error::CannotCreate`] or [`Error::Database`]; `file` is as it was.
+pub fn create(connection: &Connection, file: &Path) -> Result<(), Error> {
+    let database = PathBuf::from(connection.path().unwrap_or_default());
+    let cannot_create = |error: io::Error| Error::CannotCreate {
+        path: file.to_owned(),
+        message: error.to_string(),
+    };
+    let metadata = std::fs::metadata(&database).map_err(cannot_create)?;
+    if let Ok(existing) = std::fs::metadata(file) {
+        let same = (existing.dev(), existing.ino()) == (metadata.dev(), metadata.ino());
+        if same || !existing.is_file() {
+            let what = if same {
+                "it is the database itself"
+            } else {
+                "it is not a regular file"
+            };
+            return Err(cannot_create(io::Error::other(what)));
+        }
+    }
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(format!(".tmp-{}", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(metadata.permissions().mode() & 0o666)
+        .open(&temporary)
+        .map_err(cannot_create)?;
+    copy_and_check(connection, &database, &temporary)
+        .and_then(|()| publish(&temporary, file).map_err(cannot_create))
+        .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}
+
+fn copy_and_check(connection: &Connection, database: &Path, target: &Path) -> Result<(), Error> {
+    let failed = |error: &rusqlite::Error| Error::Database {
+        path: target.to_owned(),
+        doing: "write the backup",
+        cause: match Cause::of(error) {
+            Cause::Statement => Cause::Storage,
+            cause => cause,
+        },
+        message: explained_message(error),
+    };
+    let location = Location::file(target.to_owned());
+    let mut copy = location.open_to_write(None)?;
+    // Synced as a whole below: the copy has no name yet that anybody knows.
+    copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")
+        .map_err(|error| failed(&error))?;
+    // By another connection: SQLite copies from none that is in a transaction.
+    let source = Connection::open_with_flags(
+        database,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    );
+    source
+        .and_then(|source| copy_pages(&source, &mut copy, Duration::ZERO))
+        .map_err(|error| failed(&error))?;
+    drop(copy);
+    let expected = history::read(connection)?;
+    let found = verify(&location)?;
+    if found != expected {
+        return Err(Error::Database {
+            path: target.to_owned(),
+            doing: "verify the backup",
+            cause: Cause::Storage,
+            message: "its history is not the database's".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Syncs the copy, gives it its name, and syncs the folder: neither SQLite's
+/// backup interface nor a rename does it.
+fn publish(temporary: &Path, file: &Path) -> io::Result<()> {
+    File::open(temporary)?.sync_all()?;
+    std::fs::rename(temporary, file)?;
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)?.sync_all()
+}
+
+/// Copies all pages in one step. A lock that somebody else holds is waited for.
+fn copy_pages(from: &Connection, to: &mut Connection, lock_wait: Duration) -> rusqlite::Result<()> {
+    let clock = Instant::now();
+    let backup = Backup::new(from, to)?;
+    loop {
+        match backup.step(-1)? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => {}
+            _ if clock.elapsed() >= lock_wait => {
+                let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+                return Err(rusqlite::Error::SqliteFailure(code, None));
+            }
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Whether a database is whole, and its history.
+fn verify(location: &Location) -> Result<Vec<history::AppliedMigration>, Error> {
+    let read = |connection: &Connection| {
+        let verdict: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|error| Error::database(connection, "verify the backup", &error))?;
+        if verdict != "ok" {
+            return Err(Error::Database {
+                path: location.path.clone(),
+                doing: "verify the backup",
+                cause: Cause::Storage,
+                message: verdict,
+            });
+        }
+        history::read(connection)
+    };
+    let seen = look(location, Access::Look, Duration::ZERO, read)?;
+    let missing = || Error::NoDatabase {
+        path: location.path.clone(),
+    };
+    seen.map(|(history, _)| history).ok_or_else(missing)
+}
+
+/// Copies the backup `file` back over the database, in one transaction of
+/// SQLite's, so that whoever has it open sees the old content or the new.
+/// Gives back the newest version of its history.
+///
+/// # Errors
+///
+/// [`Error::NoDatabase`] if there is no such file, [`Error::Database`] if it is
+/// damaged, or if somebody keeps the database locked for longer than
+/// `lock_wait`. The database is as it was.
+pub fn restore(
+    file: &Path,
+    database: &Location,
+    lock_wait: Duration,
+) -> Result<Option<i64>, Error> {
+    let source = Location {
+        mode: crate::database::Mode::ReadOnly,
+        ..Location::file(file.to_owned())
+    };
+    let history = verify(&source)?;
+    let copy = |from: &Connection| {
+        let mut to = database.open_to_write(None)?;
+        let result = to
+            .execute_batch("PRAGMA synchronous = EXTRA")
+            .and_then(|()| to.busy_timeout(lock_wait))
+            .and_then(|()| copy_pages(from, &mut to, lock_wait));
+        result.map_err(|error| Error::database(&to, "restore the database", &error))
+    };
+    look(&source, Access::Look, lock_wait, copy)?;
+    Ok(history.last().map(|row| row.version))
+}

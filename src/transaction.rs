@@ -1,0 +1,247 @@
+//! Locks and transactions: begin, commit, roll back, and the connection's settings.
+//!
+//! Owns how long is waited for whom, and what a connection must be set to so that
+//! a commit is durable. Never runs a script, and knows nothing of the history.
+
+use crate::error::{Cause, Error, explained_message, sqlite_message};
+use crate::migration::Migration;
+use crate::script;
+use rusqlite::Connection;
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a run may wait and last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How long to wait for a lock that somebody else holds.
+    pub lock_wait: Duration,
+    /// How long the whole run may last, and when that is over.
+    pub timeout: Option<(Duration, Instant)>,
+}
+
+impl Limits {
+    pub(crate) fn new(lock_wait: Duration, timeout: Option<Duration>) -> Self {
+        let timeout =
+            timeout.and_then(|timeout| Some((timeout, Instant::now().checked_add(timeout)?)));
+        Self { lock_wait, timeout }
+    }
+
+    /// How long may still be waited for a lock now.
+    fn patience(&self) -> Duration {
+        match self.timeout {
+            Some((_, end)) => self
+                .lock_wait
+                .min(end.saturating_duration_since(Instant::now())),
+            None => self.lock_wait,
+        }
+    }
+
+    /// Refuses to begin anything more once the time is over.
+    pub(crate) fn refuse_late(&self, connection: &Connection) -> Result<(), Error> {
+        match self.timeout {
+            Some((timeout, end)) if Instant::now() >= end => Err(Error::Database {
+                path: connection.path().unwrap_or_default().into(),
+                doing: "go on",
+                cause: Cause::Busy,
+                message: format!(
+                    "the time is over (--timeout {}): run again",
+                    timeout.as_secs_f64()
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// After this long somebody may want to know what is waited for.
+const NOTABLE_WAIT: Duration = Duration::from_secs(1);
+
+/// Takes the write lock, and tells `waiting` if that takes long.
+pub(crate) fn begin(
+    connection: &Connection,
+    limits: &Limits,
+    waiting: &mut dyn FnMut(),
+) -> Result<(), Error> {
+    let patience = limits.patience();
+    let attempt = |wait: Duration| {
+        connection
+            .busy_timeout(wait)
+            .and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"))
+    };
+    let mut result = attempt(patience.min(NOTABLE_WAIT));
+    if patience > NOTABLE_WAIT
+        && result
+            .as_ref()
+            .is_err_and(|error| Cause::of(error) == Cause::Busy)
+    {
+        waiting();
+        result = attempt(patience - NOTABLE_WAIT);
+    }
+    result.map_err(|error| {
+        let cause = Cause::of(&error);
+        Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "lock the database",
+            cause,
+            message: locked(&error, cause, patience),
+        }
+    })
+}
+
+/// SQLite's message, and if somebody else holds the lock what to do about it.
+fn locked(error: &rusqlite::Error, cause: Cause, waited: Duration) -> String {
+    match cause {
+        Cause::Busy => format!(
+            "{} by another process, for longer than {} s: try again, or wait longer with --lock-wait",
+            sqlite_message(error),
+            waited.as_secs_f64()
+        ),
+        _ => explained_message(error),
+    }
+}
+
+/// Commits. A reader can keep a commit waiting; SQLite's busy handler does that,
+/// for as long as we say, whatever a script said. The error is a cause and a sentence.
+pub(crate) fn commit(connection: &Connection, limits: &Limits) -> Result<(), (Cause, String)> {
+    let patience = limits.patience();
+    let committed = connection
+        .busy_timeout(patience)
+        .and_then(|()| connection.execute_batch("COMMIT"));
+    committed.map_err(|error| {
+        let cause = Cause::of(&error);
+        let mut message = locked(&error, cause, patience);
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+            && let Ok(found) = crate::foreign_keys::violations(connection)
+            && let Some(list) = crate::foreign_keys::new_violations(&Default::default(), &found)
+        {
+            message = format!("{message} ({list})");
+        }
+        (cause, format!("at its end: {message}"))
+    })
+}
+
+/// Rolls back, unless SQLite did it already, as it does after some errors.
+/// If this fails too, closing the connection does it.
+pub(crate) fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+}
+
+/// A script that runs outside a transaction is not protected by the database's
+/// lock, so two starts at the same instant agree by a lock on the directory of
+/// the database, whichever copy of the script they have. The database itself
+/// cannot serve: closing another descriptor of it would drop SQLite's own locks
+/// (sqlite.org/howtocorrupt.html, section 2.2). `None` for every other script,
+/// and where the file system has no such locks.
+pub(crate) fn lock_script(
+    connection: &Connection,
+    migration: &Migration,
+    limits: &Limits,
+) -> Result<Option<File>, Error> {
+    if migration.transactional {
+        return Ok(None);
+    }
+    let database = PathBuf::from(connection.path().unwrap_or_default());
+    let Some(Ok(file)) = database.parent().map(File::open) else {
+        return Ok(None);
+    };
+    let clock = Instant::now();
+    let patience = limits.patience();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if clock.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Database {
+                    path: migration.path.clone(),
+                    doing: "run this script",
+                    cause: Cause::Busy,
+                    message: format!(
+                        "another process is running a script outside a transaction on a database in the same directory, for longer than {} s: try again, or wait longer with --lock-wait",
+                        patience.as_secs_f64()
+                    ),
+                });
+            }
+        }
+    }
+}
+
+/// The settings of the connection that a script may change and the next one
+/// must find as they were.
+pub(crate) struct Settings {
+    /// Whether foreign keys were enforced when the run began.
+    pub foreign_keys: bool,
+}
+
+impl Settings {
+    /// Makes sure that the database can be written, durably and within the time.
+    pub(crate) fn prepare(connection: &mut Connection, limits: &Limits) -> Result<Self, Error> {
+        refuse_read_only(connection)?;
+        refuse_unreadable_schema(connection)?;
+        let foreign_keys = connection
+            .query_row("PRAGMA foreign_keys", [], |row| row.get(0))
+            .map_err(|error| Error::database(connection, "read its settings", &error))?;
+        let settings = Self { foreign_keys };
+        settings.restore(connection, foreign_keys)?;
+        if let Some((_, end)) = limits.timeout {
+            let handler = move || Instant::now() >= end;
+            connection
+                .progress_handler(10_000, Some(handler))
+                .map_err(|error| Error::database(connection, "configure the connection", &error))?;
+        }
+        Ok(settings)
+    }
+
+    /// Sets everything as it must be, with foreign keys enforced or not.
+    pub(crate) fn restore(&self, connection: &Connection, foreign_keys: bool) -> Result<(), Error> {
+        let foreign_keys = if foreign_keys { "ON" } else { "OFF" };
+        let pragmas = format!(
+            "PRAGMA query_only = OFF; PRAGMA main.synchronous = EXTRA; PRAGMA foreign_keys = {foreign_keys}"
+        );
+        let configure = || {
+            connection.execute_batch(&pragmas)?;
+            // Without a journal nothing could be rolled back.
+            let query = "PRAGMA main.journal_mode";
+            let mode: String = connection.query_row(query, [], |row| row.get(0))?;
+            if (mode == "off" || mode == "memory") && connection.path() != Some("") {
+                connection.query_row("PRAGMA main.journal_mode = DELETE", [], |_| Ok(()))?;
+            }
+            Ok(())
+        };
+        configure().map_err(|error| Error::database(connection, "configure the connection", &error))
+    }
+}
+
+/// `BEGIN IMMEDIATE` succeeds on a database that can only be read.
+fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
+    match connection.is_readonly("main") {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "write to the database",
+            cause: Cause::Permission,
+            message: "the file or its file system is read-only for this user: nothing was changed"
+                .to_owned(),
+        }),
+        Err(error) => Err(Error::database(connection, "read its settings", &error)),
+    }
+}
+
+/// See [`script::has_readable_schemas`].
+fn refuse_unreadable_schema(connection: &Connection) -> Result<(), Error> {
+    match script::has_readable_schemas(connection) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "read the schema",
+            cause: Cause::Storage,
+            message: "it holds text that is not UTF-8: the database is damaged; look at PRAGMA integrity_check".to_owned(),
+        }),
+        Err(error) => Err(Error::database(connection, "read the schema", &error)),
+    }
+}
