@@ -10,6 +10,7 @@ use crate::script::{self, Failed, Rules};
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::path::Path;
 
@@ -27,16 +28,17 @@ use std::path::Path;
 /// [`Error::Database`] if SQLite refuses.
 pub fn register_functions(connection: &Connection) -> Result<(), Error> {
     let flags = FunctionFlags::SQLITE_UTF8;
+    let [for_upper, for_lower] = [RealText::default(), RealText::default()];
     connection
         .create_collation("NOCASE", compare_without_case)
         .and_then(|()| {
-            connection.create_scalar_function("upper", -1, flags, |context| {
-                convert(context, str::to_uppercase)
+            connection.create_scalar_function("upper", -1, flags, move |context| {
+                convert(context, &for_upper, str::to_uppercase)
             })
         })
         .and_then(|()| {
-            connection.create_scalar_function("lower", -1, flags, |context| {
-                convert(context, str::to_lowercase)
+            connection.create_scalar_function("lower", -1, flags, move |context| {
+                convert(context, &for_lower, str::to_lowercase)
             })
         })
         .map_err(|error| Error::database(connection, "register SQLPage's functions", &error))
@@ -51,9 +53,25 @@ fn compare_without_case(a: &str, b: &str) -> Ordering {
     a.to_lowercase().cmp(&b.to_lowercase())
 }
 
+/// How SQLite writes a number with a fraction is a matter of its own: asked of a
+/// connection that is opened when the first such number comes.
+#[derive(Default)]
+struct RealText(OnceCell<Connection>);
+
+impl RealText {
+    fn of(&self, value: f64) -> rusqlite::Result<String> {
+        if self.0.get().is_none() {
+            let _ = self.0.set(Connection::open_in_memory()?);
+        }
+        let connection = self.0.get().ok_or(rusqlite::Error::InvalidQuery)?;
+        connection.query_row("SELECT CAST(?1 AS TEXT)", [value], |row| row.get(0))
+    }
+}
+
 /// The first argument as text, converted; NULL stays NULL.
 fn convert(
     context: &mut Context<'_>,
+    real: &RealText,
     with: fn(&str) -> String,
 ) -> rusqlite::Result<Option<String>> {
     let failed = |message: String| rusqlite::Error::UserFunctionError(message.into());
@@ -63,12 +81,7 @@ fn convert(
     match context.get_raw(0) {
         ValueRef::Null => Ok(None),
         ValueRef::Integer(value) => Ok(Some(value.to_string())),
-        // As SQLite writes it, which is a matter of its own.
-        ValueRef::Real(value) => Connection::open_in_memory()?
-            .query_row("SELECT CAST(?1 AS TEXT)", [value], |row| {
-                row.get::<_, String>(0)
-            })
-            .map(|text| Some(with(&text))),
+        ValueRef::Real(value) => real.of(value).map(|text| Some(with(&text))),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(with(text))),
             Err(error) => Err(failed(error.to_string())),

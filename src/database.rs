@@ -141,6 +141,7 @@ impl Location {
             Some(connection) => connection,
             None => self.open_or_create()?,
         };
+        refuse_read_only(&connection)?;
         connection
             .execute_batch("PRAGMA foreign_keys = ON")
             .map_err(|error| Error::database(&connection, "configure the connection", &error))?;
@@ -214,6 +215,21 @@ impl Location {
                 message: explained_message(&error),
             },
         })
+    }
+}
+
+/// `BEGIN IMMEDIATE` succeeds on a database that can only be read.
+pub(crate) fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
+    match connection.is_readonly("main") {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "write to the database",
+            cause: Cause::Permission,
+            message: "the file or its file system is read-only for this user: nothing was changed"
+                .to_owned(),
+        }),
+        Err(error) => Err(Error::database(connection, "read its settings", &error)),
     }
 }
 
@@ -361,32 +377,44 @@ pub fn look<T>(
         let connection = location.open_immutable()?;
         return Ok(Some((read(&connection)?, None)));
     }
-    if location.is_wal() {
-        if let Some(quiet) = Quiet::observe(location, &metadata) {
-            let connection = location.open_immutable()?;
-            let result = read(&connection);
-            drop(connection);
-            if quiet.lasted() {
-                return Ok(Some((result?, None)));
-            }
-        }
-        if access == Access::Look
-            && let Some(result) = location.look_without_shared_memory(&mut read)
-        {
+    let is_wal = location.is_wal();
+    if is_wal && let Some(quiet) = Quiet::observe(location, &metadata) {
+        let connection = location.open_immutable()?;
+        let result = read(&connection);
+        drop(connection);
+        if quiet.lasted() {
             return Ok(Some((result?, None)));
         }
     }
-    let writable = access == Access::LookThenWrite && location.mode != Mode::ReadOnly;
+    // The first to open a WAL database makes `-wal` and `-shm`, and only who may
+    // write removes them again.
+    let cleans_up = is_wal && !location.sidecar("-wal").exists();
+    let may_write = location.mode != Mode::ReadOnly;
+    let writable = may_write && (access == Access::LookThenWrite || cleans_up);
     let connection = location.open_to_read(writable, lock_wait)?;
     match read(&connection) {
         Err(Error::Database {
+            cause: Cause::Permission | Cause::CannotOpen,
+            ..
+        }) if is_wal => {
+            drop(connection);
+            Ok(Some((
+                location.look_without_shared_memory(&mut read)?,
+                None,
+            )))
+        }
+        Err(Error::Database {
             cause: Cause::Permission,
             ..
-        }) if !writable && location.mode != Mode::ReadOnly && location.has_journal() => {
+        }) if !writable && may_write && location.has_journal() => {
             let connection = location.open_to_read(true, lock_wait)?;
             Ok(Some((read(&connection)?, None)))
         }
-        result => Ok(Some((result?, writable.then_some(connection)))),
+        result => {
+            let found = result?;
+            let keep = access == Access::LookThenWrite && writable;
+            Ok(Some((found, keep.then_some(connection))))
+        }
     }
 }
 
@@ -444,37 +472,24 @@ impl Location {
 
     /// For a WAL database whose directory or medium is read-only, so that no
     /// shared memory can be made: reads it as immutable if there is no `-wal`
-    /// with content in it, and says why not otherwise. `None` if the ordinary
-    /// way is open.
+    /// with content in it, and says why not otherwise.
     fn look_without_shared_memory<T>(
         &self,
         read: &mut impl FnMut(&Connection) -> Result<T, Error>,
-    ) -> Option<Result<T, Error>> {
+    ) -> Result<T, Error> {
         let wal = self.sidecar("-wal");
-        let probe = self
-            .open(&self.sqlite_path(), OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .ok()?;
-        let probed = probe.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
-        drop(probe);
-        let error = probed.err()?;
-        if Cause::of(&error) != Cause::CannotOpen && Cause::of(&error) != Cause::Permission {
-            return None;
-        }
         if std::fs::metadata(&wal).is_ok_and(|metadata| metadata.len() > 0) {
-            return Some(Err(Error::Database {
+            return Err(Error::Database {
                 path: self.path.clone(),
                 doing: "read the database",
                 cause: Cause::Permission,
                 message: format!(
-                    "it is in WAL mode, what was written last is in {}, and the -shm file beside it cannot be made here: open it once where its directory is writable",
+                    "it is in WAL mode, what was written last is in {}, and the -shm file beside it cannot be made or read here: open it once where its directory is writable",
                     wal.display()
                 ),
-            }));
+            });
         }
-        Some(
-            self.open_immutable()
-                .and_then(|connection| read(&connection)),
-        )
+        read(&self.open_immutable()?)
     }
 }
 

@@ -98,6 +98,8 @@ pub struct ConfigFile {
     pub path: Option<PathBuf>,
     /// `database_url`.
     pub database_url: Option<String>,
+    /// `configuration_directory`, which counts in an explicit file only.
+    pub configuration_directory: Option<String>,
     /// `sqlite_extensions`.
     pub sqlite_extensions: Vec<String>,
     /// A file in a language that is not read here.
@@ -181,8 +183,18 @@ fn parse_config(path: PathBuf, text: &str) -> Result<ConfigFile, Error> {
             position: Some(Position::new(&path, text, offset)),
         });
     }
+    let root: String = connection
+        .query_row("SELECT json_type(?1)", [text], |row| row.get(0))
+        .map_err(failed)?;
+    if root != "object" {
+        return Err(wrong(
+            &path,
+            "is not a JSON object: { \"database_url\": … }",
+        ));
+    }
     let setting = |name: &str, kind: &str| {
-        let query = "SELECT type, value FROM json_each(?1) WHERE lower(key) = ?2 LIMIT 1";
+        let query =
+            "SELECT type, value FROM json_each(?1) WHERE lower(key) = ?2 ORDER BY id DESC LIMIT 1";
         let found = connection
             .query_row(query, [text, name], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)))
@@ -197,6 +209,7 @@ fn parse_config(path: PathBuf, text: &str) -> Result<ConfigFile, Error> {
         }
     };
     let database_url = setting("database_url", "text")?;
+    let configuration_directory = setting("configuration_directory", "text")?;
     let mut sqlite_extensions = Vec::new();
     if let Some(list) = setting("sqlite_extensions", "array")? {
         let mut statement = connection
@@ -216,6 +229,7 @@ fn parse_config(path: PathBuf, text: &str) -> Result<ConfigFile, Error> {
     Ok(ConfigFile {
         path: Some(path.clone()),
         database_url,
+        configuration_directory,
         sqlite_extensions,
         unread: None,
     })
@@ -286,7 +300,11 @@ mod tests {
             parse("{\"database_url\": null}").unwrap().database_url,
             None
         );
+        let twice = "{\"database_url\": \"a\", \"database_url\": \"b\"}";
+        assert_eq!(parse(twice).unwrap().database_url.as_deref(), Some("b"));
         for bad in [
+            "[]",
+            "\"x\"",
             "",
             "{",
             "{\"database_url\": 5}",

@@ -3,6 +3,7 @@
 //! Owns how long is waited for whom, and what a connection must be set to so that
 //! a commit is durable. Never runs a script, and knows nothing of the history.
 
+use crate::database::refuse_read_only;
 use crate::error::{Cause, Error, explained_message, sqlite_message};
 use crate::migration::Migration;
 use crate::script;
@@ -214,21 +215,6 @@ impl Settings {
             Ok(())
         };
         configure().map_err(|error| Error::database(connection, "configure the connection", &error))
-    }
-}
-
-/// `BEGIN IMMEDIATE` succeeds on a database that can only be read.
-fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
-    match connection.is_readonly("main") {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(Error::Database {
-            path: connection.path().unwrap_or_default().into(),
-            doing: "write to the database",
-            cause: Cause::Permission,
-            message: "the file or its file system is read-only for this user: nothing was changed"
-                .to_owned(),
-        }),
-        Err(error) => Err(Error::database(connection, "read its settings", &error)),
     }
 }
 

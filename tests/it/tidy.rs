@@ -61,7 +61,7 @@ fn imports_point_the_right_way() {
         ("schema", &[]),
         (
             "transaction",
-            &["error", "foreign_keys", "migration", "script"],
+            &["database", "error", "foreign_keys", "migration", "script"],
         ),
     ]);
     for path in sources(&root().join("src")) {

@@ -170,7 +170,7 @@ const FLAGS: &[Flag] = &[
         Some('c'),
         "config-file",
         Some("FILE"),
-        DATABASE,
+        &[],
         "SQLPage's settings [<config-dir>/sqlpage.json]",
     ),
     flag(

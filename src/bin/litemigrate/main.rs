@@ -68,7 +68,7 @@ fn run(arguments: &Arguments, report: &mut Report) -> Result<Outcome, Error> {
             Ok(Outcome::Done)
         }
         Command::New(name) => {
-            let directory = settings::migrations(arguments);
+            let directory = settings::migrations(arguments)?;
             let created =
                 create::create(&directory, name, arguments.numbering, arguments.reversible)?;
             report.created(&created);

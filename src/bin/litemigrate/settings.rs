@@ -7,7 +7,7 @@ use litemigrate::database::{Location, Mode};
 use litemigrate::sqlpage::{self, ConfigFile};
 use litemigrate::{Error, Finding};
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where things are.
 #[derive(Debug)]
@@ -26,24 +26,41 @@ pub struct Sqlpage {
     pub extensions: Vec<String>,
 }
 
-/// The folder of scripts.
-pub fn migrations(arguments: &Arguments) -> PathBuf {
+/// The folder of scripts, for a command that needs nothing else.
+pub fn migrations(arguments: &Arguments) -> Result<PathBuf, Error> {
     match &arguments.migrations {
-        Some(directory) => directory.clone(),
-        None => config_dir(arguments).join("migrations"),
+        Some(directory) => Ok(directory.clone()),
+        None => Ok(config_dir(arguments, &explicit_config(arguments)?).join("migrations")),
     }
 }
 
-fn config_dir(arguments: &Arguments) -> PathBuf {
-    match &arguments.config_dir {
-        Some(directory) => directory.clone(),
-        None => sqlpage::configuration_directory(&|name| std::env::var_os(name)),
+/// The file of `--config-file`, which must be there and be readable.
+fn explicit_config(arguments: &Arguments) -> Result<Option<ConfigFile>, Error> {
+    let file = arguments.config_file.as_deref();
+    file.map(|file| sqlpage::read_config(Path::new(""), Some(file)))
+        .transpose()
+}
+
+/// SQLPage asks in another order if it was given a file: then its own settings,
+/// which the environment overrides, name the folder.
+fn config_dir(arguments: &Arguments, explicit: &Option<ConfigFile>) -> PathBuf {
+    if let Some(directory) = &arguments.config_dir {
+        return directory.clone();
     }
+    if let Some(config) = explicit {
+        let setting = sqlpage::environment_setting("configuration_directory", std::env::vars_os());
+        let in_file = config.configuration_directory.clone().map(PathBuf::from);
+        if let Some(directory) = setting.map(|(_, value)| PathBuf::from(value)).or(in_file) {
+            return directory;
+        }
+    }
+    sqlpage::configuration_directory(&|name| std::env::var_os(name))
 }
 
 /// Everything that a command on a database needs to know.
 pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
-    let directory = config_dir(arguments);
+    let explicit = explicit_config(arguments)?;
+    let directory = config_dir(arguments, &explicit);
     let by_default = match arguments.migrations {
         Some(_) => Profile::Sqlite,
         None => Profile::Sqlpage,
@@ -51,14 +68,13 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
     let profile = arguments.profile.unwrap_or(by_default);
     let from_environment = match &arguments.database {
         Some(_) => None,
-        None => sqlpage::environment_setting("database_url", std::env::vars_os())
-            .filter(|(_, value)| !value.is_empty()),
+        None => sqlpage::environment_setting("database_url", std::env::vars_os()),
     };
     let is_named = arguments.database.is_some() || from_environment.is_some();
-    let config = if is_named && profile == Profile::Sqlite {
-        ConfigFile::default()
-    } else {
-        sqlpage::read_config(&directory, arguments.config_file.as_deref())?
+    let config = match explicit {
+        Some(config) => config,
+        None if is_named && profile == Profile::Sqlite => ConfigFile::default(),
+        None => sqlpage::read_config(&directory, None)?,
     };
     let mut warnings = Vec::new();
     if let (Some(unread), true) = (&config.unread, is_named) {
@@ -67,6 +83,12 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
     }
     let mut database = match (&arguments.database, from_environment) {
         (Some(text), _) => Location::parse(text, "--database")?,
+        // SQLPage takes an empty setting for none, and does not ask further.
+        (None, Some((_, value))) if value.is_empty() => {
+            let (location, warning) = sqlpage::default_database(&directory);
+            warnings.extend(warning);
+            location
+        }
         (None, Some((name, value))) => sqlpage::database_of_setting(&value, &name)?,
         (None, None) => {
             let (location, warning) = configured_database(&config, &directory)?;
@@ -81,11 +103,14 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         Profile::Sqlite => None,
         Profile::Sqlpage => Some(Sqlpage {
             extensions: extensions(config),
-            directory,
+            directory: directory.clone(),
         }),
     };
     Ok(Settings {
-        migrations: migrations(arguments),
+        migrations: match &arguments.migrations {
+            Some(migrations) => migrations.clone(),
+            None => directory.join("migrations"),
+        },
         database,
         sqlpage,
         warnings,
@@ -95,7 +120,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
 /// The database of SQLPage's settings file, else its default.
 fn configured_database(
     config: &ConfigFile,
-    directory: &std::path::Path,
+    directory: &Path,
 ) -> Result<(Location, Option<Finding>), Error> {
     if let Some(unread) = &config.unread {
         return Err(Error::Configuration {
@@ -105,7 +130,7 @@ fn configured_database(
         });
     }
     match (&config.database_url, &config.path) {
-        (Some(url), Some(path)) => {
+        (Some(url), Some(path)) if !url.is_empty() => {
             let origin = format!("{}: database_url", path.display());
             Ok((
                 sqlpage::database_of_setting(OsStr::new(url), &origin)?,
