@@ -81,7 +81,25 @@ const C: (&str, &str) = ("3_c.sql", "CREATE INDEX c ON a (name);\n");
 const NONE: Files = &[];
 
 /// Scripts that are refused or accepted for reasons of ours, in the scenarios.
-pub const FIXTURES_THAT_DIFFER: [(&str, &str); 18] = [
+pub const FIXTURES_THAT_DIFFER: [(&str, &str); 24] = [
+    (
+        "a-rebuild-",
+        "they lose rows of other tables, or ignore the pragma",
+    ),
+    ("sqlites-own-rebuild", "BEGIN is an error to them"),
+    (
+        "single-transaction-with-a-rebuild",
+        "they lose rows of other tables",
+    ),
+    (
+        "single-transaction-refuses",
+        "the fork does not know -- no-transaction",
+    ),
+    ("dry-run-tells", "the fork does not know -- no-transaction"),
+    (
+        "foreign-keys-off-too-late",
+        "they ignore the pragma, we refuse it",
+    ),
     ("sqlpage-project", "run here in the other profile"),
     ("with-profile-sqlite", "the fork has no profile sqlite"),
     ("that-sqlpage-cannot-open", "the fork has no profile sqlite"),

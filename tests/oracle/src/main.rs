@@ -12,7 +12,8 @@ use rusqlite::types::Value;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Who runs the migrations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +24,9 @@ enum Who {
 }
 
 const EVERYBODY: [Who; 3] = [Who::Us, Who::Sqlx, Who::Fork];
+
+/// A program that runs for longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Oracle {
     program: PathBuf,
@@ -52,7 +56,20 @@ impl Oracle {
                 command
             }
         };
-        let output = command.env_clear().output().expect("the programs run");
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the programs run");
+        let clock = Instant::now();
+        while child.try_wait().expect("a child").is_none() {
+            if clock.elapsed() > PATIENCE {
+                let _ = child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let output = child.wait_with_output().expect("a child");
         if output.status.success() {
             return Ok(());
         }
