@@ -9,12 +9,12 @@ use crate::error::{Cause, Error, Finding, Problem, ScriptError, explained_messag
 use crate::foreign_keys::{new_violations, violations};
 use crate::history::{self, RecordError};
 use crate::migration::{Kind, Migration};
-use crate::plan::{Plan, Policy, plan};
+use crate::plan::{Plan, Policy, State, plan};
 use crate::schema::{Schema, SchemaChange};
 use crate::script::{self, Failed, Ran, Rules, Stopped};
 use crate::transaction::{Limits, Settings, begin, commit, lock_script, roll_back};
 use rusqlite::Connection;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -184,11 +184,45 @@ pub fn up(
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
     refuse_unknown_target(migrations, options.to)?;
-    let view = View::read(connection, migrations, options)?;
-    if view.pending.is_empty() {
+    run(connection, migrations, options, Direction::Up, report)
+}
+
+/// Undoes applied migrations with their `.down.sql`, newest first: those above
+/// the version `to` of the options, or the newest one. Each script and the
+/// removal of its row are one transaction, as for [`up`], and `report` hears of
+/// each as of an applied one (`sqlx-core/src/migrate/migrator.rs`, `undo`).
+///
+/// # Errors
+///
+/// As [`up`]; [`Error::Refused`] also if one of them has no script that undoes it.
+pub fn down(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    options: &Options,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary, Error> {
+    run(connection, migrations, options, Direction::Down, report)
+}
+
+/// Which way a run goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+fn run(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    options: &Options,
+    direction: Direction,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary, Error> {
+    let view = View::read(connection, migrations, options, direction)?;
+    if view.targets.is_empty() {
         return Ok(Summary {
             applied: 0,
-            newest: view.newest,
+            newest: view.newest(),
         });
     }
     let limits = Limits::new(options.lock_wait, options.timeout);
@@ -197,11 +231,13 @@ pub fn up(
     let mut run = Run {
         migrations,
         options,
+        direction,
         limits,
         settings,
         view,
         enforced: foreign_keys,
         backed_up: false,
+        created: false,
         report,
     };
     let result = if options.single_transaction || options.dry_run {
@@ -219,8 +255,10 @@ pub fn up(
 struct View<'a> {
     /// Changes when another connection writes (sqlite.org/pragma.html#pragma_data_version).
     data_version: i64,
-    pending: VecDeque<&'a Migration>,
-    newest: Option<i64>,
+    /// The scripts that are to be run, in order.
+    targets: VecDeque<&'a Migration>,
+    /// The versions in the history.
+    versions: BTreeSet<i64>,
     warnings: Vec<Finding>,
 }
 
@@ -229,22 +267,78 @@ impl<'a> View<'a> {
         connection: &Connection,
         migrations: &'a [Migration],
         options: &Options,
+        direction: Direction,
     ) -> Result<Self, Error> {
         // First, so that a write between the two is noticed under the lock.
         let data_version = data_version(connection)?;
         let history = history::read(connection)?;
         let plan = plan(migrations, &history);
-        refuse(&plan, options)?;
-        let versions: Vec<i64> = plan.pending(options.to).map(|m| m.version).collect();
-        let is_pending = |migration: &&Migration| {
-            migration.kind != Kind::Down && versions.binary_search(&migration.version).is_ok()
+        let (targets, warnings) = match direction {
+            Direction::Up => {
+                refuse(&plan, options)?;
+                let warnings = plan.warnings(&options.policy, options.to);
+                (pending(migrations, &plan, options.to), warnings)
+            }
+            Direction::Down => {
+                refuse_problems(&plan, &options.policy)?;
+                (undoing(migrations, &plan, options.to)?, Vec::new())
+            }
         };
         Ok(Self {
             data_version,
-            pending: migrations.iter().filter(is_pending).collect(),
-            newest: plan.newest_applied(),
-            warnings: plan.warnings(&options.policy, options.to),
+            targets,
+            versions: history.iter().map(|row| row.version).collect(),
+            warnings,
         })
+    }
+
+    fn newest(&self) -> Option<i64> {
+        self.versions.last().copied()
+    }
+}
+
+/// The scripts that apply what is pending, oldest first.
+fn pending<'a>(
+    migrations: &'a [Migration],
+    plan: &Plan<'_>,
+    to: Option<i64>,
+) -> VecDeque<&'a Migration> {
+    let versions: Vec<i64> = plan.pending(to).map(|m| m.version).collect();
+    let is_pending = |migration: &&Migration| {
+        migration.kind != Kind::Down && versions.binary_search(&migration.version).is_ok()
+    };
+    migrations.iter().filter(is_pending).collect()
+}
+
+/// The scripts that undo what is applied above `to`, or the newest, newest first.
+fn undoing<'a>(
+    migrations: &'a [Migration],
+    plan: &Plan<'_>,
+    to: Option<i64>,
+) -> Result<VecDeque<&'a Migration>, Error> {
+    let applied = plan.states.iter().rev().filter_map(State::row);
+    let wanted: Vec<i64> = match to {
+        Some(to) => applied
+            .map(|row| row.version)
+            .filter(|version| *version > to)
+            .collect(),
+        None => applied.map(|row| row.version).take(1).collect(),
+    };
+    let mut targets = VecDeque::new();
+    let mut problems = Vec::new();
+    for version in wanted {
+        match migrations
+            .iter()
+            .find(|m| m.version == version && m.kind == Kind::Down)
+        {
+            Some(migration) => targets.push_back(migration),
+            None => problems.push(Problem::NotReversible { version }),
+        }
+    }
+    if problems.is_empty() {
+        Ok(targets)
+    } else {
+        Err(Error::Refused { problems })
     }
 }
 
@@ -268,28 +362,31 @@ impl From<Error> for Halt {
     }
 }
 
-/// One run of [`up`].
+/// One run of [`up`] or [`down`].
 struct Run<'a, 'r> {
     migrations: &'a [Migration],
     options: &'r Options,
+    direction: Direction,
     limits: Limits,
     settings: Settings,
     view: View<'a>,
     /// Whether foreign keys are enforced now.
     enforced: bool,
     backed_up: bool,
+    /// Whether the history's table is known to be there.
+    created: bool,
     report: &'r mut dyn FnMut(Event<'_>),
 }
 
 impl<'a> Run<'a, '_> {
     fn one_by_one(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
         let mut applied = 0;
-        while let Some(&migration) = self.view.pending.front() {
+        while let Some(&migration) = self.view.targets.front() {
             let script_lock = lock_script(connection, migration, &self.limits)?;
             self.begin_and_look(connection)?;
             let is_first = self
                 .view
-                .pending
+                .targets
                 .front()
                 .is_some_and(|first| first.version == migration.version);
             if !is_first {
@@ -298,7 +395,10 @@ impl<'a> Run<'a, '_> {
                 continue;
             }
             self.back_up(connection)?;
-            history::create(connection)?;
+            if !self.created {
+                history::create(connection)?;
+                self.created = true;
+            }
             let result = if migration.transactional {
                 self.apply_inside(connection, migration).and_then(|step| {
                     self.commit(connection, migration)?;
@@ -312,14 +412,18 @@ impl<'a> Run<'a, '_> {
             match result {
                 Ok((step, warnings)) => {
                     applied += 1;
-                    self.view.pending.pop_front();
-                    self.view.newest = self.view.newest.max(Some(migration.version));
+                    self.view.targets.pop_front();
+                    match self.direction {
+                        Direction::Up => self.view.versions.insert(migration.version),
+                        Direction::Down => self.view.versions.remove(&migration.version),
+                    };
                     self.warn(warnings);
                     (self.report)(Event::Applied(step));
                     self.enforce(connection, self.settings.foreign_keys)?;
                 }
                 Err(Halt::WithoutForeignKeys) => {
                     roll_back(connection);
+                    self.created = applied > 0;
                     self.enforce(connection, false)?;
                 }
                 Err(Halt::Error(error)) => return Err(error),
@@ -327,7 +431,7 @@ impl<'a> Run<'a, '_> {
         }
         Ok(Summary {
             applied,
-            newest: self.view.newest,
+            newest: self.view.newest(),
         })
     }
 
@@ -335,10 +439,10 @@ impl<'a> Run<'a, '_> {
     fn together(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
         let (steps, warnings) = loop {
             self.begin_and_look(connection)?;
-            if self.view.pending.is_empty() {
+            if self.view.targets.is_empty() {
                 return Ok(Summary {
                     applied: 0,
-                    newest: self.view.newest,
+                    newest: self.view.newest(),
                 });
             }
             if !self.options.dry_run {
@@ -356,16 +460,20 @@ impl<'a> Run<'a, '_> {
                 Err(Halt::Error(error)) => return Err(error),
             }
         };
-        let newest = steps.iter().map(|step| step.migration.version).max();
-        let newest = self.view.newest.max(newest);
         if self.options.dry_run {
             roll_back(connection);
         } else if let Some(last) = steps.last() {
             self.commit(connection, last.migration)?;
+            for step in &steps {
+                match self.direction {
+                    Direction::Up => self.view.versions.insert(step.migration.version),
+                    Direction::Down => self.view.versions.remove(&step.migration.version),
+                };
+            }
         }
         let summary = Summary {
             applied: steps.len(),
-            newest,
+            newest: self.view.newest(),
         };
         self.warn(warnings);
         steps
@@ -379,7 +487,7 @@ impl<'a> Run<'a, '_> {
     ) -> Result<(Vec<Step<'a>>, Vec<Finding>), Halt> {
         let mut steps: Vec<Step<'a>> = Vec::new();
         let mut warnings = Vec::new();
-        let pending: Vec<&'a Migration> = self.view.pending.iter().copied().collect();
+        let pending: Vec<&'a Migration> = self.view.targets.iter().copied().collect();
         for migration in pending {
             if !migration.transactional {
                 let message = "runs outside a transaction, so it was not run for show, and neither was its effect on what follows";
@@ -407,7 +515,7 @@ impl<'a> Run<'a, '_> {
         let report = &mut self.report;
         begin(connection, &self.limits, &mut || report(Event::Waiting))?;
         if data_version(connection)? != self.view.data_version {
-            self.view = View::read(connection, self.migrations, self.options)?;
+            self.view = View::read(connection, self.migrations, self.options, self.direction)?;
         }
         let warnings = std::mem::take(&mut self.view.warnings);
         self.warn(warnings);
@@ -626,7 +734,11 @@ impl<'a> Run<'a, '_> {
         migration: &Migration,
         elapsed: Duration,
     ) -> Result<(), (Cause, String)> {
-        history::record(connection, migration, elapsed).map_err(|error| {
+        let written = match self.direction {
+            Direction::Up => history::record(connection, migration, elapsed),
+            Direction::Down => history::remove(connection, migration.version),
+        };
+        written.map_err(|error| {
             let (cause, message) = match error {
                 RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
                 RecordError::Swallowed => (
@@ -662,7 +774,7 @@ impl<'a> Run<'a, '_> {
             },
             rolled_back: migration.transactional,
             rolled_back_with_it: 0,
-            newest: self.view.newest,
+            newest: self.view.newest(),
         }))
     }
 }

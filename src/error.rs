@@ -96,6 +96,11 @@ pub enum Problem {
         /// In what the file differs, as a phrase, if it is only in spelling.
         difference: Option<String>,
     },
+    /// The version is to be undone, and no file undoes it.
+    NotReversible {
+        /// The version.
+        version: i64,
+    },
     /// The version is pending and below the newest applied one, which the policy forbids.
     OutOfOrder {
         /// The version.
@@ -116,6 +121,7 @@ impl Problem {
             | Self::Missing { version, .. }
             | Self::Newer { version, .. }
             | Self::Modified { version, .. }
+            | Self::NotReversible { version }
             | Self::OutOfOrder { version, .. } => *version,
         }
     }
@@ -125,7 +131,10 @@ impl Problem {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Modified { path, .. } | Self::OutOfOrder { path, .. } => Some(path),
-            Self::Failed { .. } | Self::Missing { .. } | Self::Newer { .. } => None,
+            Self::Failed { .. }
+            | Self::Missing { .. }
+            | Self::Newer { .. }
+            | Self::NotReversible { .. } => None,
         }
     }
 
@@ -137,6 +146,7 @@ impl Problem {
             Self::Missing { .. } => "missing",
             Self::Newer { .. } => "newer",
             Self::Modified { .. } => "modified",
+            Self::NotReversible { .. } => "not-reversible",
             Self::OutOfOrder { .. } => "out-of-order",
         }
     }
@@ -150,7 +160,7 @@ impl fmt::Display for Problem {
                 description,
             } => write!(
                 f,
-                "version {version} ({}) is recorded as failed half way by another tool: look at what it left in the database, finish or undo that by hand, then correct its row in _sqlx_migrations",
+                "version {version} ({}) is recorded as failed half way by another tool: look at what it left in the database, finish or undo that by hand, then remove its row with `litemigrate repair {version}`",
                 escape(description)
             ),
             Self::Missing {
@@ -158,7 +168,7 @@ impl fmt::Display for Problem {
                 description,
             } => write!(
                 f,
-                "version {version} ({}) was applied, but its file is missing: put the file back, or allow it with --allow-missing",
+                "version {version} ({}) was applied, but its file is missing: put the file back, allow it with --allow-missing, or forget it for good with `litemigrate repair {version}`",
                 escape(description)
             ),
             Self::Newer {
@@ -174,10 +184,11 @@ impl fmt::Display for Problem {
             Self::Modified {
                 path,
                 difference: None,
+                version,
                 ..
             } => write!(
                 f,
-                "{}: was edited after it was applied: put its old content back, and make the change in a new migration",
+                "{}: was edited after it was applied: put its old content back and make the change in a new migration (or take the new text for what was applied: `litemigrate repair {version}`)",
                 shown(path)
             ),
             Self::Modified {
@@ -188,6 +199,10 @@ impl fmt::Display for Problem {
                 f,
                 "{}: differs only in {difference} from what was applied: put these back as they were, and keep Git from changing them with this line in .gitattributes: *.sql -text",
                 shown(path)
+            ),
+            Self::NotReversible { version } => write!(
+                f,
+                "version {version} cannot be undone: there is no {version}_….down.sql for it; write one, or undo it by hand in a new migration"
             ),
             Self::OutOfOrder {
                 version,
@@ -376,6 +391,20 @@ pub enum Error {
         /// At least one.
         problems: Vec<Problem>,
     },
+    /// What was asked for makes no sense for this database.
+    Declined {
+        /// The database.
+        database: PathBuf,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The database's schema is not what its migrations make.
+    Drift {
+        /// The database.
+        database: PathBuf,
+        /// One sentence for each object.
+        differences: Vec<String>,
+    },
     /// `_sqlx_migrations` is not what sqlx makes.
     History {
         /// The database.
@@ -446,6 +475,8 @@ impl Error {
             Self::CannotCreate { .. } | Self::CannotCreateDatabase { .. } => "cannot-create",
             Self::NoSuchVersion { .. } => "no-such-version",
             Self::Refused { .. } => "refused",
+            Self::Declined { .. } => "declined",
+            Self::Drift { .. } => "drift",
             Self::History { .. } => "history",
             Self::Script(_) => "script",
             Self::NoDatabase { .. } => "no-database",
@@ -466,7 +497,9 @@ impl Error {
             | Self::NoDatabase { path }
             | Self::Database { path, .. } => Some(path),
             Self::Unusable { directory, .. } => Some(directory),
-            Self::History { database, .. } => Some(database),
+            Self::Declined { database, .. }
+            | Self::Drift { database, .. }
+            | Self::History { database, .. } => Some(database),
             Self::Script(script) => Some(&script.path),
             Self::Configuration { position, .. } => position.as_ref().map(|p| p.path.as_path()),
             Self::NoSuchVersion { .. } | Self::Refused { .. } => None,
@@ -529,6 +562,21 @@ impl fmt::Display for Error {
                 f,
                 "refused because of {}: nothing is applied before that is solved",
                 counted(problems.len(), "problem", "problems")
+            ),
+            Self::Drift {
+                database,
+                differences,
+            } => write!(
+                f,
+                "{}: the schema is not what its migrations make, in {}: make a migration that brings them together",
+                shown(database),
+                counted(differences.len(), "object", "objects")
+            ),
+            Self::Declined { database, message } => write!(
+                f,
+                "{}: {}: nothing was changed",
+                shown(database),
+                escape(message)
             ),
             Self::History { database, message } => write!(
                 f,

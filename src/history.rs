@@ -160,7 +160,8 @@ pub(crate) fn create(connection: &Connection) -> Result<(), Error> {
 pub(crate) enum RecordError {
     /// SQLite refused it.
     Sqlite(rusqlite::Error),
-    /// SQLite accepted it, and it is not there: a trigger swallowed or changed it.
+    /// SQLite accepted it, and the row is not as it should be: a trigger
+    /// swallowed or changed it.
     Swallowed,
 }
 
@@ -199,6 +200,37 @@ pub(crate) fn record(
         )
         .map_err(RecordError::Sqlite)?;
     if count == 1 {
+        Ok(())
+    } else {
+        Err(RecordError::Swallowed)
+    }
+}
+
+/// Removes the row of a version, and looks whether it is gone.
+pub(crate) fn remove(connection: &Connection, version: i64) -> Result<(), RecordError> {
+    let delete = "DELETE FROM main._sqlx_migrations WHERE version = ?1";
+    connection
+        .execute(delete, [version])
+        .map_err(RecordError::Sqlite)?;
+    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1";
+    let count: i64 = connection
+        .query_row(query, [version], |row| row.get(0))
+        .map_err(RecordError::Sqlite)?;
+    if count == 0 {
+        Ok(())
+    } else {
+        Err(RecordError::Swallowed)
+    }
+}
+
+/// Sets the recorded checksum of a version to that of its file.
+pub(crate) fn correct(connection: &Connection, migration: &Migration) -> Result<(), RecordError> {
+    let update = "UPDATE main._sqlx_migrations SET checksum = ?2 WHERE version = ?1";
+    let checksum = &migration.checksum.0[..];
+    let changed = connection
+        .execute(update, params![migration.version, checksum])
+        .map_err(RecordError::Sqlite)?;
+    if changed == 1 {
         Ok(())
     } else {
         Err(RecordError::Swallowed)

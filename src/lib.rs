@@ -28,7 +28,7 @@
 //! [`directory`] reads a folder, [`database`] opens a database, [`history`] reads
 //! its rows, [`mod@plan`] joins the two, [`apply`] executes the plan by way of
 //! `script`; [`create`] makes the next file. [`backup`] copies a database and
-//! puts it back. [`sqlpage`] and [`connection`] are SQLPage's own rules.
+//! puts it back, [`repair`] corrects the history. [`sqlpage`] and [`connection`] are SQLPage's own rules.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
@@ -44,13 +44,14 @@ pub mod history;
 pub mod migration;
 pub mod plan;
 mod position;
+pub mod repair;
 pub mod schema;
 mod script;
 pub mod sqlpage;
 pub mod text;
 mod transaction;
 
-pub use apply::{Event, Options, Step, Summary, up};
+pub use apply::{Event, Options, Step, Summary, down, up};
 pub use directory::{Directory, read_dir};
 pub use error::{Cause, Error, Finding, Problem, ScriptError};
 pub use history::AppliedMigration;

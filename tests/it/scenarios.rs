@@ -108,7 +108,9 @@ fn normalized(text: &str, directory: &Path) -> String {
     let text = masked_after(&text, "\"execution_ms\":", "0123456789.e-", "[NUMBER]");
     let mut out = String::new();
     for line in text.split_inclusive('\n') {
-        let timed = line.starts_with("applied ") || line.starts_with("would apply ");
+        let timed = ["applied ", "undone ", "would apply "]
+            .iter()
+            .any(|verb| line.starts_with(verb));
         match line.rsplit_once(" in ") {
             Some((before, after)) if timed => {
                 let rest = after

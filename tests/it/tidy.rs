@@ -57,6 +57,18 @@ fn imports_point_the_right_way() {
             ],
         ),
         ("backup", &["database", "error", "history"]),
+        (
+            "repair",
+            &[
+                "apply",
+                "directory",
+                "error",
+                "history",
+                "migration",
+                "plan",
+                "transaction",
+            ],
+        ),
         ("foreign_keys", &[]),
         ("schema", &[]),
         (

@@ -19,6 +19,10 @@ pub enum Name {
     Status,
     Check,
     New,
+    Down,
+    Baseline,
+    Repair,
+    Schema,
     Restore,
     Help,
 }
@@ -61,6 +65,34 @@ const COMMANDS: &[CommandHelp] = &[
         about: "Creates the next migration file and prints its name. It is numbered as the others\nare: the next number (0007_) where they are sequential, else a UTC timestamp.",
     },
     CommandHelp {
+        name: Name::Down,
+        word: "down",
+        operand: "",
+        summary: "undo applied migrations with their .down.sql files",
+        about: "Undoes the newest applied migration with its .down.sql file, or with --to everything\nabove that version, newest first. Each script and the removal of its row are one\ntransaction. All scripts that are needed are checked for before the first runs.",
+    },
+    CommandHelp {
+        name: Name::Baseline,
+        word: "baseline",
+        operand: " V",
+        summary: "record the migrations up to V as applied, without running them",
+        about: "Records the pending migrations up to and including version V as applied, without\nrunning them: for a database that already has what they make.",
+    },
+    CommandHelp {
+        name: Name::Repair,
+        word: "repair",
+        operand: " V...",
+        summary: "bring the history in line with the files, by name",
+        about: "For each version that is named: if its script was edited, the recorded checksum\nbecomes the file's; if it is missing or failed, it is removed from the history.\n--line-endings takes every script that differs only in line endings, byte order\nmark or final newline. Nothing but _sqlx_migrations is changed.",
+    },
+    CommandHelp {
+        name: Name::Schema,
+        word: "schema",
+        operand: "",
+        summary: "print the schema that the migrations make",
+        about: "Replays the migrations into memory and prints the schema that they make, in a\nstable order, fit to be kept as schema.sql. `check --drift` compares it with the\ndatabase's.",
+    },
+    CommandHelp {
         name: Name::Restore,
         word: "restore",
         operand: " FILE",
@@ -98,6 +130,9 @@ enum Id {
     Sequential,
     Timestamp,
     Reversible,
+    Force,
+    LineEndings,
+    Drift,
     Quiet,
     Verbose,
     Json,
@@ -116,10 +151,31 @@ struct Flag {
     help: &'static str,
 }
 
-const LOOKING: &[Name] = &[Name::Up, Name::Status, Name::Check];
-const DATABASE: &[Name] = &[Name::Up, Name::Status, Name::Check, Name::Restore];
+const LOOKING: &[Name] = &[
+    Name::Up,
+    Name::Status,
+    Name::Check,
+    Name::Down,
+    Name::Baseline,
+    Name::Repair,
+];
+const DATABASE: &[Name] = &[
+    Name::Up,
+    Name::Status,
+    Name::Check,
+    Name::Down,
+    Name::Baseline,
+    Name::Repair,
+    Name::Schema,
+    Name::Restore,
+];
+const RUNNING: &[Name] = &[Name::Up, Name::Down];
+const FOR_SHOW: &[Name] = &[Name::Up, Name::Down, Name::Baseline, Name::Repair];
+const REFUSING: &[Name] = &[Name::Up, Name::Check, Name::Down, Name::Baseline];
+const BASELINE: &[Name] = &[Name::Baseline];
+const REPAIR: &[Name] = &[Name::Repair];
+const CHECK: &[Name] = &[Name::Check];
 const JUDGING: &[Name] = &[Name::Up, Name::Check];
-const UP: &[Name] = &[Name::Up];
 const NEW: &[Name] = &[Name::New];
 
 const fn flag(
@@ -186,8 +242,8 @@ const FLAGS: &[Flag] = &[
         None,
         "to",
         Some("VERSION"),
-        UP,
-        "stop after this version",
+        RUNNING,
+        "stop after this version; down: undo what is above it",
     ),
     flag(
         Id::LockWait,
@@ -202,7 +258,7 @@ const FLAGS: &[Flag] = &[
         None,
         "timeout",
         Some("SECONDS"),
-        UP,
+        RUNNING,
         "how long the whole run may last [for ever]",
     ),
     flag(
@@ -210,7 +266,7 @@ const FLAGS: &[Flag] = &[
         None,
         "dry-run",
         None,
-        UP,
+        FOR_SHOW,
         "run everything, report what it did, roll it back",
     ),
     flag(
@@ -218,7 +274,7 @@ const FLAGS: &[Flag] = &[
         None,
         "single-transaction",
         None,
-        UP,
+        RUNNING,
         "apply all pending migrations or none",
     ),
     flag(
@@ -226,7 +282,7 @@ const FLAGS: &[Flag] = &[
         None,
         "backup",
         Some("FILE"),
-        UP,
+        RUNNING,
         "first make a checked copy, if anything is pending",
     ),
     flag(
@@ -234,7 +290,7 @@ const FLAGS: &[Flag] = &[
         None,
         "allow-cascade",
         None,
-        UP,
+        RUNNING,
         "DROP TABLE may take rows of other tables with it",
     ),
     flag(
@@ -250,7 +306,7 @@ const FLAGS: &[Flag] = &[
         None,
         "allow-missing",
         None,
-        JUDGING,
+        REFUSING,
         "applied versions may have no file",
     ),
     flag(
@@ -258,7 +314,7 @@ const FLAGS: &[Flag] = &[
         None,
         "allow-newer",
         None,
-        JUDGING,
+        REFUSING,
         "the database may be newer than the files",
     ),
     flag(
@@ -300,6 +356,30 @@ const FLAGS: &[Flag] = &[
         None,
         NEW,
         "create .up.sql and .down.sql",
+    ),
+    flag(
+        Id::Force,
+        None,
+        "force",
+        None,
+        BASELINE,
+        "record them in a database without tables, too",
+    ),
+    flag(
+        Id::LineEndings,
+        None,
+        "line-endings",
+        None,
+        REPAIR,
+        "all that differ in line endings, BOM or last newline",
+    ),
+    flag(
+        Id::Drift,
+        None,
+        "drift",
+        None,
+        CHECK,
+        "compare the schema with what the migrations make",
     ),
     flag(
         Id::Quiet,
@@ -420,6 +500,9 @@ pub struct Arguments {
     pub optional: bool,
     pub numbering: Numbering,
     pub reversible: bool,
+    pub force: bool,
+    pub line_endings: bool,
+    pub drift: bool,
     pub quiet: bool,
     pub verbose: bool,
     pub json: bool,
@@ -434,6 +517,10 @@ pub enum Command {
     Status,
     Check,
     New(String),
+    Down,
+    Baseline(i64),
+    Repair(Vec<i64>),
+    Schema,
     Restore(PathBuf),
     /// Print this text.
     Print(String),
@@ -447,6 +534,10 @@ impl Command {
             Self::Status => "status",
             Self::Check => "check",
             Self::New(_) => "new",
+            Self::Down => "down",
+            Self::Baseline(_) => "baseline",
+            Self::Repair(_) => "repair",
+            Self::Schema => "schema",
             Self::Restore(_) => "restore",
             Self::Print(_) => "help",
         }
@@ -505,7 +596,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
             flag.long, command.word
         ));
     }
-    parsed.command = make_command(command, operands)?;
+    parsed.command = make_command(command, operands, parsed.line_endings)?;
     Ok(parsed)
 }
 
@@ -527,7 +618,14 @@ fn find_flag(word: &str, is_it: impl Fn(&Flag) -> bool) -> Result<&'static Flag,
     found.ok_or_else(|| unknown("option", dashes, word, FLAGS.iter().map(|flag| flag.long)))
 }
 
-fn make_command(command: &CommandHelp, operands: Vec<OsString>) -> Result<Command, String> {
+fn make_command(
+    command: &CommandHelp,
+    operands: Vec<OsString>,
+    line_endings: bool,
+) -> Result<Command, String> {
+    if command.name == Name::Repair {
+        return make_repair(operands, line_endings);
+    }
     let mut operands = operands.into_iter();
     let first = operands.next();
     let made = match (command.name, first) {
@@ -544,7 +642,12 @@ fn make_command(command: &CommandHelp, operands: Vec<OsString>) -> Result<Comman
             let topic = topic.map(text).transpose()?;
             Command::Print(help_on(topic.as_deref())?)
         }
-        (Name::Up | Name::Status | Name::Check, Some(operand)) => {
+        (Name::Baseline, None) => {
+            return Err("baseline needs a version: litemigrate baseline 7".to_owned());
+        }
+        (Name::Baseline, Some(operand)) => Command::Baseline(version_operand(operand)?),
+        (Name::Repair, _) => Command::Repair(Vec::new()),
+        (Name::Up | Name::Status | Name::Check | Name::Down | Name::Schema, Some(operand)) => {
             let operand = operand.to_string_lossy();
             return Err(format!(
                 "{} takes no operand, and '{}' is one",
@@ -555,6 +658,8 @@ fn make_command(command: &CommandHelp, operands: Vec<OsString>) -> Result<Comman
         (Name::Up, None) => Command::Up,
         (Name::Status, None) => Command::Status,
         (Name::Check, None) => Command::Check,
+        (Name::Down, None) => Command::Down,
+        (Name::Schema, None) => Command::Schema,
     };
     match operands.next() {
         Some(operand) => Err(format!(
@@ -563,6 +668,22 @@ fn make_command(command: &CommandHelp, operands: Vec<OsString>) -> Result<Comman
         )),
         None => Ok(made),
     }
+}
+
+fn make_repair(operands: Vec<OsString>, line_endings: bool) -> Result<Command, String> {
+    if operands.is_empty() != line_endings {
+        return Err(
+            "repair needs either versions or --line-endings: litemigrate repair 7".to_owned(),
+        );
+    }
+    let versions = operands.into_iter().map(version_operand);
+    versions.collect::<Result<_, _>>().map(Command::Repair)
+}
+
+fn version_operand(operand: OsString) -> Result<i64, String> {
+    let text = text(operand)?;
+    let wrong = || format!("'{}' is not a version, such as 7", escape(&text));
+    text.parse().map_err(|_| wrong())
 }
 
 fn text(operand: OsString) -> Result<String, String> {
@@ -626,6 +747,9 @@ fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), S
         Id::Sequential => parsed.numbering = Numbering::Sequential,
         Id::Timestamp => parsed.numbering = Numbering::Timestamp,
         Id::Reversible => parsed.reversible = true,
+        Id::Force => parsed.force = true,
+        Id::LineEndings => parsed.line_endings = true,
+        Id::Drift => parsed.drift = true,
         Id::Quiet => parsed.quiet = true,
         Id::Verbose => parsed.verbose = true,
         Id::Json => parsed.json = true,

@@ -11,16 +11,19 @@ mod settings;
 
 use cli::{Arguments, Command};
 use litemigrate::apply::{refuse, refuse_problems, refuse_unknown_target};
-use litemigrate::database::{Access, look};
-use litemigrate::rusqlite::Connection;
+use litemigrate::database::{Access, Location, Mode, look};
+use litemigrate::repair::{self, Selection};
+use litemigrate::rusqlite::{self, Connection};
+use litemigrate::schema::{ChangeKind, Schema};
 use litemigrate::{
-    AppliedMigration, Cause, Directory, Error, Event, Options, Problem, backup, connection, create,
-    history, plan, read_dir, sqlpage, up,
+    AppliedMigration, Cause, Directory, Error, Event, Migration, Options, Plan, Problem, backup,
+    connection, create, down, history, plan, read_dir, sqlpage, up,
 };
 use report::Report;
 use settings::Settings;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What a run came to, if nothing went wrong.
 enum Outcome {
@@ -84,6 +87,19 @@ fn run(arguments: &Arguments, report: &mut Report) -> Result<Outcome, Error> {
         Command::Up => {
             let (settings, directory) = prepare(arguments, report)?;
             run_up(arguments, &settings, &directory, report)
+        }
+        Command::Schema => {
+            let (settings, directory) = prepare(arguments, report)?;
+            settings
+                .warnings
+                .iter()
+                .for_each(|warning| report.warning(warning));
+            report.schema(&replay(&settings, &directory.migrations)?.to_sql());
+            Ok(Outcome::Done)
+        }
+        Command::Down | Command::Baseline(_) | Command::Repair(_) => {
+            let (settings, directory) = prepare(arguments, report)?;
+            run_change(arguments, &settings, &directory, report)
         }
         Command::Status | Command::Check => {
             let (settings, directory) = prepare(arguments, report)?;
@@ -176,11 +192,8 @@ fn run_up(
         }
         connection => settings.database.open_to_write(connection)?,
     };
-    let busy = connection.busy_timeout(options.lock_wait);
-    busy.map_err(|error| Error::database(&connection, "configure the connection", &error))?;
-    if let Some(sqlpage) = &settings.sqlpage {
-        connection::register_functions(&connection)?;
-        connection::connect(&mut connection, &sqlpage.directory, &sqlpage.extensions)?;
+    prepare_connection(settings, &mut connection, options.lock_wait)?;
+    if settings.sqlpage.is_some() {
         let history = history::read(&connection)?;
         let plan = plan(migrations, &history);
         sqlpage::warnings(plan.pending(options.to))
@@ -207,6 +220,145 @@ fn run_up(
     Ok(Outcome::Done)
 }
 
+/// The commands that change the history of a database that is there.
+fn run_change(
+    arguments: &Arguments,
+    settings: &Settings,
+    directory: &Directory,
+    report: &mut Report,
+) -> Result<Outcome, Error> {
+    let options = options(arguments);
+    let migrations = &directory.migrations;
+    settings
+        .warnings
+        .iter()
+        .for_each(|warning| report.warning(warning));
+    let existing = Location {
+        mode: if settings.database.mode == Mode::Create {
+            Mode::ReadWrite
+        } else {
+            settings.database.mode
+        },
+        ..settings.database.clone()
+    };
+    let mut connection = existing.open_to_write(None)?;
+    prepare_connection(settings, &mut connection, options.lock_wait)?;
+    let how = repair::Apply {
+        lock_wait: options.lock_wait,
+        dry_run: arguments.dry_run,
+    };
+    let changes = match &arguments.command {
+        Command::Down => {
+            let summary = down(
+                &mut connection,
+                migrations,
+                &options,
+                &mut |event| match event {
+                    Event::Waiting => report.waiting(),
+                    Event::BackedUp => report.backed_up(arguments.backup.as_deref()),
+                    Event::Warning(warning) => report.warning(&warning),
+                    Event::Applied(step) if arguments.dry_run => report.would_apply(&step),
+                    Event::Applied(step) => report.undone(&step),
+                },
+            )?;
+            report.down_done(summary.applied, summary.newest, arguments.dry_run);
+            return Ok(Outcome::Done);
+        }
+        Command::Baseline(version) => repair::baseline(
+            &mut connection,
+            migrations,
+            *version,
+            &arguments.policy,
+            arguments.force,
+            &how,
+        )?,
+        Command::Repair(versions) => {
+            let selection = if arguments.line_endings {
+                Selection::Spelling
+            } else {
+                Selection::Versions(versions.clone())
+            };
+            repair::repair(&mut connection, migrations, &selection, &how)?
+        }
+        _ => Vec::new(),
+    };
+    report.history_changed(&changes, arguments.dry_run);
+    Ok(Outcome::Done)
+}
+
+/// The schema that migrations make, found out in memory.
+fn replay(settings: &Settings, migrations: &[Migration]) -> Result<Schema, Error> {
+    let failed = |error: &rusqlite::Error| Error::Database {
+        path: settings.database.path.clone(),
+        doing: "replay the migrations in memory",
+        cause: Cause::of(error),
+        message: error.to_string(),
+    };
+    let mut memory = Connection::open_in_memory().map_err(|error| failed(&error))?;
+    prepare_connection(settings, &mut memory, Duration::ZERO)?;
+    let options = Options {
+        allow_cascade: true,
+        ..Options::default()
+    };
+    up(&mut memory, migrations, &options, &mut |_| {})?;
+    Schema::read(&memory).map_err(|error| failed(&error))
+}
+
+/// Compares the database's schema with what its applied migrations make.
+fn refuse_drift(
+    settings: &Settings,
+    directory: &Directory,
+    plan: &Plan<'_>,
+    found: &Schema,
+) -> Result<(), Error> {
+    let applied: Vec<Migration> = directory
+        .migrations
+        .iter()
+        .filter(|migration| {
+            plan.states
+                .iter()
+                .any(|state| state.version() == migration.version && state.row().is_some())
+        })
+        .cloned()
+        .collect();
+    let differences: Vec<String> = replay(settings, &applied)?
+        .differences(found)
+        .into_iter()
+        .map(|change| match change.kind {
+            ChangeKind::Dropped => format!("{} {} is missing", change.object, change.name),
+            ChangeKind::Created => {
+                format!("{} {} is extra: {}", change.object, change.name, change.sql)
+            }
+            ChangeKind::Changed => format!(
+                "{} {} is different: {}",
+                change.object, change.name, change.sql
+            ),
+        })
+        .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Drift {
+        database: settings.database.path.clone(),
+        differences,
+    })
+}
+
+/// Makes a connection like SQLPage's, if that is what it is to be.
+fn prepare_connection(
+    settings: &Settings,
+    connection: &mut Connection,
+    lock_wait: Duration,
+) -> Result<(), Error> {
+    let busy = connection.busy_timeout(lock_wait);
+    busy.map_err(|error| Error::database(connection, "configure the connection", &error))?;
+    if let Some(sqlpage) = &settings.sqlpage {
+        connection::register_functions(connection)?;
+        connection::connect(connection, &sqlpage.directory, &sqlpage.extensions)?;
+    }
+    Ok(())
+}
+
 /// The history, seen as SQLPage would see the database if it is SQLPage's: one
 /// that it cannot open is refused here too.
 fn read_history(
@@ -230,13 +382,22 @@ fn run_look(
         &settings.database,
         Access::Look,
         options.lock_wait,
-        |connection| read_history(settings, connection),
+        |connection| {
+            let history = read_history(settings, connection)?;
+            let schema = if arguments.drift {
+                Schema::read(connection)
+                    .map_err(|error| Error::database(connection, "read the schema", &error))?
+            } else {
+                Schema::default()
+            };
+            Ok((history, schema))
+        },
     )?;
     settings
         .warnings
         .iter()
         .for_each(|warning| report.warning(warning));
-    let history = seen.map_or_else(Vec::new, |(history, _)| history);
+    let (history, schema) = seen.map_or_else(Default::default, |(found, _)| found);
     let plan = plan(&directory.migrations, &history);
     if arguments.command == Command::Status {
         report.status(&plan);
@@ -246,6 +407,9 @@ fn run_look(
     plan.warnings(&arguments.policy, None)
         .iter()
         .for_each(|warning| report.warning(warning));
+    if arguments.drift {
+        refuse_drift(settings, directory, &plan, &schema)?;
+    }
     report.check(&plan);
     if plan.pending(None).next().is_some() {
         Ok(Outcome::Pending)
@@ -278,7 +442,10 @@ fn exit_code(result: &Result<Outcome, Error>) -> u8 {
                 65
             }
         }
-        Error::Changed { .. } | Error::History { .. } => 65,
+        Error::Changed { .. }
+        | Error::Declined { .. }
+        | Error::Drift { .. }
+        | Error::History { .. } => 65,
         Error::NoDatabase { .. } => 66,
         Error::Read { source, .. } => match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::InvalidData => 65,

@@ -7,6 +7,7 @@ use crate::cli::{Arguments, Color};
 use crate::json::Json;
 use litemigrate::database::lock_holder;
 use litemigrate::error::{counted, shown};
+use litemigrate::repair::{Change, hexadecimal};
 use litemigrate::schema::ChangeKind;
 use litemigrate::text::escape;
 use litemigrate::{
@@ -42,6 +43,7 @@ pub struct Report {
     fields: Vec<(&'static str, Json)>,
     applied: Vec<Json>,
     would_apply: Vec<Json>,
+    undone: Vec<Json>,
     warnings: Vec<Json>,
     problems: Vec<Json>,
     error: Option<Json>,
@@ -75,6 +77,7 @@ impl Report {
             fields: Vec::new(),
             applied: Vec::new(),
             would_apply: Vec::new(),
+            undone: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),
             error: None,
@@ -190,6 +193,97 @@ impl Report {
             fields.push(("schema", Json::Array(changes.collect())));
             self.would_apply.push(Json::Object(fields));
         }
+    }
+
+    /// A migration that was undone, durably.
+    pub fn undone(&mut self, step: &Step<'_>) {
+        self.say(&format!(
+            "{} {} in {}",
+            self.colored("undone", 33),
+            escape(&step.migration.file_name()),
+            human(step.elapsed)
+        ));
+        if self.json {
+            self.undone.push(Json::Object(step_fields(step)));
+        }
+    }
+
+    /// The end of `down`.
+    pub fn down_done(&mut self, count: usize, newest: Option<i64>, dry_run: bool) {
+        if dry_run {
+            return self.dry_run_done(count);
+        }
+        let what = match count {
+            0 => "nothing to undo".to_owned(),
+            count => counted(count, "migration undone", "migrations undone"),
+        };
+        self.say(&format!("{what}; {}", database_is_at(newest)));
+        let undone = std::mem::take(&mut self.undone);
+        self.fields.push(("version", Json::from(newest)));
+        self.fields.push(("undone", Json::Array(undone)));
+    }
+
+    /// The schema that the migrations make.
+    pub fn schema(&mut self, sql: &str) {
+        if self.json {
+            self.fields.push(("schema", Json::from(sql)));
+        } else {
+            let _ = io::stdout().lock().write_all(sql.as_bytes());
+        }
+    }
+
+    /// What `baseline` and `repair` did to the history, or would do.
+    pub fn history_changed(&mut self, changes: &[Change], dry_run: bool) {
+        let would = if dry_run { "would have " } else { "" };
+        let mut list = Vec::new();
+        for change in changes {
+            let (what, version, file, line) = match change {
+                Change::Recorded(migration) => (
+                    "recorded",
+                    migration.version,
+                    Some(migration.path.as_path()),
+                    format!(
+                        "{would}recorded {} as applied",
+                        escape(&migration.file_name())
+                    ),
+                ),
+                Change::Corrected { migration, before } => (
+                    "corrected",
+                    migration.version,
+                    Some(migration.path.as_path()),
+                    format!(
+                        "{would}corrected the checksum of {}\n  from {}\n  to   {}",
+                        escape(&migration.file_name()),
+                        hexadecimal(before),
+                        migration.checksum
+                    ),
+                ),
+                Change::Removed {
+                    version,
+                    description,
+                } => (
+                    "removed",
+                    *version,
+                    None,
+                    format!(
+                        "{would}removed version {version} ({}) from the history",
+                        escape(description)
+                    ),
+                ),
+            };
+            self.say(&line);
+            list.push(Json::Object(vec![
+                ("change", Json::from(what)),
+                ("version", Json::Integer(version)),
+                ("path", file.map_or(Json::Null, path)),
+            ]));
+        }
+        if changes.is_empty() {
+            self.say("nothing to record");
+        } else if dry_run {
+            self.say("nothing was changed");
+        }
+        self.fields.push(("changes", Json::Array(list)));
     }
 
     /// The end of `up --dry-run`.
@@ -356,6 +450,15 @@ impl Report {
                         .iter()
                         .for_each(|position| self.show(position));
                     self.problems.push(finding(found));
+                }
+            }
+            Error::Drift { differences, .. } => {
+                for difference in differences {
+                    self.complain(Severity::Error, &escape(difference));
+                    self.problems.push(Json::Object(vec![
+                        ("kind", Json::from("drift")),
+                        ("message", Json::from(difference.as_str())),
+                    ]));
                 }
             }
             Error::Refused { problems } => {
@@ -602,11 +705,7 @@ fn state(state: &State<'_>) -> Json {
         (None, None) => "",
     };
     let checksum = match (row, state.migration()) {
-        (Some(row), _) => row
-            .checksum
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        (Some(row), _) => hexadecimal(&row.checksum),
         (None, Some(migration)) => Checksum::to_string(&migration.checksum),
         (None, None) => String::new(),
     };

@@ -1,0 +1,244 @@
+//! Brings the history in line with the files, by name: baseline and repair.
+//!
+//! Owns the changes of `_sqlx_migrations` that no script goes with. Never touches
+//! anything else in the database, and nothing that was not named.
+
+use crate::directory;
+use crate::error::{Cause, Error, explained_message};
+use crate::history::{self, RecordError};
+use crate::migration::{Checksum, Migration};
+use crate::plan::{Policy, State, plan};
+use crate::transaction::{Limits, begin, commit, roll_back};
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One change of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A pending migration was recorded as applied.
+    Recorded(Migration),
+    /// The recorded checksum is now the file's.
+    Corrected {
+        /// The file.
+        migration: Migration,
+        /// The checksum that was recorded.
+        before: Vec<u8>,
+    },
+    /// The row of a missing or failed version was removed.
+    Removed {
+        /// The version.
+        version: i64,
+        /// Its description in the history.
+        description: String,
+    },
+}
+
+/// Records the pending migrations up to and including `to` as applied, without
+/// running them, for a database that already has what they make: rows as if
+/// applied, with an `execution_time` of 0, in one transaction.
+///
+/// # Errors
+///
+/// [`Error::NoSuchVersion`]; [`Error::Refused`] as for `up`; [`Error::Declined`]
+/// if the database has no tables, unless `force` says that this is meant.
+pub fn baseline(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    to: i64,
+    policy: &Policy,
+    force: bool,
+    change: &Apply,
+) -> Result<Vec<Change>, Error> {
+    crate::apply::refuse_unknown_target(migrations, Some(to))?;
+    in_one_transaction(connection, change, |connection| {
+        let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations'";
+        let tables: i64 = connection
+            .query_row(query, [], |row| row.get(0))
+            .map_err(|error| Error::database(connection, "read the schema", &error))?;
+        if tables == 0 && !force {
+            return Err(declined(
+                connection,
+                "the database has no tables, so nothing of these migrations can be in it: apply them with `litemigrate up`, or say --force",
+            ));
+        }
+        let history = history::read(connection)?;
+        let plan = plan(migrations, &history);
+        crate::apply::refuse_problems(&plan, policy)?;
+        let pending: Vec<Migration> = plan.pending(Some(to)).cloned().collect();
+        if !pending.is_empty() {
+            history::create(connection)?;
+        }
+        pending
+            .into_iter()
+            .map(|migration| {
+                written(
+                    connection,
+                    history::record(connection, &migration, Duration::ZERO),
+                )?;
+                Ok(Change::Recorded(migration))
+            })
+            .collect()
+    })
+}
+
+/// What is to be repaired.
+#[derive(Debug, Clone)]
+pub enum Selection {
+    /// These versions.
+    Versions(Vec<i64>),
+    /// Every edited script that differs from what was applied only in line
+    /// endings, byte order mark or final newline.
+    Spelling,
+}
+
+/// Repairs what `selection` names, in one transaction: the recorded checksum of
+/// an edited script becomes the file's, a missing or failed version is removed
+/// from the history.
+///
+/// # Errors
+///
+/// [`Error::NoSuchVersion`] if a version is neither in a file nor in the
+/// history, [`Error::Declined`] if one needs no repair.
+pub fn repair(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    selection: &Selection,
+    change: &Apply,
+) -> Result<Vec<Change>, Error> {
+    in_one_transaction(connection, change, |connection| {
+        let history = history::read(connection)?;
+        let plan = plan(migrations, &history);
+        let mut changes = Vec::new();
+        for state in selected(connection, &plan.states, selection)? {
+            changes.push(match state {
+                State::Modified(migration, row) => {
+                    written(connection, history::correct(connection, migration))?;
+                    Change::Corrected {
+                        migration: migration.clone(),
+                        before: row.checksum.clone(),
+                    }
+                }
+                State::Missing(row) | State::Failed(_, row) => {
+                    written(connection, history::remove(connection, row.version))?;
+                    Change::Removed {
+                        version: row.version,
+                        description: row.description.clone(),
+                    }
+                }
+                State::Applied(..) | State::Pending(_) => {
+                    let message = format!(
+                        "version {} is {} and needs no repair",
+                        state.version(),
+                        state.name()
+                    );
+                    return Err(declined(connection, &message));
+                }
+            });
+        }
+        Ok(changes)
+    })
+}
+
+fn selected<'a>(
+    connection: &Connection,
+    states: &[State<'a>],
+    selection: &Selection,
+) -> Result<Vec<State<'a>>, Error> {
+    match selection {
+        Selection::Versions(versions) => versions
+            .iter()
+            .map(|version| {
+                let found = states.iter().find(|state| state.version() == *version);
+                found
+                    .copied()
+                    .ok_or(Error::NoSuchVersion { version: *version })
+            })
+            .collect(),
+        Selection::Spelling => {
+            let differs_in_spelling = |state: &&State<'_>| match state {
+                State::Modified(migration, row) => {
+                    directory::spelling_difference(&migration.path, &row.checksum).is_some()
+                }
+                _ => false,
+            };
+            let found: Vec<State<'a>> =
+                states.iter().filter(differs_in_spelling).copied().collect();
+            if found.is_empty() {
+                return Err(declined(
+                    connection,
+                    "no script differs from what was applied only in line endings, byte order mark or final newline",
+                ));
+            }
+            Ok(found)
+        }
+    }
+}
+
+/// How a change of the history is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Apply {
+    /// How long to wait for a lock that somebody else holds.
+    pub lock_wait: Duration,
+    /// Only tell what would be changed.
+    pub dry_run: bool,
+}
+
+fn in_one_transaction<T>(
+    connection: &mut Connection,
+    change: &Apply,
+    work: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let limits = Limits::new(change.lock_wait, None);
+    connection
+        .execute_batch("PRAGMA main.synchronous = EXTRA")
+        .map_err(|error| Error::database(connection, "configure the connection", &error))?;
+    begin(connection, &limits, &mut || {})?;
+    let result = work(connection).and_then(|done| {
+        if !change.dry_run {
+            commit(connection, &limits).map_err(|(cause, message)| Error::Database {
+                path: connection.path().unwrap_or_default().into(),
+                doing: "commit the history",
+                cause,
+                message,
+            })?;
+        }
+        Ok(done)
+    });
+    roll_back(connection);
+    result
+}
+
+fn declined(connection: &Connection, message: &str) -> Error {
+    Error::Declined {
+        database: PathBuf::from(connection.path().unwrap_or_default()),
+        message: message.to_owned(),
+    }
+}
+
+fn written(connection: &Connection, result: Result<(), RecordError>) -> Result<(), Error> {
+    result.map_err(|error| {
+        let (cause, message) = match error {
+            RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
+            RecordError::Swallowed => (
+                Cause::Statement,
+                "a trigger on it changed what was written: drop the trigger".to_owned(),
+            ),
+        };
+        Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "write to _sqlx_migrations",
+            cause,
+            message,
+        }
+    })
+}
+
+/// A checksum as stored, in hexadecimal, whatever its length.
+#[must_use]
+pub fn hexadecimal(checksum: &[u8]) -> String {
+    match <[u8; 48]>::try_from(checksum) {
+        Ok(bytes) => Checksum(bytes).to_string(),
+        Err(_) => checksum.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
