@@ -6,7 +6,8 @@
 
 use crate::error::{Error, Finding};
 use crate::migration::{
-    Checksum, Difference, Kind, Migration, NO_TRANSACTION, NameVerdict, difference, parse_name,
+    Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
+    parse_name,
 };
 use crate::position::Position;
 use std::fs::{File, FileType, OpenOptions};
@@ -63,20 +64,81 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
             Err(finding) => findings.push(finding),
         }
     }
+    finish(directory, found, findings)
+}
+
+/// Scripts that are part of the program, by file name and text: the same rules
+/// as for a folder, but no file is read when they run.
+///
+/// ```
+/// use litemigrate::directory::embedded;
+///
+/// let scripts = embedded(&[
+///     ("0001_create_users.sql", "CREATE TABLE users (id INTEGER PRIMARY KEY);"),
+///     ("0002_add_name.sql", "ALTER TABLE users ADD COLUMN name TEXT;"),
+/// ])?;
+/// assert_eq!(scripts.migrations[1].description, "add name");
+/// # Ok::<(), litemigrate::Error>(())
+/// ```
+///
+/// With `include_str!` the texts stay files until the program is built.
+///
+/// # Errors
+///
+/// [`Error::Unusable`], also for a name that would be ignored in a folder.
+pub fn embedded(scripts: &[(&str, &'static str)]) -> Result<Directory, Error> {
+    let mut found = Directory::default();
+    let mut findings = Vec::new();
+    for (name, text) in scripts {
+        let path = Path::new(name);
+        let bytes = text.as_bytes();
+        match (parse_name(name), check_text(path, bytes)) {
+            (NameVerdict::Migration(parsed), Ok(())) => {
+                found
+                    .migrations
+                    .push(migration(parsed, path, bytes, Some(text)));
+            }
+            (NameVerdict::Migration(_), Err(finding)) => findings.push(finding),
+            (NameVerdict::Ignored | NameVerdict::NotANumber, _) => {
+                let message = "is no migration's name: call it <number>_<name>.sql";
+                findings.push(Finding::new("not-a-number", path, message));
+            }
+        }
+    }
+    finish(Path::new("the program"), found, findings)
+}
+
+/// Sorts what was found, and refuses it if it is unusable.
+fn finish(
+    directory: &Path,
+    mut found: Directory,
+    mut findings: Vec<Finding>,
+) -> Result<Directory, Error> {
     found
         .migrations
         .sort_by(|a, b| (a.version, a.kind, &a.path).cmp(&(b.version, b.kind, &b.path)));
     findings.extend(duplicates(&found.migrations));
     found.warnings.sort_by(|a, b| a.path.cmp(&b.path));
     if findings.is_empty() {
-        Ok(found)
-    } else {
-        findings.sort_by(|a, b| a.path.cmp(&b.path));
-        Err(Error::Unusable {
-            directory: directory.to_owned(),
-            findings,
-            warnings: found.warnings,
-        })
+        return Ok(found);
+    }
+    findings.sort_by(|a, b| a.path.cmp(&b.path));
+    Err(Error::Unusable {
+        directory: directory.to_owned(),
+        findings,
+        warnings: found.warnings,
+    })
+}
+
+fn migration(name: Name, path: &Path, bytes: &[u8], embedded: Option<&'static str>) -> Migration {
+    Migration {
+        version: name.version,
+        description: name.description,
+        kind: name.kind,
+        path: path.to_owned(),
+        checksum: Checksum::of(bytes),
+        transactional: !bytes.starts_with(NO_TRANSACTION),
+        embedded,
     }
 }
 
@@ -113,6 +175,9 @@ pub fn read_sql(migration: &Migration) -> Result<String, Error> {
         path: migration.path.clone(),
         message,
     };
+    if let Some(text) = migration.embedded {
+        return Ok(text.to_owned());
+    }
     let mut bytes = Vec::new();
     read_file(&migration.path, &mut bytes).map_err(|source| Error::Read {
         path: migration.path.clone(),
@@ -242,14 +307,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     };
     read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
-    Ok(Entry::Migration(Migration {
-        version: parsed.version,
-        description: parsed.description,
-        kind: parsed.kind,
-        path: path.clone(),
-        checksum: Checksum::of(buffer),
-        transactional: !buffer.starts_with(NO_TRANSACTION),
-    }))
+    Ok(Entry::Migration(migration(parsed, path, buffer, None)))
 }
 
 /// Why a name that is ignored may have been meant as a migration.

@@ -24,6 +24,10 @@
 //! # }
 //! ```
 //!
+//! An application that carries its scripts with it makes the same list by
+//! [`embedded`](directory::embedded), and does the same with it on a connection
+//! of its own. [`down`], [`repair`] and [`backup`] take the same list.
+//!
 //! The modules, in the order of the work: [`migration`] takes a file name apart,
 //! [`directory`] reads a folder, [`database`] opens a database, [`history`] reads
 //! its rows, [`mod@plan`] joins the two, [`apply`] executes the plan by way of

@@ -63,6 +63,9 @@ pub struct Migration {
     pub checksum: Checksum,
     /// `false` if the file starts with `-- no-transaction`.
     pub transactional: bool,
+    /// The script, if it is part of the program and not a file: see
+    /// [`embedded`](crate::directory::embedded).
+    pub embedded: Option<&'static str>,
 }
 
 impl Migration {

@@ -244,6 +244,7 @@ mod tests {
             path: PathBuf::from(format!("{version}_d.sql")),
             checksum: Checksum([content; 48]),
             transactional: true,
+            embedded: None,
         }
     }
 

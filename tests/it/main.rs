@@ -12,6 +12,7 @@ mod cascade;
 mod cli;
 mod crash;
 mod interop;
+mod library;
 mod look;
 mod race;
 mod readme;

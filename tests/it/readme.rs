@@ -48,7 +48,9 @@ fn timeless(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
         let line = match line.rsplit_once(" in ") {
-            Some((before, _)) if line.starts_with("applied ") => before.to_owned(),
+            Some((before, _)) if line.contains("applied 0") || line.starts_with("undone ") => {
+                before.to_owned()
+            }
             Some((before, after)) if line.starts_with("would apply ") => {
                 format!(
                     "{before}{}",
@@ -56,6 +58,13 @@ fn timeless(text: &str) -> String {
                 )
             }
             _ => line.to_owned(),
+        };
+        // A checksum is shown by its beginning.
+        let line = match line.trim_start().split_once(' ') {
+            Some(("from" | "to", sum)) if line.starts_with("  ") => {
+                format!("  {}", &sum.trim()[..6])
+            }
+            _ => line,
         };
         let mask = |word: &str| {
             let is_time = word.len() >= 8

@@ -110,7 +110,7 @@ fn normalized(text: &str, directory: &Path) -> String {
     for line in text.split_inclusive('\n') {
         let timed = ["applied ", "undone ", "would apply "]
             .iter()
-            .any(|verb| line.starts_with(verb));
+            .any(|verb| line.starts_with(verb) || line.contains(&format!(": {verb}")));
         match line.rsplit_once(" in ") {
             Some((before, after)) if timed => {
                 let rest = after

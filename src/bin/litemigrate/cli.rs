@@ -115,6 +115,9 @@ enum Id {
     Profile,
     Migrations,
     Database,
+    DatabasesFrom,
+    Null,
+    FailFast,
     To,
     LockWait,
     Timeout,
@@ -169,6 +172,7 @@ const DATABASE: &[Name] = &[
     Name::Schema,
     Name::Restore,
 ];
+const SEVERAL: &[Name] = &[Name::Up, Name::Status, Name::Check];
 const RUNNING: &[Name] = &[Name::Up, Name::Down];
 const FOR_SHOW: &[Name] = &[Name::Up, Name::Down, Name::Baseline, Name::Repair];
 const REFUSING: &[Name] = &[Name::Up, Name::Check, Name::Down, Name::Baseline];
@@ -211,7 +215,7 @@ const FLAGS: &[Flag] = &[
         "database",
         Some("PATH|URL"),
         DATABASE,
-        "the database [$DATABASE_URL, SQLPage's settings or default]",
+        "the database, or several [$DATABASE_URL, SQLPage's]",
     ),
     flag(
         Id::ConfigDir,
@@ -244,6 +248,30 @@ const FLAGS: &[Flag] = &[
         Some("VERSION"),
         RUNNING,
         "stop after this version; down: undo what is above it",
+    ),
+    flag(
+        Id::DatabasesFrom,
+        None,
+        "databases-from",
+        Some("FILE"),
+        SEVERAL,
+        "the databases, one a line; - is stdin",
+    ),
+    flag(
+        Id::Null,
+        Some('0'),
+        "null",
+        None,
+        SEVERAL,
+        "the names in that list end in NUL",
+    ),
+    flag(
+        Id::FailFast,
+        None,
+        "fail-fast",
+        None,
+        SEVERAL,
+        "stop at the first database that fails",
     ),
     flag(
         Id::LockWait,
@@ -487,7 +515,12 @@ pub struct Arguments {
     pub config_file: Option<PathBuf>,
     pub profile: Option<Profile>,
     pub migrations: Option<PathBuf>,
-    pub database: Option<OsString>,
+    /// Every `--database`, in order.
+    pub databases: Vec<OsString>,
+    pub databases_from: Option<PathBuf>,
+    /// The list's names end in NUL, not in newlines.
+    pub null: bool,
+    pub fail_fast: bool,
     pub to: Option<i64>,
     pub lock_wait: Option<Duration>,
     pub timeout: Option<Duration>,
@@ -595,6 +628,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
             "--{} does not go with the command {}",
             flag.long, command.word
         ));
+    }
+    if parsed.databases.len() > 1 && !SEVERAL.contains(&command.name) {
+        return Err(format!("{} takes one --database only", command.word));
+    }
+    if parsed.null && parsed.databases_from.is_none() {
+        return Err("--null goes with --databases-from".to_owned());
     }
     parsed.command = make_command(command, operands, parsed.line_endings)?;
     Ok(parsed)
@@ -720,7 +759,10 @@ fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), S
             };
         }
         Id::Migrations => parsed.migrations = Some(not_empty(flag, value)?.into()),
-        Id::Database => parsed.database = Some(not_empty(flag, value)?),
+        Id::Database => parsed.databases.push(not_empty(flag, value)?),
+        Id::DatabasesFrom => parsed.databases_from = Some(not_empty(flag, value)?.into()),
+        Id::Null => parsed.null = true,
+        Id::FailFast => parsed.fail_fast = true,
         Id::To => parsed.to = Some(text.parse().map_err(|_| wrong("a version, such as 7"))?),
         Id::LockWait => {
             parsed.lock_wait = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?)

@@ -22,6 +22,7 @@ use litemigrate::{
 use report::Report;
 use settings::Settings;
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -44,11 +45,15 @@ fn main() -> ExitCode {
         Err(message) => return usage_error(&message),
     };
     let mut report = Report::new(&arguments);
-    let result = run(&arguments, &mut report);
-    if let Err(error) = &result {
-        report.failed(error);
-    }
-    let code = exit_code(&result);
+    let code = if arguments.databases.len() > 1 || arguments.databases_from.is_some() {
+        run_several(&arguments, &mut report)
+    } else {
+        let result = run(&arguments, &mut report);
+        if let Err(error) = &result {
+            report.failed(error);
+        }
+        exit_code(&result)
+    };
     report.finish(code);
     ExitCode::from(code)
 }
@@ -108,10 +113,66 @@ fn run(arguments: &Arguments, report: &mut Report) -> Result<Outcome, Error> {
     }
 }
 
+/// The same on each of several databases: the folder is read once, and what
+/// befalls one does not stop the others. Gives back the worst exit code.
+fn run_several(arguments: &Arguments, report: &mut Report) -> u8 {
+    let prepared =
+        settings::several(arguments).and_then(|names| Ok((names, prepare(arguments, report)?)));
+    let (names, (mut settings, directory)) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            report.failed(&error);
+            return exit_code(&Err(error));
+        }
+    };
+    let warnings = std::mem::take(&mut settings.warnings);
+    let mut worst = 0;
+    let mut idle = true;
+    for name in names {
+        let mut one = report.one_of_several(Path::new(&name));
+        let result = settings::one_of_several(arguments, &name).and_then(|database| {
+            settings.database = database;
+            one.database(&settings.database.path);
+            match arguments.command {
+                Command::Up => run_up(arguments, &settings, &directory, &mut one),
+                _ => run_look(arguments, &settings, &directory, &mut one),
+            }
+        });
+        if let Err(error) = &result {
+            one.failed(error);
+        }
+        let code = exit_code(&result);
+        idle &= code == 0 && !one.has_applied();
+        report.add(one, code);
+        if severity(code) > severity(worst) {
+            worst = code;
+        }
+        if arguments.fail_fast && result.is_err() {
+            break;
+        }
+    }
+    if !idle || report.talks_when_idle() {
+        warnings.iter().for_each(|warning| report.warning(warning));
+    }
+    worst
+}
+
+/// Which of two exit codes tells more about several databases: the worst is a
+/// failed script, then what a person must look at, then what time may heal.
+fn severity(code: u8) -> usize {
+    const FROM_GOOD_TO_BAD: [u8; 12] = [0, 3, 75, 4, 66, 73, 77, 78, 74, 65, 64, 1];
+    FROM_GOOD_TO_BAD
+        .iter()
+        .position(|known| *known == code)
+        .unwrap_or(FROM_GOOD_TO_BAD.len())
+}
+
 /// Finds everything, and reads the folder: before the database is touched.
 fn prepare(arguments: &Arguments, report: &mut Report) -> Result<(Settings, Directory), Error> {
     let mut settings = settings::resolve(arguments)?;
-    report.database(&settings.database.path);
+    if arguments.databases.len() <= 1 && arguments.databases_from.is_none() {
+        report.database(&settings.database.path);
+    }
     report.using(&settings.migrations, &settings.database.path);
     let mut directory = match read_dir(&settings.migrations) {
         Err(Error::Directory { source, .. })

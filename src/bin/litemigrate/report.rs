@@ -29,7 +29,13 @@ enum Severity {
 }
 
 /// Collects what happened, and tells people at once.
+#[derive(Default)]
 pub struct Report {
+    /// What each line begins with, if there are several databases.
+    prefix: String,
+    /// One object for each of several databases.
+    several: Vec<Json>,
+    has_applied: bool,
     command: &'static str,
     json: bool,
     quiet: bool,
@@ -65,6 +71,9 @@ impl Report {
             }
         };
         Self {
+            prefix: String::new(),
+            several: Vec::new(),
+            has_applied: false,
             command: arguments.command.word(),
             json: arguments.json,
             quiet: arguments.quiet,
@@ -104,21 +113,55 @@ impl Report {
 
     fn say(&self, line: &str) {
         if !self.json && !self.quiet {
-            let _ = writeln!(io::stdout().lock(), "{line}");
+            let line = format!("{}{line}\n", self.prefix);
+            let _ = io::stdout().lock().write_all(line.as_bytes());
         }
     }
 
+    /// A report about one of several databases, whose lines begin with its name.
+    pub fn one_of_several(&self, name: &Path) -> Self {
+        Self {
+            prefix: format!("{}: ", shown(name)),
+            database: Some(name.to_owned()),
+            ..Self {
+                command: self.command,
+                json: self.json,
+                quiet: self.quiet,
+                verbose: self.verbose,
+                out_is_terminal: self.out_is_terminal,
+                color_out: self.color_out,
+                color_err: self.color_err,
+                journal: self.journal,
+                ..Self::default()
+            }
+        }
+    }
+
+    /// Takes the report of one of several databases into this one.
+    pub fn add(&mut self, one: Self, exit: u8) {
+        if self.json {
+            self.several.push(Json::Object(one.object(exit)));
+        }
+    }
+
+    /// Whether anything was applied.
+    pub fn has_applied(&self) -> bool {
+        self.has_applied
+    }
+
     fn complain(&self, severity: Severity, line: &str) {
+        let names_it = line.starts_with(&self.prefix);
+        let prefix = if names_it { "" } else { &self.prefix };
         let color = match severity {
             Severity::Error => 31,
             Severity::Warning => 33,
         };
         if self.journal {
-            write_err(&format!("<{}>{line}", severity as u8));
+            write_err(&format!("<{}>{prefix}{line}", severity as u8));
         } else if self.color_err {
-            write_err(&format!("\x1b[{color}mlitemigrate:\x1b[0m {line}"));
+            write_err(&format!("\x1b[{color}mlitemigrate:\x1b[0m {prefix}{line}"));
         } else {
-            write_err(&format!("litemigrate: {line}"));
+            write_err(&format!("litemigrate: {prefix}{line}"));
         }
     }
 
@@ -139,6 +182,7 @@ impl Report {
 
     /// A migration that was applied and is durable.
     pub fn applied(&mut self, step: &Step<'_>) {
+        self.has_applied = true;
         self.say(&format!(
             "{} {} in {}",
             self.colored("applied", 32),
@@ -531,18 +575,30 @@ impl Report {
         let mut fields = vec![
             ("format", Json::Integer(1)),
             ("command", Json::from(self.command)),
+        ];
+        fields.extend(self.object(exit));
+        let line = format!("{}\n", Json::Object(fields));
+        let _ = io::stdout().lock().write_all(line.as_bytes());
+    }
+
+    /// What there is to say about one database, or about all.
+    fn object(mut self, exit: u8) -> Vec<(&'static str, Json)> {
+        let mut fields = vec![
             (
                 "database",
                 self.database.as_deref().map_or(Json::Null, path),
             ),
             ("exit", Json::Integer(i64::from(exit))),
         ];
-        fields.extend(self.fields);
+        fields.append(&mut self.fields);
+        if !self.several.is_empty() {
+            fields.push(("databases", Json::Array(self.several)));
+        }
         fields.push(("applied", Json::Array(self.applied)));
         fields.push(("problems", Json::Array(self.problems)));
         fields.push(("warnings", Json::Array(self.warnings)));
         fields.push(("error", self.error.unwrap_or(Json::Null)));
-        let _ = writeln!(io::stdout().lock(), "{}", Json::Object(fields));
+        fields
     }
 }
 

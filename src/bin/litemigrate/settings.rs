@@ -6,7 +6,9 @@ use crate::cli::{Arguments, Profile};
 use litemigrate::database::{Location, Mode};
 use litemigrate::sqlpage::{self, ConfigFile};
 use litemigrate::{Error, Finding};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Where things are.
@@ -66,11 +68,14 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         None => Profile::Sqlpage,
     };
     let profile = arguments.profile.unwrap_or(by_default);
-    let from_environment = match &arguments.database {
+    let named = arguments.databases.first();
+    let is_list = arguments.databases_from.is_some();
+    let from_environment = match named {
         Some(_) => None,
+        None if is_list => None,
         None => sqlpage::environment_setting("database_url", std::env::vars_os()),
     };
-    let is_named = arguments.database.is_some() || from_environment.is_some();
+    let is_named = named.is_some() || is_list || from_environment.is_some();
     let config = match explicit {
         Some(config) => config,
         None if is_named && profile == Profile::Sqlite => ConfigFile::default(),
@@ -81,8 +86,10 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         let message = "is not read, only sqlpage.json and sqlpage.json5 are: sqlite_extensions that it names are not loaded (SQLITE_EXTENSIONS in the environment names them too)";
         warnings.push(Finding::new("unread-settings", unread, message));
     }
-    let mut database = match (&arguments.database, from_environment) {
+    let mut database = match (named, from_environment) {
         (Some(text), _) => Location::parse(text, "--database")?,
+        // Each of the list takes its place in turn.
+        (None, None) if is_list => Location::file(PathBuf::new()),
         // SQLPage takes an empty setting for none, and does not ask further.
         (None, Some((_, value))) if value.is_empty() => {
             let (location, warning) = sqlpage::default_database(&directory);
@@ -96,9 +103,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
             location
         }
     };
-    if arguments.no_create && database.mode == Mode::Create {
-        database.mode = Mode::ReadWrite;
-    }
+    forbid_creation(arguments, &mut database);
     let sqlpage = match profile {
         Profile::Sqlite => None,
         Profile::Sqlpage => Some(Sqlpage {
@@ -115,6 +120,44 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         sqlpage,
         warnings,
     })
+}
+
+fn forbid_creation(arguments: &Arguments, database: &mut Location) {
+    if arguments.no_create && database.mode == Mode::Create {
+        database.mode = Mode::ReadWrite;
+    }
+}
+
+/// One of several databases.
+pub fn one_of_several(arguments: &Arguments, name: &OsStr) -> Result<Location, Error> {
+    let mut database = Location::parse(name, "--database")?;
+    forbid_creation(arguments, &mut database);
+    Ok(database)
+}
+
+/// The names of several databases: those of `--database`, then those of the list.
+pub fn several(arguments: &Arguments) -> Result<Vec<OsString>, Error> {
+    let mut names = arguments.databases.clone();
+    let Some(file) = &arguments.databases_from else {
+        return Ok(names);
+    };
+    let mut bytes = Vec::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        std::fs::read(file).map(|content| bytes = content)
+    };
+    read.map_err(|error| Error::Configuration {
+        origin: format!("--databases-from {}", file.display()),
+        message: format!("cannot be read: {error}"),
+        position: None,
+    })?;
+    let end = if arguments.null { 0 } else { b'\n' };
+    let listed = bytes
+        .split(|byte| *byte == end)
+        .filter(|name| !name.is_empty());
+    names.extend(listed.map(|name| OsStr::from_bytes(name).to_owned()));
+    Ok(names)
 }
 
 /// The database of SQLPage's settings file, else its default.

@@ -221,6 +221,97 @@ impl Oracle {
         });
     }
 
+    /// down, baseline and repair leave what sqlx expects, and down what its undo leaves.
+    fn history_by_hand(&mut self) {
+        let reversible: Vec<(String, Vec<u8>)> = (1..=3)
+            .flat_map(|n| {
+                [
+                    (format!("{n}_t.up.sql"), format!("CREATE TABLE t{n} (x);\n")),
+                    (format!("{n}_t.down.sql"), format!("DROP TABLE t{n};\n")),
+                ]
+            })
+            .map(|(name, text)| (name, text.into_bytes()))
+            .collect();
+        let folder = self.work.join("by-hand");
+        write_folder(&folder, &reversible);
+        let databases = [self.work.join("ours.db"), self.work.join("theirs.db")];
+        for database in &databases {
+            let applied = self.run(Who::Us, database, &folder);
+            self.check(applied.is_ok(), || format!("{applied:?}"));
+        }
+        let ours = |arguments: &[&str], program: &Path, database: &Path, folder: &Path| {
+            let mut command = Command::new(program);
+            command
+                .args(arguments)
+                .arg("-D")
+                .arg(database)
+                .arg("-m")
+                .arg(folder)
+                .env_clear();
+            command
+                .stdout(Stdio::null())
+                .status()
+                .expect("we run")
+                .success()
+        };
+        let program = self.program.clone();
+        self.check(
+            ours(&["down", "--to", "1"], &program, &databases[0], &folder),
+            || "down fails".to_owned(),
+        );
+        let undone = Command::new(self.here.join("sqlx_up"))
+            .arg(&databases[1])
+            .arg(&folder)
+            .args(["undo", "1"])
+            .status();
+        self.check(undone.is_ok_and(|status| status.success()), || {
+            "sqlx cannot undo".to_owned()
+        });
+        let (left, right) = (dump(&databases[0]), dump(&databases[1]));
+        self.check(left == right, || {
+            format!("down leaves\n{left}\nbut undo leaves\n{right}")
+        });
+        for who in [Who::Sqlx, Who::Us] {
+            let again = self.run(who, &databases[0], &folder);
+            self.check(again.is_ok(), || format!("after down, {who:?}: {again:?}"));
+        }
+        let database = self.work.join("baseline.db");
+        Connection::open(&database)
+            .and_then(|db| db.execute_batch("CREATE TABLE t1 (x); CREATE TABLE t2 (x)"))
+            .expect("a database");
+        self.check(
+            ours(&["baseline", "2"], &program, &database, &folder),
+            || "baseline fails".to_owned(),
+        );
+        for who in [Who::Sqlx, Who::Fork, Who::Us] {
+            let result = self.run(who, &database, &folder);
+            self.check(result.is_ok(), || {
+                format!("after baseline, {who:?}: {result:?}")
+            });
+        }
+        fs::write(
+            folder.join("1_t.up.sql"),
+            "CREATE TABLE t1 (x); -- edited\n",
+        )
+        .expect("a file");
+        fs::remove_file(folder.join("2_t.up.sql")).expect("a file");
+        fs::remove_file(folder.join("2_t.down.sql")).expect("a file");
+        let before = self.run(Who::Sqlx, &database, &folder);
+        self.check(before.is_err(), || {
+            "sqlx accepts what needs repair".to_owned()
+        });
+        self.check(
+            ours(&["repair", "1", "2"], &program, &database, &folder),
+            || "repair fails".to_owned(),
+        );
+        for who in [Who::Sqlx, Who::Fork, Who::Us] {
+            let result = self.run(who, &database, &folder);
+            self.check(result.is_ok(), || {
+                format!("after repair, {who:?}: {result:?}")
+            });
+        }
+    }
+
     /// A folder of the fixtures: nobody wrote down what must happen, but whoever
     /// accepts it must leave the same.
     fn folder(&mut self, name: &str, folder: &Path, differs: bool) {
@@ -443,6 +534,7 @@ fn main() {
         oracle.case(case);
     }
     oracle.sqlpage_connections();
+    oracle.history_by_hand();
     let mut found = Vec::new();
     folders(&fixtures, &mut found);
     found.retain(|folder| !folder.ends_with("interop") && !folder.ends_with("quickstart"));
