@@ -237,10 +237,12 @@ fn run(
         view,
         enforced: foreign_keys,
         backed_up: false,
+        wrote: false,
+        together: options.single_transaction || options.dry_run,
         created: false,
         report,
     };
-    let result = if options.single_transaction || options.dry_run {
+    let result = if run.together {
         run.together(connection)
     } else {
         run.one_by_one(connection)
@@ -373,6 +375,10 @@ struct Run<'a, 'r> {
     /// Whether foreign keys are enforced now.
     enforced: bool,
     backed_up: bool,
+    /// Whether anything was committed by this run.
+    wrote: bool,
+    /// Whether all scripts are in one transaction.
+    together: bool,
     /// Whether the history's table is known to be there.
     created: bool,
     report: &'r mut dyn FnMut(Event<'_>),
@@ -412,6 +418,7 @@ impl<'a> Run<'a, '_> {
             match result {
                 Ok((step, warnings)) => {
                     applied += 1;
+                    self.wrote = true;
                     self.view.targets.pop_front();
                     match self.direction {
                         Direction::Up => self.view.versions.insert(migration.version),
@@ -515,6 +522,8 @@ impl<'a> Run<'a, '_> {
         let report = &mut self.report;
         begin(connection, &self.limits, &mut || report(Event::Waiting))?;
         if data_version(connection)? != self.view.data_version {
+            // A copy that was made before somebody else wrote is out of date.
+            self.backed_up &= self.wrote;
             self.view = View::read(connection, self.migrations, self.options, self.direction)?;
         }
         let warnings = std::mem::take(&mut self.view.warnings);
@@ -558,6 +567,7 @@ impl<'a> Run<'a, '_> {
         Rules {
             transactional,
             enforced: self.enforced,
+            mixed: self.together && !self.enforced && self.settings.foreign_keys,
             allow_cascade: self.options.allow_cascade,
         }
     }
@@ -572,10 +582,16 @@ impl<'a> Run<'a, '_> {
         // Without enforcement, or without a COMMIT, nobody else looks for rows
         // that refer to nothing.
         let check = self.settings.foreign_keys && (!self.enforced || self.options.dry_run);
-        let before = if check {
-            violations(connection).ok()
-        } else {
-            None
+        let unchecked = |error: &rusqlite::Error| {
+            let message = format!(
+                "foreign keys cannot be checked: {}",
+                explained_message(error)
+            );
+            self.failed(migration, Stopped::at_end(Cause::of(error), message))
+        };
+        let before = match check {
+            true => Some(violations(connection).map_err(|error| unchecked(&error))?),
+            false => None,
         };
         let schema = if self.options.dry_run {
             Schema::read(connection).ok()
@@ -593,7 +609,13 @@ impl<'a> Run<'a, '_> {
         let elapsed = clock.elapsed();
         let rows_changed = connection.total_changes() - changes;
         if let Some(before) = before {
-            self.refuse_new_violations(connection, migration, &before)?;
+            let after = violations(connection).map_err(|error| unchecked(&error))?;
+            if let Some(list) = new_violations(&before, &after) {
+                let message = format!("the script leaves rows that refer to nothing: {list}");
+                return Err(self
+                    .failed(migration, Stopped::at_end(Cause::Statement, message))
+                    .into());
+            }
         }
         let schema_changes = match schema {
             Some(before) => Schema::read(connection)
@@ -620,25 +642,6 @@ impl<'a> Run<'a, '_> {
             },
             warnings,
         ))
-    }
-
-    fn refuse_new_violations(
-        &self,
-        connection: &Connection,
-        migration: &Migration,
-        before: &crate::foreign_keys::Violations,
-    ) -> Result<(), Error> {
-        let message = match violations(connection) {
-            Ok(after) => match new_violations(before, &after) {
-                None => return Ok(()),
-                Some(list) => format!("the script leaves rows that refer to nothing: {list}"),
-            },
-            Err(error) => format!(
-                "the script leaves foreign keys that cannot be checked: {}",
-                explained_message(&error)
-            ),
-        };
-        Err(self.failed(migration, Stopped::at_end(Cause::Statement, message)))
     }
 
     /// A `-- no-transaction` script: the lock is given up before it, and taken

@@ -3,7 +3,7 @@
 //! Owns what makes a copy a backup: made by SQLite's backup interface, checked,
 //! synced, and only then given its name. Never decides when one is made.
 
-use crate::database::{Access, Location, look};
+use crate::database::{Access, Location, file_of, look};
 use crate::error::{Cause, Error, explained_message};
 use crate::history;
 use rusqlite::backup::{Backup, StepResult};
@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 ///
 /// [`Error::CannotCreate`] or [`Error::Database`]; `file` is as it was.
 pub fn create(connection: &Connection, file: &Path) -> Result<(), Error> {
-    let database = PathBuf::from(connection.path().unwrap_or_default());
+    let database = file_of(connection);
+    // A link stays a link: what it points to is replaced.
+    let file = &std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let cannot_create = |error: io::Error| Error::CannotCreate {
         path: file.to_owned(),
         message: error.to_string(),
@@ -40,8 +42,10 @@ pub fn create(connection: &Connection, file: &Path) -> Result<(), Error> {
         }
     }
     let mut temporary = file.as_os_str().to_owned();
-    temporary.push(format!(".tmp-{}", std::process::id()));
+    temporary.push(".litemigrate-tmp");
     let temporary = PathBuf::from(temporary);
+    // What a killed run left; no other run is at this point while we hold the lock.
+    let _ = std::fs::remove_file(&temporary);
     OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -161,14 +165,50 @@ pub fn restore(
         ..Location::file(file.to_owned())
     };
     let history = verify(&source)?;
+    let identity = |path: &Path| {
+        std::fs::metadata(path)
+            .map(|found| (found.dev(), found.ino()))
+            .ok()
+    };
+    if identity(file).is_some() && identity(file) == identity(&database.path) {
+        return Err(Error::Declined {
+            database: database.path.clone(),
+            message: "it is the backup itself".to_owned(),
+        });
+    }
     let copy = |from: &Connection| {
         let mut to = database.open_to_write(None)?;
-        let result = to
-            .execute_batch("PRAGMA synchronous = EXTRA")
-            .and_then(|()| to.busy_timeout(lock_wait))
-            .and_then(|()| copy_pages(from, &mut to, lock_wait));
+        let result = restore_pages(from, &mut to, lock_wait);
         result.map_err(|error| Error::database(&to, "restore the database", &error))
     };
     look(&source, Access::Look, lock_wait, copy)?;
     Ok(history.last().map(|row| row.version))
+}
+
+/// A database in WAL mode cannot change its page size, so it leaves that mode
+/// for as long as it takes if the backup's pages have another.
+fn restore_pages(
+    from: &Connection,
+    to: &mut Connection,
+    lock_wait: Duration,
+) -> rusqlite::Result<()> {
+    let page_size = |connection: &Connection| {
+        connection.query_row("PRAGMA main.page_size", [], |row| row.get::<_, i64>(0))
+    };
+    let journal_mode = |connection: &Connection, pragma: &str| {
+        connection.query_row(pragma, [], |row| row.get::<_, String>(0))
+    };
+    to.execute_batch("PRAGMA synchronous = EXTRA")?;
+    to.busy_timeout(lock_wait)?;
+    let is_wal = journal_mode(to, "PRAGMA main.journal_mode")? == "wal";
+    let leaves_wal = is_wal && page_size(from)? != page_size(to)?;
+    if leaves_wal && journal_mode(to, "PRAGMA main.journal_mode = DELETE")? != "delete" {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        return Err(rusqlite::Error::SqliteFailure(code, None));
+    }
+    let copied = copy_pages(from, to, lock_wait);
+    if leaves_wal {
+        journal_mode(to, "PRAGMA main.journal_mode = WAL")?;
+    }
+    copied
 }

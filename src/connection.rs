@@ -122,6 +122,7 @@ pub fn connect(
     let rules = Rules {
         transactional: false,
         enforced: false,
+        mixed: false,
         allow_cascade: true,
     };
     match script::execute_batch(connection, &path, text, rules) {

@@ -493,6 +493,17 @@ impl Location {
     }
 }
 
+/// The file of a connection's main database, whatever characters its name holds;
+/// empty for a database in memory.
+pub(crate) fn file_of(connection: &Connection) -> PathBuf {
+    let query = "SELECT file FROM pragma_database_list WHERE name = 'main'";
+    let file = connection.query_row(query, [], |row| {
+        let bytes = row.get_ref(0)?.as_bytes_or_null().ok().flatten();
+        Ok(PathBuf::from(OsStr::from_bytes(bytes.unwrap_or_default())))
+    });
+    file.unwrap_or_default()
+}
+
 /// The process that holds a lock on a database, as `name (pid 123)`, as far as
 /// Linux tells (`/proc/locks`, proc(5)); for a message, never for a decision.
 #[must_use]

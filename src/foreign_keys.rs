@@ -5,6 +5,7 @@
 //! each DROP TABLE with it. Never begins or ends a transaction of its own, except
 //! a savepoint around a DROP outside one.
 
+use crate::error::{Cause, sqlite_message};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -12,15 +13,32 @@ use std::collections::BTreeMap;
 /// the table referred to, with how often each occurs.
 pub(crate) type Violations = BTreeMap<(String, Option<i64>, String), usize>;
 
-/// All violations there are (sqlite.org/pragma.html#pragma_foreign_key_check).
+/// All violations there are (sqlite.org/pragma.html#pragma_foreign_key_check). A
+/// table whose foreign keys fit nothing ("foreign key mismatch") counts as one,
+/// so that what was wrong before hides nothing of what is wrong afterwards.
 pub(crate) fn violations(connection: &Connection) -> rusqlite::Result<Violations> {
-    let query = "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check";
+    let tables: Vec<String> = connection
+        .prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let query = "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check(?1)";
     let mut statement = connection.prepare(query)?;
-    let mut rows = statement.raw_query();
     let mut found = Violations::new();
-    while let Some(row) = rows.next()? {
-        let violation = (row.get(0)?, row.get(1)?, row.get(2)?);
-        *found.entry(violation).or_default() += 1;
+    for table in tables {
+        let mut rows = statement.query([&table])?;
+        loop {
+            let violation = match rows.next() {
+                Ok(Some(row)) => (row.get(0)?, row.get(1)?, row.get(2)?),
+                Ok(None) => break,
+                Err(error) if Cause::of(&error) == Cause::Statement => {
+                    let mismatch = (table.clone(), None, sqlite_message(&error));
+                    *found.entry(mismatch).or_default() += 1;
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            *found.entry(violation).or_default() += 1;
+        }
     }
     Ok(found)
 }

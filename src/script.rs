@@ -68,6 +68,8 @@ pub(crate) struct Rules {
     pub transactional: bool,
     /// Foreign keys are enforced.
     pub enforced: bool,
+    /// They are not, only because another script in the same transaction asks so.
+    pub mixed: bool,
     /// A DROP TABLE may delete and change rows of other tables.
     pub allow_cascade: bool,
 }
@@ -99,6 +101,10 @@ mod saw {
     pub const DROP: u32 = 1 << 9;
     /// ALTER TABLE, the second half of a rebuild.
     pub const ALTER: u32 = 1 << 10;
+    /// DELETE or UPDATE, whose effect may depend on foreign keys.
+    pub const ROWS: u32 = 1 << 11;
+    /// INSERT, which may be a REPLACE.
+    pub const INSERT: u32 = 1 << 12;
 }
 
 /// What the authorizer saw in the statement that was just prepared.
@@ -143,6 +149,7 @@ pub(crate) fn execute_batch(
         end: 0,
         changed: false,
         committed: false,
+        asked: false,
         dropped: Vec::new(),
         leftovers: None,
         kept: 0,
@@ -181,6 +188,14 @@ fn authorize(seen: &Seen, transactional: bool, context: &AuthContext<'_>) -> Aut
         | AuthAction::CreateTempIndex { .. }
         | AuthAction::CreateTempTrigger { .. }
         | AuthAction::CreateTempView { .. } => (saw::TEMPORARY, Authorization::Allow),
+        AuthAction::Delete { table_name } | AuthAction::Update { table_name, .. }
+            if !table_name.starts_with("sqlite_") =>
+        {
+            (saw::ROWS, Authorization::Allow)
+        }
+        AuthAction::Insert { table_name } if !table_name.starts_with("sqlite_") => {
+            (saw::INSERT, Authorization::Allow)
+        }
         AuthAction::AlterTable { .. } => (saw::ALTER, Authorization::Allow),
         AuthAction::DropTable { table_name } => {
             let schema = context.database_name.unwrap_or("main").to_owned();
@@ -266,6 +281,8 @@ struct Runner<'a> {
     changed: bool,
     /// Whether the script takes itself to be between its COMMIT and its BEGIN.
     committed: bool,
+    /// Whether the script itself asked for foreign keys to be off.
+    asked: bool,
     /// The tables that were dropped outside a transaction.
     dropped: Vec<String>,
     /// What the connection held before the first statement that adds to it.
@@ -291,6 +308,8 @@ impl Runner<'_> {
             if seen & saw::FOREIGN_KEYS_OFF != 0 && self.rules.enforced {
                 return Err(self.foreign_keys_off());
             }
+            self.asked |= seen & saw::FOREIGN_KEYS_OFF != 0 && (!self.changed || self.committed);
+            self.refuse_mixed(seen)?;
             if seen & (saw::ATTACH | saw::TEMPORARY) != 0 && self.leftovers.is_none() {
                 self.leftovers = leftovers(connection).ok();
             }
@@ -350,6 +369,22 @@ impl Runner<'_> {
                 Err(error) => return Err(self.stopped(&error, Some(self.first_token()))),
             }
         }
+    }
+
+    /// In one transaction with a rebuild that needs foreign keys off, a statement
+    /// whose effect may depend on them would do something else than on its own.
+    fn refuse_mixed(&self, seen: u32) -> Result<(), Stopped> {
+        if !self.rules.mixed || self.asked {
+            return Ok(());
+        }
+        let text = &self.sql[self.start..self.end.max(self.start)];
+        let may_replace = || text.to_ascii_lowercase().contains("replace");
+        if seen & (saw::ROWS | saw::DROP) == 0 && (seen & saw::INSERT == 0 || !may_replace()) {
+            return Ok(());
+        }
+        let message = "this statement would run without foreign keys: another script of this run begins with PRAGMA foreign_keys = OFF, and they cannot be switched inside a transaction";
+        let remedy = "run without --single-transaction or --dry-run, or the two scripts in different runs (--to)";
+        Err(self.refused(message, Some(remedy)))
     }
 
     /// `PRAGMA foreign_keys = OFF` with enforcement on: the head of SQLite's own

@@ -3,13 +3,12 @@
 //! Owns how long is waited for whom, and what a connection must be set to so that
 //! a commit is durable. Never runs a script, and knows nothing of the history.
 
-use crate::database::refuse_read_only;
+use crate::database::{file_of, refuse_read_only};
 use crate::error::{Cause, Error, explained_message, sqlite_message};
 use crate::migration::Migration;
 use crate::script;
 use rusqlite::Connection;
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a run may wait and last.
@@ -144,8 +143,7 @@ pub(crate) fn lock_script(
     if migration.transactional {
         return Ok(None);
     }
-    let database = PathBuf::from(connection.path().unwrap_or_default());
-    let Some(Ok(file)) = database.parent().map(File::open) else {
+    let Some(Ok(file)) = file_of(connection).parent().map(File::open) else {
         return Ok(None);
     };
     let clock = Instant::now();

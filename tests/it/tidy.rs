@@ -69,7 +69,7 @@ fn imports_point_the_right_way() {
                 "transaction",
             ],
         ),
-        ("foreign_keys", &[]),
+        ("foreign_keys", &["error"]),
         ("schema", &[]),
         (
             "transaction",
