@@ -3,9 +3,10 @@
 //! Owns what makes a copy a backup: made by SQLite's backup interface, checked,
 //! synced, and only then given its name. Never decides when one is made.
 
-use crate::database::{Access, Location, file_of, look};
+use crate::database::{Location, file_of};
 use crate::error::{Cause, Error, explained_message};
 use crate::history;
+use crate::look::{Access, look};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};

@@ -29,7 +29,7 @@
 //! of its own. [`down`], [`repair`] and [`backup`] take the same list.
 //!
 //! The modules, in the order of the work: [`migration`] takes a file name apart,
-//! [`directory`] reads a folder, [`database`] opens a database, [`history`] reads
+//! [`directory`] reads a folder, [`database`] opens a database, [`mod@look`] leaves it as it was, [`history`] reads
 //! its rows, [`mod@plan`] joins the two, [`apply`] executes the plan by way of
 //! `script`; [`create`] makes the next file. [`backup`] copies a database and
 //! puts it back, [`repair`] corrects the history. [`sqlpage`] and [`connection`] are SQLPage's own rules.
@@ -45,6 +45,7 @@ pub mod directory;
 pub mod error;
 mod foreign_keys;
 pub mod history;
+pub mod look;
 pub mod migration;
 pub mod plan;
 mod position;

@@ -56,7 +56,8 @@ fn imports_point_the_right_way() {
                 "transaction",
             ],
         ),
-        ("backup", &["database", "error", "history"]),
+        ("backup", &["database", "error", "history", "look"]),
+        ("look", &["database", "error"]),
         (
             "repair",
             &[

@@ -11,12 +11,13 @@ mod settings;
 
 use cli::{Arguments, Command};
 use litemigrate::apply::{refuse, refuse_problems, refuse_unknown_target};
-use litemigrate::database::{Access, Location, Mode, look};
+use litemigrate::database::{Location, Mode};
+use litemigrate::look::{Access, look};
 use litemigrate::repair::{self, Selection};
 use litemigrate::rusqlite::{self, Connection};
 use litemigrate::schema::{ChangeKind, Schema};
 use litemigrate::{
-    AppliedMigration, Cause, Directory, Error, Event, Migration, Options, Plan, Problem, backup,
+    AppliedMigration, Cause, Directory, Error, Migration, Options, Plan, Problem, backup,
     connection, create, down, history, plan, read_dir, sqlpage, up,
 };
 use report::Report;
@@ -261,18 +262,9 @@ fn run_up(
             .iter()
             .for_each(|warning| report.warning(warning));
     }
-    let summary = up(
-        &mut connection,
-        migrations,
-        &options,
-        &mut |event| match event {
-            Event::Waiting => report.waiting(),
-            Event::BackedUp => report.backed_up(arguments.backup.as_deref()),
-            Event::Warning(warning) => report.warning(&warning),
-            Event::Applied(step) if arguments.dry_run => report.would_apply(&step),
-            Event::Applied(step) => report.applied(&step),
-        },
-    )?;
+    let summary = up(&mut connection, migrations, &options, &mut |event| {
+        report.event(event, arguments)
+    })?;
     if arguments.dry_run {
         report.dry_run_done(summary.applied);
     } else {
@@ -310,18 +302,9 @@ fn run_change(
     };
     let changes = match &arguments.command {
         Command::Down => {
-            let summary = down(
-                &mut connection,
-                migrations,
-                &options,
-                &mut |event| match event {
-                    Event::Waiting => report.waiting(),
-                    Event::BackedUp => report.backed_up(arguments.backup.as_deref()),
-                    Event::Warning(warning) => report.warning(&warning),
-                    Event::Applied(step) if arguments.dry_run => report.would_apply(&step),
-                    Event::Applied(step) => report.undone(&step),
-                },
-            )?;
+            let summary = down(&mut connection, migrations, &options, &mut |event| {
+                report.event(event, arguments)
+            })?;
             report.down_done(summary.applied, summary.newest, arguments.dry_run);
             return Ok(Outcome::Done);
         }

@@ -3,7 +3,7 @@
 //! Owns stdout and stderr. Failing to write to them is remembered by nobody: it
 //! must not stop a migration, and there is nowhere left to say it.
 
-use crate::cli::{Arguments, Color};
+use crate::cli::{Arguments, Color, Command};
 use crate::json::Json;
 use litemigrate::database::lock_holder;
 use litemigrate::error::{counted, shown};
@@ -11,7 +11,7 @@ use litemigrate::repair::{Change, hexadecimal};
 use litemigrate::schema::ChangeKind;
 use litemigrate::text::escape;
 use litemigrate::{
-    Checksum, Error, Finding, Migration, Plan, Position, Problem, ScriptError, State, Step,
+    Checksum, Error, Event, Finding, Migration, Plan, Position, Problem, ScriptError, State, Step,
 };
 use std::ffi::OsStr;
 use std::fs::File;
@@ -180,8 +180,20 @@ impl Report {
         }
     }
 
+    /// What happens during `up` and `down`.
+    pub fn event(&mut self, event: Event<'_>, arguments: &Arguments) {
+        match event {
+            Event::Waiting => self.waiting(),
+            Event::BackedUp => self.backed_up(arguments.backup.as_deref()),
+            Event::Warning(warning) => self.warning(&warning),
+            Event::Applied(step) if arguments.dry_run => self.would_apply(&step),
+            Event::Applied(step) if arguments.command == Command::Down => self.undone(&step),
+            Event::Applied(step) => self.applied(&step),
+        }
+    }
+
     /// A migration that was applied and is durable.
-    pub fn applied(&mut self, step: &Step<'_>) {
+    fn applied(&mut self, step: &Step<'_>) {
         self.has_applied = true;
         self.say(&format!(
             "{} {} in {}",
@@ -201,7 +213,7 @@ impl Report {
     }
 
     /// A migration that would be applied, and what it would do.
-    pub fn would_apply(&mut self, step: &Step<'_>) {
+    fn would_apply(&mut self, step: &Step<'_>) {
         self.say(&format!(
             "would apply {} in {}: {}, {} changed",
             escape(&step.migration.file_name()),
@@ -240,7 +252,7 @@ impl Report {
     }
 
     /// A migration that was undone, durably.
-    pub fn undone(&mut self, step: &Step<'_>) {
+    fn undone(&mut self, step: &Step<'_>) {
         self.say(&format!(
             "{} {} in {}",
             self.colored("undone", 33),
@@ -345,7 +357,7 @@ impl Report {
     }
 
     /// The backup is there.
-    pub fn backed_up(&mut self, file: Option<&Path>) {
+    fn backed_up(&mut self, file: Option<&Path>) {
         if let Some(file) = file {
             self.say(&format!("backed up to {}", shown(file)));
             self.fields.push(("backup", path(file)));
@@ -363,7 +375,7 @@ impl Report {
     }
 
     /// Somebody else has held the lock for a second: says who, to a person.
-    pub fn waiting(&mut self) {
+    fn waiting(&mut self) {
         if io::stderr().is_terminal() && !self.quiet {
             let holder = self.database.as_deref().and_then(lock_holder);
             let holder = holder.map_or(String::new(), |holder| format!(", held by {holder}"));

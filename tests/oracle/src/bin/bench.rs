@@ -135,7 +135,10 @@ impl Bench {
                 continue;
             }
             fresh();
-            let counts = self.counts(who, folder, &database, !costs[index].is_empty());
+            let mut counts = self.counts(who, folder, &database, !costs[index].is_empty());
+            if prepared.is_some() {
+                counts.push_str(&self.instructions(who, folder, &database));
+            }
             let line = match costs[index].len() {
                 0 => format!("more than {} s, or failed", PATIENCE.as_secs()),
                 _ => {
@@ -194,6 +197,28 @@ impl Bench {
             })
             .count();
         format!("{calls:>8} calls {syncs:>6} syncs {writes:>6} writes")
+    }
+
+    /// Instructions by callgrind, where it is installed.
+    fn instructions(&self, who: Who, folder: &Path, database: &Path) -> String {
+        let command = self.command(who, folder, database);
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+        let text = text.unwrap_or_default();
+        let count = text.lines().find_map(|line| {
+            line.split("Collected : ")
+                .nth(1)?
+                .trim()
+                .parse::<f64>()
+                .ok()
+        });
+        count.map_or(String::new(), |count| {
+            format!(" {:>7.2} M instructions", count / 1e6)
+        })
     }
 
     fn folder(&self, name: &str, scripts: impl Iterator<Item = String>) -> PathBuf {
