@@ -128,7 +128,7 @@ impl Location {
     }
 
     /// Opens the database for writing, creating it if it may be created, or
-    /// takes the connection that [`look`] gave back. Foreign keys are on, as sqlx
+    /// takes the connection that [`look`](crate::look::look) gave back. Foreign keys are on, as sqlx
     /// and SQLPage have them: SQLite's own default depends on how it was built.
     ///
     /// # Errors
