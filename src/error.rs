@@ -522,7 +522,7 @@ impl fmt::Display for Error {
         match self {
             Self::Directory { path, source } if source.kind() == io::ErrorKind::NotFound => write!(
                 f,
-                "{}: no such migrations directory: create it, name another with -m, or allow this with --optional",
+                "{}: no such migrations directory: create it (`litemigrate new NAME` does), name another with -m, or allow this with --optional",
                 shown(path)
             ),
             Self::Directory { path, source } => write!(
