@@ -493,7 +493,10 @@ fn make_repair(operands: Vec<OsString>, line_endings: bool) -> Result<Command, S
         );
     }
     let versions = operands.into_iter().map(version_operand);
-    versions.collect::<Result<_, _>>().map(Command::Repair)
+    let mut versions = versions.collect::<Result<Vec<i64>, _>>()?;
+    versions.sort_unstable();
+    versions.dedup();
+    Ok(Command::Repair(versions))
 }
 
 fn version_operand(operand: OsString) -> Result<i64, String> {
