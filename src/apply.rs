@@ -76,6 +76,13 @@ pub struct Step<'a> {
 pub enum Event<'a> {
     /// Somebody else has held the lock for a second.
     Waiting,
+    /// A script outside a transaction has come so far; told once a second.
+    Progress {
+        /// The migration.
+        migration: &'a Migration,
+        /// How many of its statements are done, and stay.
+        statements: usize,
+    },
     /// The backup is made and has its name.
     BackedUp,
     /// Something a person should know.
@@ -601,7 +608,8 @@ impl<'a> Run<'a, '_> {
         let changes = connection.total_changes();
         let clock = Instant::now();
         let rules = self.rules(true);
-        let ran = match script::execute_batch(connection, &migration.path, sql, rules) {
+        let ran = match script::execute_batch(connection, &migration.path, sql, rules, &mut |_| {})
+        {
             Ok(ran) => ran,
             Err(Failed::WithoutForeignKeys) => return Err(Halt::WithoutForeignKeys),
             Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped).into()),
@@ -655,7 +663,15 @@ impl<'a> Run<'a, '_> {
         self.commit(connection, migration)?;
         let changes = connection.total_changes();
         let clock = Instant::now();
-        let result = script::execute_batch(connection, &migration.path, sql, self.rules(false));
+        let rules = self.rules(false);
+        let report = &mut self.report;
+        let mut progress = |statements| {
+            report(Event::Progress {
+                migration,
+                statements,
+            })
+        };
+        let result = script::execute_batch(connection, &migration.path, sql, rules, &mut progress);
         let elapsed = clock.elapsed();
         roll_back(connection);
         let ran = match result {

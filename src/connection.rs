@@ -125,7 +125,7 @@ pub fn connect(
         mixed: false,
         allow_cascade: true,
     };
-    match script::execute_batch(connection, &path, text, rules) {
+    match script::execute_batch(connection, &path, text, rules, &mut |_| {}) {
         Ok(_) | Err(Failed::WithoutForeignKeys) => Ok(()),
         Err(Failed::Stopped(stopped)) if stopped.cause == Cause::Statement => {
             Err(Error::Configuration {

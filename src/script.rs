@@ -13,6 +13,7 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// A script that ran to its end.
 #[derive(Debug, Default)]
@@ -74,6 +75,9 @@ pub(crate) struct Rules {
     pub allow_cascade: bool,
 }
 
+/// How often a script outside a transaction tells how far it is.
+const PROGRESS: Duration = Duration::from_secs(1);
+
 /// A statement longer than this, in bytes, is not copied to find out where it ends.
 const LONG: usize = 1 << 20;
 
@@ -124,7 +128,8 @@ impl Seen {
 /// Runs every statement of `sql`, the text of the file `path`, and steps each to
 /// its last row. If it is to be transactional, the connection must be in a
 /// transaction, which is still open if this succeeds; else it must be in none,
-/// and is in none if this succeeds.
+/// and is in none if this succeeds; then `progress` hears now and then how many
+/// statements are done and stay.
 ///
 /// `Connection::execute_batch` of rusqlite is not used for four reasons, all
 /// measured: it is quadratic in the script's length, because SQLite copies a
@@ -137,6 +142,7 @@ pub(crate) fn execute_batch(
     path: &Path,
     mut sql: String,
     rules: Rules,
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Ran, Failed> {
     sql.push('\0');
     let seen = Arc::new(Seen::default());
@@ -159,7 +165,7 @@ pub(crate) fn execute_batch(
     if let Err(error) = connection.authorizer(Some(hook)) {
         return Err(runner.stopped(&error, None).into());
     }
-    let result = runner.run(connection);
+    let result = runner.run(connection, progress);
     let removed = connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
     match (result, removed) {
         (Ok(()), Ok(())) => Ok(runner.ran),
@@ -293,7 +299,12 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn run(&mut self, connection: &Connection) -> Result<(), Failed> {
+    fn run(
+        &mut self,
+        connection: &Connection,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(), Failed> {
+        let mut told = Instant::now();
         let mut seen_in_all = 0;
         let mut batch = Batch::new(connection, self.sql);
         loop {
@@ -335,6 +346,10 @@ impl Runner<'_> {
             self.ran.statements += 1;
             if connection.is_autocommit() {
                 self.kept = self.ran.statements;
+                if told.elapsed() >= PROGRESS {
+                    told = Instant::now();
+                    progress(self.kept);
+                }
             }
             self.start = self.end;
         }

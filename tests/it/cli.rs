@@ -269,3 +269,26 @@ fn a_database_path_is_a_path_whatever_characters_it_holds() {
     assert_eq!(status.code(), Some(0));
     assert!(sandbox.path.join(&bytes).is_file());
 }
+
+#[test]
+fn a_script_outside_a_transaction_tells_how_far_it_is() {
+    let slow = "INSERT INTO t WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000000) SELECT count(*) FROM n;\n";
+    // Once a second: a faster machine needs more to do.
+    let told = [8, 64, 512].into_iter().any(|count| {
+        let sandbox = Sandbox::new("progress");
+        sandbox.script(
+            "1_slow.sql",
+            format!(
+                "-- no-transaction\nCREATE TABLE t (x);\n{}",
+                slow.repeat(count)
+            ),
+        );
+        let stdout = sandbox.expect(0, &["up", "-v"]);
+        assert!(
+            stdout.contains(&format!("\n  {} statements\n", count + 1)),
+            "{stdout}"
+        );
+        stdout.contains("1_slow.sql: ") && stdout.contains(" done so far\n")
+    });
+    assert!(told, "no word in all that time");
+}

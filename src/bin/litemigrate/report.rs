@@ -184,11 +184,24 @@ impl Report {
     pub fn event(&mut self, event: Event<'_>, arguments: &Arguments) {
         match event {
             Event::Waiting => self.waiting(),
+            Event::Progress {
+                migration,
+                statements,
+            } => self.progress(migration, statements),
             Event::BackedUp => self.backed_up(arguments.backup.as_deref()),
             Event::Warning(warning) => self.warning(&warning),
             Event::Applied(step) if arguments.dry_run => self.would_apply(&step),
             Event::Applied(step) if arguments.command == Command::Down => self.undone(&step),
             Event::Applied(step) => self.applied(&step),
+        }
+    }
+
+    /// How far a script outside a transaction is: for a person, or if asked.
+    fn progress(&self, migration: &Migration, statements: usize) {
+        if self.verbose || (self.out_is_terminal && !self.quiet) {
+            let name = migration.file_name();
+            let done = counted(statements, "statement", "statements");
+            self.say(&format!("{}: {done} done so far", escape(&name)));
         }
     }
 

@@ -1,12 +1,22 @@
-//! A path or a URL of a database is read, or refused in one sentence.
+//! A path or a URL of a database, and a settings file, are read, or refused in one
+//! sentence.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use litemigrate::database::Location;
+use litemigrate::sqlpage::read_config;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 fuzz_target!(|data: &[u8]| {
+    let file = std::path::PathBuf::from(format!(
+        "/dev/shm/litemigrate-fuzz-{}.json",
+        std::process::id()
+    ));
+    std::fs::write(&file, data).unwrap();
+    if let Err(error) = read_config(std::path::Path::new(""), Some(&file)) {
+        assert!(!error.to_string().contains(['\n', '\x1b']));
+    }
     match Location::parse(OsStr::from_bytes(data), "fuzz") {
         Ok(location) => {
             if !data.starts_with(b"sqlite:") {
