@@ -150,7 +150,7 @@ pub fn spellings() -> Vec<(String, Vec<u8>)> {
         ("6_a.sql.sql", "\u{feff}SELECT 6;\n"),
         ("7_r.up.sql", "CREATE TABLE r (x);\n"),
         ("7_r.down.sql", "DROP TABLE r;\n"),
-        ("8_caf\u{e9}.UP.sql", "-- only a comment"),
+        ("8_upper.UP.sql", "-- only a comment"),
         ("9223372036854775807_max.sql", "SELECT 'max';\n"),
     ];
     files(list)
