@@ -3,57 +3,22 @@
 //! Owns the order of these. A script and its row commit together or not at all.
 //! Never decides what is pending, and announces nothing before it is durable.
 
+mod step;
+
 use crate::backup;
-use crate::directory;
-use crate::error::{Cause, Error, Finding, Problem, ScriptError, explained_message};
-use crate::foreign_keys::{new_violations, violations};
-use crate::history::{self, RecordError};
-use crate::migration::{Kind, Migration};
-use crate::plan::{Plan, Policy, State, plan};
-use crate::schema::{Schema, SchemaChange};
-use crate::script::{self, Failed, Ran, Rules, Stopped};
-use crate::transaction::{Limits, Settings, begin, commit, lock_script, roll_back};
+use crate::database::file_of;
+use crate::error::{Error, Finding};
+use crate::history;
+use crate::migration::Migration;
+use crate::options::Options;
+use crate::plan::plan;
+use crate::schema::SchemaChange;
+use crate::targets::{to_apply, to_undo};
+use crate::transaction::{Limits, Settings, begin, lock_script, roll_back};
 use rusqlite::Connection;
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-/// How to apply.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// What the user allows.
-    pub policy: Policy,
-    /// Stop after this version.
-    pub to: Option<i64>,
-    /// How long to wait for a lock that somebody else holds.
-    pub lock_wait: Duration,
-    /// How long the whole run may last.
-    pub timeout: Option<Duration>,
-    /// All scripts and their rows in one transaction, or none.
-    pub single_transaction: bool,
-    /// Run everything, report what it did, and roll it back.
-    pub dry_run: bool,
-    /// Let a DROP TABLE delete or change rows of other tables.
-    pub allow_cascade: bool,
-    /// Copy the database to this file before the first write.
-    pub backup: Option<PathBuf>,
-}
-
-impl Default for Options {
-    /// Everything, the default policy, and five seconds of patience, as sqlx has.
-    fn default() -> Self {
-        Self {
-            policy: Policy::default(),
-            to: None,
-            lock_wait: Duration::from_secs(5),
-            timeout: None,
-            single_transaction: false,
-            dry_run: false,
-            allow_cascade: false,
-            backup: None,
-        }
-    }
-}
+use std::time::Duration;
+use step::Halt;
 
 /// One migration applied: durably, unless it is a dry run.
 #[derive(Debug)]
@@ -100,77 +65,6 @@ pub struct Summary {
     pub newest: Option<i64>,
 }
 
-/// Refuses if the plan has problems that the policy does not allow. Edited
-/// scripts are compared with what was applied, to say in what they differ.
-///
-/// # Errors
-///
-/// [`Error::Refused`] with every problem.
-pub fn refuse_problems(plan: &Plan<'_>, policy: &Policy) -> Result<(), Error> {
-    let mut problems = plan.problems(policy);
-    if problems.is_empty() {
-        return Ok(());
-    }
-    for problem in &mut problems {
-        if let Problem::Modified {
-            path,
-            recorded,
-            difference,
-            ..
-        } = problem
-        {
-            let found = directory::spelling_difference(path, recorded);
-            *difference = found.map(|found| found.to_string());
-        }
-    }
-    Err(Error::Refused { problems })
-}
-
-/// Refuses a plan with problems, and a script that runs outside a transaction if
-/// all are to be in one.
-///
-/// # Errors
-///
-/// [`Error::Refused`], [`Error::Unusable`].
-pub fn refuse(plan: &Plan<'_>, options: &Options) -> Result<(), Error> {
-    refuse_problems(plan, &options.policy)?;
-    let outside = plan
-        .pending(options.to)
-        .find(|migration| !migration.transactional);
-    match outside {
-        Some(migration) if options.single_transaction && !options.dry_run => {
-            let message = "begins with `-- no-transaction`, so it cannot be part of a single transaction: apply it, and what is before it, without --single-transaction first (--to)";
-            Err(Error::Unusable {
-                directory: migration
-                    .path
-                    .parent()
-                    .unwrap_or(&migration.path)
-                    .to_owned(),
-                findings: vec![Finding::new("no-transaction", &migration.path, message)],
-                warnings: Vec::new(),
-            })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses a target version that no file has.
-///
-/// # Errors
-///
-/// [`Error::NoSuchVersion`].
-pub fn refuse_unknown_target(migrations: &[Migration], to: Option<i64>) -> Result<(), Error> {
-    let exists = |version| {
-        migrations
-            .iter()
-            .any(|m| m.version == version && m.kind != Kind::Down)
-    };
-    match to {
-        Some(version) if !exists(version) => Err(Error::NoSuchVersion { version }),
-        _ => Ok(()),
-    }
-}
-
 /// Applies every pending migration, in order, each in a transaction of its own
 /// together with its row in `_sqlx_migrations`; or all in one, or all for show.
 ///
@@ -190,7 +84,6 @@ pub fn up(
     options: &Options,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
-    refuse_unknown_target(migrations, options.to)?;
     run(connection, migrations, options, Direction::Up, report)
 }
 
@@ -201,7 +94,8 @@ pub fn up(
 ///
 /// # Errors
 ///
-/// As [`up`]; [`Error::Refused`] also if one of them has no script that undoes it.
+/// As [`up`]; [`Error::Refused`] also if one of them has no script that undoes it;
+/// [`Error::NoSuchVersion`] if `to` is neither 0 nor in a file or the history.
 pub fn down(
     connection: &mut Connection,
     migrations: &[Migration],
@@ -218,6 +112,29 @@ enum Direction {
     Down,
 }
 
+/// Runs these scripts in this order, to find out what they make of a database in
+/// memory that `connection` has open. Nothing outside of it is touched: ATTACH
+/// of a file and VACUUM INTO are refused.
+pub(crate) fn replay(connection: &mut Connection, migrations: &[&Migration]) -> Result<(), Error> {
+    let options = Options {
+        allow_cascade: true,
+        ..Options::default()
+    };
+    let view = View {
+        data_version: data_version(connection)?,
+        targets: migrations.iter().copied().collect(),
+        versions: BTreeSet::new(),
+        warnings: Vec::new(),
+    };
+    let job = Job {
+        migrations: &[],
+        options: &options,
+        direction: Direction::Up,
+        contained: true,
+    };
+    execute(connection, job, view, &mut |_| {}).map(|_| ())
+}
+
 fn run(
     connection: &mut Connection,
     migrations: &[Migration],
@@ -225,27 +142,43 @@ fn run(
     direction: Direction,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
-    let view = View::read(connection, migrations, options, direction)?;
+    let job = Job {
+        migrations,
+        options,
+        direction,
+        contained: options.dry_run && file_of(connection).as_os_str().is_empty(),
+    };
+    let view = View::read(connection, &job)?;
     if view.targets.is_empty() {
         return Ok(Summary {
             applied: 0,
             newest: view.newest(),
         });
     }
-    let limits = Limits::new(options.lock_wait, options.timeout);
+    execute(connection, job, view, report)
+}
+
+fn execute<'a>(
+    connection: &mut Connection,
+    job: Job<'a, '_>,
+    view: View<'a>,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary, Error> {
+    let limits = Limits {
+        lock_wait: job.options.lock_wait,
+        deadline: job.options.deadline,
+    };
     let settings = Settings::prepare(connection, &limits)?;
     let foreign_keys = settings.foreign_keys;
     let mut run = Run {
-        migrations,
-        options,
-        direction,
+        job,
         limits,
         settings,
         view,
         enforced: foreign_keys,
         backed_up: false,
         wrote: false,
-        together: options.single_transaction || options.dry_run,
+        together: job.options.single_transaction || job.options.dry_run,
         created: false,
         report,
     };
@@ -260,6 +193,17 @@ fn run(
     result.and_then(|summary| restored.map(|()| summary))
 }
 
+/// What a run is to do.
+#[derive(Clone, Copy)]
+struct Job<'a, 'r> {
+    migrations: &'a [Migration],
+    options: &'r Options,
+    direction: Direction,
+    /// Nothing outside of the database may be touched: it is in memory, and
+    /// what is done to it is for show.
+    contained: bool,
+}
+
 /// What was seen of the history, and what follows from it.
 struct View<'a> {
     /// Changes when another connection writes (sqlite.org/pragma.html#pragma_data_version).
@@ -272,26 +216,17 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn read(
-        connection: &Connection,
-        migrations: &'a [Migration],
-        options: &Options,
-        direction: Direction,
-    ) -> Result<Self, Error> {
+    fn read(connection: &Connection, job: &Job<'a, '_>) -> Result<Self, Error> {
         // First, so that a write between the two is noticed under the lock.
         let data_version = data_version(connection)?;
         let history = history::read(connection)?;
-        let plan = plan(migrations, &history);
-        let (targets, warnings) = match direction {
-            Direction::Up => {
-                refuse(&plan, options)?;
-                let warnings = plan.warnings(&options.policy, options.to);
-                (pending(migrations, &plan, options.to), warnings)
-            }
-            Direction::Down => {
-                refuse_problems(&plan, &options.policy)?;
-                (undoing(migrations, &plan, options.to)?, Vec::new())
-            }
+        let plan = plan(job.migrations, &history);
+        let (targets, warnings) = match job.direction {
+            Direction::Up => (
+                to_apply(job.migrations, &plan, job.options)?,
+                plan.warnings(&job.options.policy, job.options.to),
+            ),
+            Direction::Down => (to_undo(job.migrations, &plan, job.options)?, Vec::new()),
         };
         Ok(Self {
             data_version,
@@ -306,76 +241,15 @@ impl<'a> View<'a> {
     }
 }
 
-/// The scripts that apply what is pending, oldest first.
-fn pending<'a>(
-    migrations: &'a [Migration],
-    plan: &Plan<'_>,
-    to: Option<i64>,
-) -> VecDeque<&'a Migration> {
-    let versions: Vec<i64> = plan.pending(to).map(|m| m.version).collect();
-    let is_pending = |migration: &&Migration| {
-        migration.kind != Kind::Down && versions.binary_search(&migration.version).is_ok()
-    };
-    migrations.iter().filter(is_pending).collect()
-}
-
-/// The scripts that undo what is applied above `to`, or the newest, newest first.
-fn undoing<'a>(
-    migrations: &'a [Migration],
-    plan: &Plan<'_>,
-    to: Option<i64>,
-) -> Result<VecDeque<&'a Migration>, Error> {
-    let applied = plan.states.iter().rev().filter_map(State::row);
-    let wanted: Vec<i64> = match to {
-        Some(to) => applied
-            .map(|row| row.version)
-            .filter(|version| *version > to)
-            .collect(),
-        None => applied.map(|row| row.version).take(1).collect(),
-    };
-    let mut targets = VecDeque::new();
-    let mut problems = Vec::new();
-    for version in wanted {
-        match migrations
-            .iter()
-            .find(|m| m.version == version && m.kind == Kind::Down)
-        {
-            Some(migration) => targets.push_back(migration),
-            None => problems.push(Problem::NotReversible { version }),
-        }
-    }
-    if problems.is_empty() {
-        Ok(targets)
-    } else {
-        Err(Error::Refused { problems })
-    }
-}
-
 fn data_version(connection: &Connection) -> Result<i64, Error> {
     connection
         .query_row("PRAGMA main.data_version", [], |row| row.get(0))
         .map_err(|error| Error::database(connection, "read the database", &error))
 }
 
-/// Why a migration was not applied.
-enum Halt {
-    Error(Error),
-    /// The script asks for foreign keys to be off, which only works outside a
-    /// transaction: begin again without them.
-    WithoutForeignKeys,
-}
-
-impl From<Error> for Halt {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
 /// One run of [`up`] or [`down`].
 struct Run<'a, 'r> {
-    migrations: &'a [Migration],
-    options: &'r Options,
-    direction: Direction,
+    job: Job<'a, 'r>,
     limits: Limits,
     settings: Settings,
     view: View<'a>,
@@ -427,7 +301,7 @@ impl<'a> Run<'a, '_> {
                     applied += 1;
                     self.wrote = true;
                     self.view.targets.pop_front();
-                    match self.direction {
+                    match self.job.direction {
                         Direction::Up => self.view.versions.insert(migration.version),
                         Direction::Down => self.view.versions.remove(&migration.version),
                     };
@@ -459,7 +333,7 @@ impl<'a> Run<'a, '_> {
                     newest: self.view.newest(),
                 });
             }
-            if !self.options.dry_run {
+            if !self.job.options.dry_run {
                 self.back_up(connection)?;
             }
             history::create(connection)?;
@@ -474,12 +348,12 @@ impl<'a> Run<'a, '_> {
                 Err(Halt::Error(error)) => return Err(error),
             }
         };
-        if self.options.dry_run {
+        if self.job.options.dry_run {
             roll_back(connection);
         } else if let Some(last) = steps.last() {
             self.commit(connection, last.migration)?;
             for step in &steps {
-                match self.direction {
+                match self.job.direction {
                     Direction::Up => self.view.versions.insert(step.migration.version),
                     Direction::Down => self.view.versions.remove(&step.migration.version),
                 };
@@ -531,7 +405,7 @@ impl<'a> Run<'a, '_> {
         if data_version(connection)? != self.view.data_version {
             // A copy that was made before somebody else wrote is out of date.
             self.backed_up &= self.wrote;
-            self.view = View::read(connection, self.migrations, self.options, self.direction)?;
+            self.view = View::read(connection, &self.job)?;
         }
         let warnings = std::mem::take(&mut self.view.warnings);
         self.warn(warnings);
@@ -540,7 +414,7 @@ impl<'a> Run<'a, '_> {
 
     /// Under the lock and before the first write.
     fn back_up(&mut self, connection: &Connection) -> Result<(), Error> {
-        let Some(file) = &self.options.backup else {
+        let Some(file) = &self.job.options.backup else {
             return Ok(());
         };
         let pages = connection
@@ -568,232 +442,5 @@ impl<'a> Run<'a, '_> {
             self.enforced = foreign_keys;
         }
         Ok(())
-    }
-
-    fn rules(&self, transactional: bool) -> Rules {
-        Rules {
-            transactional,
-            enforced: self.enforced,
-            mixed: self.together && !self.enforced && self.settings.foreign_keys,
-            allow_cascade: self.options.allow_cascade,
-        }
-    }
-
-    /// Runs a script and records it, in the transaction that is open.
-    fn apply_inside(
-        &self,
-        connection: &mut Connection,
-        migration: &'a Migration,
-    ) -> Result<(Step<'a>, Vec<Finding>), Halt> {
-        let sql = directory::read_sql(migration)?;
-        // Without enforcement, or without a COMMIT, nobody else looks for rows
-        // that refer to nothing.
-        let check = self.settings.foreign_keys && (!self.enforced || self.options.dry_run);
-        let unchecked = |error: &rusqlite::Error| {
-            let message = format!(
-                "foreign keys cannot be checked: {}",
-                explained_message(error)
-            );
-            self.failed(migration, Stopped::at_end(Cause::of(error), message))
-        };
-        let before = match check {
-            true => Some(violations(connection).map_err(|error| unchecked(&error))?),
-            false => None,
-        };
-        let schema = if self.options.dry_run {
-            Schema::read(connection).ok()
-        } else {
-            None
-        };
-        let changes = connection.total_changes();
-        let clock = Instant::now();
-        let rules = self.rules(true);
-        let ran = match script::execute_batch(connection, &migration.path, sql, rules, &mut |_| {})
-        {
-            Ok(ran) => ran,
-            Err(Failed::WithoutForeignKeys) => return Err(Halt::WithoutForeignKeys),
-            Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped).into()),
-        };
-        let elapsed = clock.elapsed();
-        let rows_changed = connection.total_changes() - changes;
-        if let Some(before) = before {
-            let after = violations(connection).map_err(|error| unchecked(&error))?;
-            if let Some(list) = new_violations(&before, &after) {
-                let message = format!("the script leaves rows that refer to nothing: {list}");
-                return Err(self
-                    .failed(migration, Stopped::at_end(Cause::Statement, message))
-                    .into());
-            }
-        }
-        let schema_changes = match schema {
-            Some(before) => Schema::read(connection)
-                .map(|now| before.changes(&now))
-                .unwrap_or_default(),
-            None => Vec::new(),
-        };
-        self.record(connection, migration, elapsed)
-            .map_err(|(cause, message)| {
-                let message = format!("the script ran, but {message}");
-                self.failed(migration, Stopped::at_end(cause, message))
-            })?;
-        let Ran {
-            statements,
-            warnings,
-        } = ran;
-        Ok((
-            Step {
-                migration,
-                elapsed,
-                statements,
-                rows_changed,
-                schema_changes,
-            },
-            warnings,
-        ))
-    }
-
-    /// A `-- no-transaction` script: the lock is given up before it, and taken
-    /// again for its row. Whatever fails after its last statement says that it ran.
-    fn apply_outside(
-        &mut self,
-        connection: &mut Connection,
-        migration: &'a Migration,
-    ) -> Result<(Step<'a>, Vec<Finding>), Error> {
-        let sql = directory::read_sql(migration)?;
-        self.commit(connection, migration)?;
-        let changes = connection.total_changes();
-        let clock = Instant::now();
-        let rules = self.rules(false);
-        let report = &mut self.report;
-        let mut progress = |statements| {
-            report(Event::Progress {
-                migration,
-                statements,
-            })
-        };
-        let result = script::execute_batch(connection, &migration.path, sql, rules, &mut progress);
-        let elapsed = clock.elapsed();
-        roll_back(connection);
-        let ran = match result {
-            Ok(ran) => ran,
-            Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped)),
-            // Outside a transaction the pragma just works.
-            Err(Failed::WithoutForeignKeys) => {
-                return Err(self.failed(
-                    migration,
-                    Stopped::at_end(
-                        Cause::Statement,
-                        "foreign keys cannot be switched".to_owned(),
-                    ),
-                ));
-            }
-        };
-        let rows_changed = connection.total_changes() - changes;
-        let not_recorded = |run: &Self, cause, message: String| {
-            let message = format!("the script ran to its end, but is not recorded: {message}");
-            run.failed(
-                migration,
-                Stopped {
-                    statements: ran.statements,
-                    ..Stopped::at_end(cause, message)
-                },
-            )
-        };
-        let recorded = self
-            .settings
-            .restore(connection, self.settings.foreign_keys)
-            .and_then(|()| {
-                let report = &mut self.report;
-                begin(connection, &self.limits, &mut || report(Event::Waiting))
-            });
-        match recorded {
-            Ok(()) => {}
-            Err(Error::Database { cause, message, .. }) => {
-                return Err(not_recorded(self, cause, message));
-            }
-            Err(other) => return Err(not_recorded(self, Cause::Statement, other.to_string())),
-        }
-        if let Err((cause, message)) = self.record(connection, migration, elapsed) {
-            roll_back(connection);
-            let rows = history::read(connection).unwrap_or_default();
-            let message = if rows.iter().any(|row| row.version == migration.version) {
-                "another process ran it at the same time, and has recorded it: look at what it did twice".to_owned()
-            } else {
-                message
-            };
-            return Err(not_recorded(self, cause, message));
-        }
-        commit(connection, &self.limits)
-            .map_err(|(cause, message)| not_recorded(self, cause, message))?;
-        let Ran {
-            statements,
-            warnings,
-        } = ran;
-        Ok((
-            Step {
-                migration,
-                elapsed,
-                statements,
-                rows_changed,
-                schema_changes: Vec::new(),
-            },
-            warnings,
-        ))
-    }
-
-    fn commit(&self, connection: &Connection, migration: &Migration) -> Result<(), Error> {
-        commit(connection, &self.limits)
-            .map_err(|(cause, message)| self.failed(migration, Stopped::at_end(cause, message)))
-    }
-
-    /// Inserts the row of `migration`. The error is a cause and a sentence.
-    fn record(
-        &self,
-        connection: &Connection,
-        migration: &Migration,
-        elapsed: Duration,
-    ) -> Result<(), (Cause, String)> {
-        let written = match self.direction {
-            Direction::Up => history::record(connection, migration, elapsed),
-            Direction::Down => history::remove(connection, migration.version),
-        };
-        written.map_err(|error| {
-            let (cause, message) = match error {
-                RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
-                RecordError::Swallowed => (
-                    Cause::Statement,
-                    "a trigger on it swallowed or changed the row: drop the trigger".to_owned(),
-                ),
-            };
-            // A moment ago the database could be written: the script is at fault.
-            let cause = if cause == Cause::Permission {
-                Cause::Statement
-            } else {
-                cause
-            };
-            (
-                cause,
-                format!("its row could not be written to _sqlx_migrations: {message}"),
-            )
-        })
-    }
-
-    fn failed(&self, migration: &Migration, stopped: Stopped) -> Error {
-        Error::Script(Box::new(ScriptError {
-            version: migration.version,
-            path: migration.path.clone(),
-            position: stopped.position,
-            message: stopped.message,
-            remedy: stopped.remedy,
-            cause: stopped.cause,
-            statements_kept: if migration.transactional {
-                0
-            } else {
-                stopped.statements
-            },
-            rolled_back: migration.transactional,
-            rolled_back_with_it: 0,
-            newest: self.view.newest(),
-        }))
     }
 }

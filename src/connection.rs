@@ -4,9 +4,11 @@
 //! Follows `src/webserver/database/connect.rs` of SQLPage. Never opens a
 //! connection, and knows nothing of migrations. The only unsafe code is here.
 
+use crate::authorizer::Rules;
+use crate::database::file_of;
 use crate::directory::read_text;
 use crate::error::{Cause, Error, sqlite_message};
-use crate::script::{self, Failed, Rules};
+use crate::script::{self, Failed};
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
@@ -90,7 +92,8 @@ fn convert(
 }
 
 /// Does what SQLPage does to a connection before anything else: loads the
-/// extensions, then runs `on_connect.sql` of the configuration directory.
+/// extensions, then runs `on_connect.sql` of the configuration directory. On a
+/// database in memory that file may attach no other.
 ///
 /// # Errors
 ///
@@ -100,16 +103,7 @@ pub fn connect(
     directory: &Path,
     extensions: &[String],
 ) -> Result<(), Error> {
-    for name in extensions {
-        load_extension(connection, name).map_err(|error| Error::Configuration {
-            origin: "sqlite_extensions".to_owned(),
-            message: format!(
-                "the extension '{name}' cannot be loaded: {}",
-                sqlite_message(&error)
-            ),
-            position: None,
-        })?;
-    }
+    load_extensions(connection, extensions)?;
     let path = directory.join("on_connect.sql");
     if !path.exists() {
         return Ok(());
@@ -124,6 +118,8 @@ pub fn connect(
         enforced: false,
         mixed: false,
         allow_cascade: true,
+        // Nothing is kept in memory: it is only for show.
+        contained: file_of(connection).as_os_str().is_empty(),
     };
     match script::execute_batch(connection, &path, text, rules, &mut |_| {}) {
         Ok(_) | Err(Failed::WithoutForeignKeys) => Ok(()),
@@ -144,6 +140,25 @@ pub fn connect(
             },
         }),
     }
+}
+
+/// Loads SQLite's extensions by their names or paths.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] with the name.
+pub fn load_extensions(connection: &Connection, extensions: &[String]) -> Result<(), Error> {
+    for name in extensions {
+        load_extension(connection, name).map_err(|error| Error::Configuration {
+            origin: "sqlite_extensions".to_owned(),
+            message: format!(
+                "the extension '{name}' cannot be loaded: {}",
+                sqlite_message(&error)
+            ),
+            position: None,
+        })?;
+    }
+    Ok(())
 }
 
 /// Loads an extension by SQLite's C interface; the SQL function

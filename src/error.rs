@@ -414,6 +414,8 @@ pub enum Error {
     },
     /// A script failed.
     Script(Box<ScriptError>),
+    /// A script failed where it was only replayed in memory.
+    Replay(Box<ScriptError>),
     /// There is no such database, and it may not be created.
     NoDatabase {
         /// The database.
@@ -479,6 +481,7 @@ impl Error {
             Self::Drift { .. } => "drift",
             Self::History { .. } => "history",
             Self::Script(_) => "script",
+            Self::Replay(_) => "replay",
             Self::NoDatabase { .. } => "no-database",
             Self::Database { .. } => "database",
             Self::Configuration { .. } => "configuration",
@@ -500,7 +503,7 @@ impl Error {
             Self::Declined { database, .. }
             | Self::Drift { database, .. }
             | Self::History { database, .. } => Some(database),
-            Self::Script(script) => Some(&script.path),
+            Self::Script(script) | Self::Replay(script) => Some(&script.path),
             Self::Configuration { position, .. } => position.as_ref().map(|p| p.path.as_path()),
             Self::NoSuchVersion { .. } | Self::Refused { .. } => None,
         }
@@ -510,7 +513,7 @@ impl Error {
     #[must_use]
     pub fn position(&self) -> Option<&Position> {
         match self {
-            Self::Script(script) => script.position.as_ref(),
+            Self::Script(script) | Self::Replay(script) => script.position.as_ref(),
             Self::Configuration { position, .. } => position.as_ref(),
             _ => None,
         }
@@ -560,7 +563,7 @@ impl fmt::Display for Error {
             ),
             Self::Refused { problems } => write!(
                 f,
-                "refused because of {}: nothing is applied before that is solved",
+                "refused because of {}: nothing is done before that is solved",
                 counted(problems.len(), "problem", "problems")
             ),
             Self::Drift {
@@ -584,7 +587,7 @@ impl fmt::Display for Error {
                 shown(database),
                 escape(message)
             ),
-            Self::Script(script) => write!(f, "{script}"),
+            Self::Script(script) | Self::Replay(script) => write!(f, "{script}"),
             Self::NoDatabase { path } => write!(
                 f,
                 "{}: no such database: check its path; only `up` creates one, and not with --no-create or a URL without mode=rwc",

@@ -48,14 +48,43 @@ pub struct AppliedMigration {
 /// [`Error::History`] if the table is not sqlx's, [`Error::Database`] if it
 /// cannot be read.
 pub fn read(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
-    let unusable = |message: String| Error::History {
+    let mut history = rows(connection)?;
+    history.sort_by_key(|row| row.version);
+    match history
+        .windows(2)
+        .find(|pair| pair[0].version == pair[1].version)
+    {
+        Some(pair) => Err(unusable(
+            connection,
+            format!("version {} is in it twice", pair[0].version),
+        )),
+        None => Ok(history),
+    }
+}
+
+/// The applied versions in the order in which they were applied, which is that
+/// of the rows; by version in a table without rowids.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn order_of_application(connection: &Connection) -> Result<Vec<i64>, Error> {
+    Ok(rows(connection)?.iter().map(|row| row.version).collect())
+}
+
+fn unusable(connection: &Connection, message: String) -> Error {
+    Error::History {
         database: PathBuf::from(connection.path().unwrap_or_default()),
         message,
-    };
+    }
+}
+
+fn rows(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
+    let unusable = |message| unusable(connection, message);
     let failed = |error| Error::database(connection, "read the history", &error);
 
     // `rowid` costs nothing and is what a view does not have.
-    let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations WHERE rowid IS NOT NULL");
+    let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations ORDER BY rowid");
     let mut statement = match connection.prepare(&query) {
         Ok(statement) => statement,
         Err(error) if Cause::of(&error) == Cause::Statement => match object_type(connection)? {
@@ -63,7 +92,7 @@ pub fn read(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
             Some(kind) if kind != "table" => return Err(unusable(format!("it is a {kind}"))),
             Some(_) => {
                 // A table WITHOUT ROWID is as good as any.
-                let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations");
+                let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations ORDER BY version");
                 let message = sqlite_message(&error);
                 connection.prepare(&query).map_err(|_| unusable(message))?
             }
@@ -75,17 +104,7 @@ pub fn read(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
     while let Some(row) = rows.next().map_err(failed)? {
         history.push(applied(row).map_err(failed)?.map_err(unusable)?);
     }
-    history.sort_by_key(|row| row.version);
-    match history
-        .windows(2)
-        .find(|pair| pair[0].version == pair[1].version)
-    {
-        Some(pair) => Err(unusable(format!(
-            "version {} is in it twice",
-            pair[0].version
-        ))),
-        None => Ok(history),
-    }
+    Ok(history)
 }
 
 /// What `_sqlx_migrations` is in the schema: `table`, `view` …

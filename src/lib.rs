@@ -38,30 +38,35 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod apply;
+mod authorizer;
 pub mod backup;
 pub mod connection;
 pub mod create;
 pub mod database;
 pub mod directory;
+pub mod drift;
 pub mod error;
 mod foreign_keys;
 pub mod history;
 pub mod look;
 pub mod migration;
+pub mod options;
 pub mod plan;
 mod position;
 pub mod repair;
 pub mod schema;
 mod script;
 pub mod sqlpage;
+pub mod targets;
 pub mod text;
 mod transaction;
 
-pub use apply::{Event, Options, Step, Summary, down, up};
+pub use apply::{Event, Step, Summary, down, up};
 pub use directory::{Directory, read_dir};
 pub use error::{Cause, Error, Finding, Problem, ScriptError};
 pub use history::AppliedMigration;
 pub use migration::{Checksum, Kind, Migration};
+pub use options::Options;
 pub use plan::{OutOfOrder, Plan, Policy, State, plan};
 pub use position::Position;
 pub use rusqlite;

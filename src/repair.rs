@@ -8,8 +8,10 @@ use crate::error::{Cause, Error, explained_message};
 use crate::history::{self, RecordError};
 use crate::migration::{Checksum, Migration};
 use crate::plan::{Policy, State, plan};
+use crate::targets::{refuse_problems, refuse_unknown_target};
 use crate::transaction::{Limits, begin, commit, roll_back};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,7 +52,7 @@ pub fn baseline(
     force: bool,
     change: &Apply,
 ) -> Result<Vec<Change>, Error> {
-    crate::apply::refuse_unknown_target(migrations, Some(to))?;
+    refuse_unknown_target(migrations, Some(to))?;
     in_one_transaction(connection, change, |connection| {
         let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations'";
         let tables: i64 = connection
@@ -64,7 +66,7 @@ pub fn baseline(
         }
         let history = history::read(connection)?;
         let plan = plan(migrations, &history);
-        crate::apply::refuse_problems(&plan, policy)?;
+        refuse_problems(&plan, policy)?;
         let pending: Vec<Migration> = plan.pending(Some(to)).cloned().collect();
         if !pending.is_empty() {
             history::create(connection)?;
@@ -148,6 +150,8 @@ fn selected<'a>(
     match selection {
         Selection::Versions(versions) => versions
             .iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .map(|version| {
                 let found = states.iter().find(|state| state.version() == *version);
                 found
@@ -189,7 +193,10 @@ fn in_one_transaction<T>(
     change: &Apply,
     work: impl FnOnce(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let limits = Limits::new(change.lock_wait, None);
+    let limits = Limits {
+        lock_wait: change.lock_wait,
+        deadline: None,
+    };
     connection
         .execute_batch("PRAGMA main.synchronous = EXTRA")
         .map_err(|error| Error::database(connection, "configure the connection", &error))?;

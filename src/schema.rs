@@ -1,7 +1,7 @@
 //! The schema of a database, and how two of them differ.
 //!
 //! Owns the comparison of `sqlite_schema` with itself at another time, or with
-//! what the migrations make. Reads only, and knows nothing of migrations.
+//! another one. Reads only, and knows nothing of migrations.
 
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -32,17 +32,18 @@ pub struct SchemaChange {
 
 /// The objects of a schema: type and name in lower case, as SQLite compares
 /// names, with the name as it is written and the SQL of each.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Schema(BTreeMap<(String, String), (String, String)>);
 
 impl Schema {
-    /// Reads the schema of the main database, without the history.
+    /// Reads the schema of the main database, without the history and without
+    /// the tables in which a virtual table keeps its data: it makes them itself.
     ///
     /// # Errors
     ///
     /// What SQLite says.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let query = "SELECT type, name, coalesce(sql, '') FROM main.sqlite_schema WHERE lower(tbl_name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+        let query = "SELECT type, name, coalesce(sql, '') FROM main.sqlite_schema WHERE lower(tbl_name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
         let mut statement = connection.prepare(query)?;
         let objects = statement.query_map([], |row| {
             let name: String = row.get(1)?;
@@ -52,47 +53,48 @@ impl Schema {
     }
 
     /// All of it as SQL that makes it again: tables, indexes, views and triggers,
-    /// each by name. The tables that a virtual table keeps its data in are left
-    /// out, because it makes them itself.
+    /// each by name.
     #[must_use]
     pub fn to_sql(&self) -> String {
         let mut sql = String::new();
         for wanted in ["table", "index", "view", "trigger"] {
-            for ((object, name), (_, text)) in &self.0 {
-                if object == wanted && !text.is_empty() && !self.is_shadow(name) {
+            for ((object, _), (_, text)) in &self.0 {
+                if object == wanted && !text.is_empty() {
                     sql.push_str(text);
-                    sql.push_str(";\n");
+                    let last = text.rsplit('\n').next().unwrap_or_default();
+                    // A comment at its end would take the semicolon.
+                    let end = if last.contains("--") { "\n;\n" } else { ";\n" };
+                    sql.push_str(end);
                 }
             }
         }
         sql
     }
 
-    /// Whether a table is one that a virtual table keeps its data in: it is
-    /// called after it.
-    fn is_shadow(&self, name: &str) -> bool {
-        name.match_indices('_').any(|(at, _)| {
-            let owner = self.0.get(&("table".to_owned(), name[..at].to_owned()));
-            owner.is_some_and(|(_, sql)| normalized(sql).starts_with("create virtual table"))
-        })
+    /// Takes out the objects that are in `other`, too, and the same there.
+    pub(crate) fn remove_all(&mut self, other: &Self) {
+        self.0
+            .retain(|key, object| other.0.get(key) != Some(object));
+    }
+
+    /// Takes out the objects that have a name of `names`.
+    pub(crate) fn remove_named(&mut self, names: &Self) {
+        self.0.retain(|key, _| !names.0.contains_key(key));
     }
 
     /// In what `found` is not as this schema says: objects that are missing,
     /// extra, or different in more than quoting, comments, case and white space.
     #[must_use]
     pub fn differences(&self, found: &Self) -> Vec<SchemaChange> {
-        self.changes(found)
-            .into_iter()
-            .filter(|change| {
-                let key = (change.object.clone(), change.name.to_lowercase());
-                let before = self.0.get(&key).map(|(_, sql)| normalized(sql));
-                change.kind != ChangeKind::Changed || before != Some(normalized(&change.sql))
-            })
-            .filter(|change| {
-                let name = change.name.to_lowercase();
-                !self.is_shadow(&name) && !found.is_shadow(&name)
-            })
-            .collect()
+        let mut changes = self.changes(found);
+        changes.retain(|change| {
+            let key = (change.object.clone(), change.name.to_lowercase());
+            match (change.kind, self.0.get(&key)) {
+                (ChangeKind::Changed, Some((_, sql))) => !is_same(sql, &change.sql),
+                _ => true,
+            }
+        });
+        changes
     }
 
     /// What is different in `now`, by type and name.
@@ -123,10 +125,34 @@ impl Schema {
     }
 }
 
-/// SQL without what does not matter: comments and white space, the case of words,
-/// the quotes around names. Strings stay as they are.
-fn normalized(sql: &str) -> String {
-    let mut out = String::with_capacity(sql.len());
+/// Whether two texts differ only in what does not matter: comments and white
+/// space, the case of words, the quotes around names.
+fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (tokens(a), tokens(b));
+    a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.is_same(b))
+}
+
+/// A word, a quoted name or string without its quotes, or a character.
+struct Token<'a> {
+    text: &'a str,
+    /// `'` or `"`. The latter quotes a name, or else a string: SQLite takes what
+    /// names nothing for one (sqlite.org/quirks.html, section 8).
+    quote: Option<char>,
+}
+
+impl Token<'_> {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self.quote, other.quote) {
+            // ALTER TABLE turns a string in double quotes into one in single ones.
+            (Some(_), Some(_)) => self.text == other.text,
+            (None | Some('"'), None | Some('"')) => self.text.eq_ignore_ascii_case(other.text),
+            _ => false,
+        }
+    }
+}
+
+fn tokens(sql: &str) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
     let mut rest = sql;
     while let Some(c) = rest.chars().next() {
         let close = match c {
@@ -134,6 +160,7 @@ fn normalized(sql: &str) -> String {
             '[' => Some(']'),
             _ => None,
         };
+        let mut push = |text, quote| tokens.push(Token { text, quote });
         let taken = if rest.starts_with("--") {
             rest.find('\n').map_or(rest.len(), |end| end + 1)
         } else if rest.starts_with("/*") {
@@ -141,59 +168,51 @@ fn normalized(sql: &str) -> String {
         } else if c.is_whitespace() {
             c.len_utf8()
         } else if let Some(close) = close {
-            let end = rest[1..].find(close).map_or(rest.len(), |end| end + 2);
-            match c {
-                '\'' => push_token(&mut out, &rest[..end]),
-                _ => push_token(&mut out, &rest[1..end.max(2) - 1].to_lowercase()),
-            }
-            end
-        } else if c.is_alphanumeric() || c == '_' {
-            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
-            let end = end.unwrap_or(rest.len());
-            push_token(&mut out, &rest[..end].to_lowercase());
+            let end = rest[1..].find(close).map_or(rest.len(), |end| end + 1);
+            push(&rest[1..end], (c == '\'' || c == '"').then_some(c));
+            (end + 1).min(rest.len())
+        } else if is_of_word(c) {
+            let end = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
+            push(&rest[..end], None);
             end
         } else {
-            push_token(&mut out, &rest[..c.len_utf8()]);
+            push(&rest[..c.len_utf8()], None);
             c.len_utf8()
         };
         rest = &rest[taken..];
     }
-    out
+    tokens
 }
 
-fn push_token(out: &mut String, token: &str) {
-    if !out.is_empty() {
-        out.push(' ');
-    }
-    out.push_str(token);
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Schema, normalized};
+    use super::{Schema, is_same};
     use rusqlite::Connection;
 
     #[test]
     fn spelling_does_not_matter_and_content_does() {
-        let same = [
-            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER)",
-            "create table \"t\"(A text /* why */ default 'A b',\n[c d] integer)",
-            "CREATE TABLE `T`(a TEXT DEFAULT 'A b',\"C D\" INTEGER) -- end",
-        ];
-        assert!(
-            same.iter()
-                .all(|sql| normalized(sql) == normalized(same[0])),
-            "{}",
-            normalized(same[0])
-        );
+        let sql = "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e DEFAULT \"Off\")";
+        for same in [
+            "create table \"t\"(A text /* why */ default 'A b',\n[c d] integer, E default \"Off\")",
+            "CREATE TABLE `T`(a TEXT DEFAULT 'A b',[C D] INTEGER, e DEFAULT 'Off') -- end",
+        ] {
+            assert!(is_same(sql, same), "{same}");
+        }
         for other in [
-            "CREATE TABLE t (a TEXT DEFAULT 'a b', \"c d\" INTEGER)",
+            "CREATE TABLE t (a TEXT DEFAULT 'a b', \"c d\" INTEGER, e DEFAULT \"Off\")",
+            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e DEFAULT \"off\")",
             "CREATE TABLE t (a TEXT DEFAULT 'A b')",
         ] {
-            assert_ne!(normalized(other), normalized(same[0]));
+            assert!(!is_same(sql, other), "{other}");
         }
-        for odd in ["", "'", "\"", "[", "`x", "/*", "--", "é'ü", "a''b", "\"\""] {
-            let _ = normalized(odd);
+        for odd in [
+            "", "'", "\"", "[", "`x", "/*", "--", "é'ü", "a''b", "\"\"", "[é",
+        ] {
+            assert!(is_same(odd, odd));
         }
     }
 
@@ -205,11 +224,12 @@ mod tests {
             Schema::read(&connection).unwrap()
         };
         let first = make(
-            "CREATE TABLE b (x); CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, y UNIQUE); CREATE INDEX i ON b (x); CREATE VIEW v AS SELECT * FROM a; CREATE TRIGGER t AFTER INSERT ON b BEGIN SELECT 1; END; CREATE VIRTUAL TABLE f USING fts5 (x); ALTER TABLE b ADD COLUMN z; ALTER TABLE b RENAME TO c",
+            "CREATE TABLE b (x); CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, y UNIQUE); CREATE INDEX i ON b (x); CREATE VIEW v AS SELECT * FROM a; CREATE TRIGGER t AFTER INSERT ON b BEGIN SELECT 1; END; CREATE VIRTUAL TABLE f USING fts5 (x); CREATE TABLE f_extra (x); CREATE VIEW w AS SELECT 1 -- one\n; ALTER TABLE b ADD COLUMN z; ALTER TABLE b RENAME TO c",
         );
         let second = make(&first.to_sql());
         assert!(first.differences(&second).is_empty(), "{}", first.to_sql());
         assert_eq!(first.to_sql(), second.to_sql());
         assert!(!first.to_sql().contains("f_data"));
+        assert!(first.to_sql().contains("f_extra"));
     }
 }

@@ -1,18 +1,18 @@
 //! Runs one script, statement by statement, and locates the one that fails.
 //!
-//! Owns what a script may do to the transaction it runs in. Never begins or ends
-//! that transaction, never writes to the history, never reads a file.
+//! Owns the way through a script and what is said when it stops. Never begins or ends
+//! the transaction it runs in, never writes to the history, never reads a file.
 
+use crate::authorizer::{Rules, Seen, authorize, saw};
 use crate::error::{Cause, Finding, sqlite_message};
-use crate::foreign_keys::{self, DropGuard};
+use crate::foreign_keys::DropGuard;
 use crate::position::Position;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::ffi::SQLITE_READONLY_DIRECTORY;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
+use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A script that ran to its end.
@@ -62,68 +62,14 @@ impl From<Stopped> for Failed {
     }
 }
 
-/// What a script may do.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
-    /// It runs in a transaction that is not its own.
-    pub transactional: bool,
-    /// Foreign keys are enforced.
-    pub enforced: bool,
-    /// They are not, only because another script in the same transaction asks so.
-    pub mixed: bool,
-    /// A DROP TABLE may delete and change rows of other tables.
-    pub allow_cascade: bool,
-}
-
 /// How often a script outside a transaction tells how far it is.
 const PROGRESS: Duration = Duration::from_secs(1);
 
+/// Why a contained script stopped.
+const OUTSIDE: &str = "this statement touches another file, which it may not do where scripts run in memory only to see what they make";
+
 /// A statement longer than this, in bytes, is not copied to find out where it ends.
 const LONG: usize = 1 << 20;
-
-/// Something that the authorizer saw in the statement that was just prepared.
-mod saw {
-    /// BEGIN, made to do nothing.
-    pub const BEGIN: u32 = 1;
-    /// COMMIT or END, made to do nothing.
-    pub const COMMIT: u32 = 1 << 1;
-    /// ROLLBACK, denied.
-    pub const ROLLBACK: u32 = 1 << 2;
-    /// Any pragma.
-    pub const PRAGMA: u32 = 1 << 3;
-    /// `PRAGMA foreign_keys = OFF`, which does nothing in a transaction.
-    pub const FOREIGN_KEYS_OFF: u32 = 1 << 4;
-    /// `PRAGMA journal_mode = OFF` or `MEMORY`, made to do nothing.
-    pub const UNSAFE_JOURNAL: u32 = 1 << 5;
-    /// `PRAGMA writable_schema`, by which a script can destroy the schema.
-    pub const WRITABLE_SCHEMA: u32 = 1 << 6;
-    /// ATTACH, whose file may be what cannot be opened, and which may stay.
-    pub const ATTACH: u32 = 1 << 7;
-    /// A temporary table, index, view or trigger, which may stay.
-    pub const TEMPORARY: u32 = 1 << 8;
-    /// DROP TABLE, by which other tables may lose rows.
-    pub const DROP: u32 = 1 << 9;
-    /// ALTER TABLE, the second half of a rebuild.
-    pub const ALTER: u32 = 1 << 10;
-    /// DELETE or UPDATE, whose effect may depend on foreign keys.
-    pub const ROWS: u32 = 1 << 11;
-    /// INSERT, which may be a REPLACE.
-    pub const INSERT: u32 = 1 << 12;
-}
-
-/// What the authorizer saw in the statement that was just prepared.
-#[derive(Default)]
-struct Seen {
-    what: AtomicU32,
-    /// The schema and the name of a table that is about to be dropped.
-    dropped: Mutex<Option<(String, String)>>,
-}
-
-impl Seen {
-    fn add(&self, what: u32) {
-        self.what.fetch_or(what, Ordering::Relaxed);
-    }
-}
 
 /// Runs every statement of `sql`, the text of the file `path`, and steps each to
 /// its last row. If it is to be transactional, the connection must be in a
@@ -161,7 +107,7 @@ pub(crate) fn execute_batch(
         kept: 0,
         ran: Ran::default(),
     };
-    let hook = move |context: AuthContext<'_>| authorize(&seen, rules.transactional, &context);
+    let hook = move |context: AuthContext<'_>| authorize(&seen, &rules, &context);
     if let Err(error) = connection.authorizer(Some(hook)) {
         return Err(runner.stopped(&error, None).into());
     }
@@ -172,78 +118,6 @@ pub(crate) fn execute_batch(
         (Err(stopped), _) => Err(stopped),
         (Ok(()), Err(error)) => Err(runner.stopped(&error, None).into()),
     }
-}
-
-/// Tells SQLite what to do with an action that its parser found in a statement,
-/// and leaves word of it in `seen`.
-fn authorize(seen: &Seen, transactional: bool, context: &AuthContext<'_>) -> Authorization {
-    let (what, answer) = match context.action {
-        AuthAction::Transaction { operation } if transactional => match operation {
-            TransactionOperation::Rollback => (saw::ROLLBACK, Authorization::Deny),
-            TransactionOperation::Begin => (saw::BEGIN, Authorization::Ignore),
-            _ => (saw::COMMIT, Authorization::Ignore),
-        },
-        AuthAction::Pragma {
-            pragma_name,
-            pragma_value,
-        } => {
-            return authorize_pragma(seen, transactional, pragma_name, pragma_value);
-        }
-        AuthAction::Attach { .. } => (saw::ATTACH, Authorization::Allow),
-        AuthAction::CreateTempTable { .. }
-        | AuthAction::CreateTempIndex { .. }
-        | AuthAction::CreateTempTrigger { .. }
-        | AuthAction::CreateTempView { .. } => (saw::TEMPORARY, Authorization::Allow),
-        AuthAction::Delete { table_name } | AuthAction::Update { table_name, .. }
-            if !table_name.starts_with("sqlite_") =>
-        {
-            (saw::ROWS, Authorization::Allow)
-        }
-        AuthAction::Insert { table_name } if !table_name.starts_with("sqlite_") => {
-            (saw::INSERT, Authorization::Allow)
-        }
-        AuthAction::AlterTable { .. } => (saw::ALTER, Authorization::Allow),
-        AuthAction::DropTable { table_name } => {
-            let schema = context.database_name.unwrap_or("main").to_owned();
-            if let Ok(mut dropped) = seen.dropped.lock() {
-                *dropped = Some((schema, table_name.to_owned()));
-            }
-            (saw::DROP, Authorization::Allow)
-        }
-        _ => return Authorization::Allow,
-    };
-    seen.add(what);
-    answer
-}
-
-fn authorize_pragma(
-    seen: &Seen,
-    transactional: bool,
-    name: &str,
-    value: Option<&str>,
-) -> Authorization {
-    seen.add(saw::PRAGMA);
-    let is = |expected: &str| name.eq_ignore_ascii_case(expected);
-    let Some(value) = value else {
-        return Authorization::Allow;
-    };
-    if is("writable_schema") {
-        seen.add(saw::WRITABLE_SCHEMA);
-    } else if transactional && is("foreign_keys") && foreign_keys::is_off(value) {
-        seen.add(saw::FOREIGN_KEYS_OFF);
-    } else if transactional && is("journal_mode") && takes_the_journal_away(value) {
-        // At the head of a transaction SQLite would obey, and neither a failing
-        // script nor a power cut could be rolled back any more.
-        seen.add(saw::UNSAFE_JOURNAL);
-        return Authorization::Ignore;
-    }
-    Authorization::Allow
-}
-
-/// `OFF` or `MEMORY`: SQLite takes any beginning of a mode's name for the mode.
-fn takes_the_journal_away(mode: &str) -> bool {
-    let mode = mode.to_ascii_lowercase();
-    !mode.is_empty() && ["off", "memory"].iter().any(|name| name.starts_with(&mode))
 }
 
 /// The length of the text in `source` that SQLite tells as `expanded`: the same,
@@ -308,14 +182,14 @@ impl Runner<'_> {
         let mut seen_in_all = 0;
         let mut batch = Batch::new(connection, self.sql);
         loop {
-            self.seen.what.store(0, Ordering::Relaxed);
+            self.seen.clear();
             let mut statement = match batch.next() {
                 Ok(Some(statement)) => statement,
                 Ok(None) => break,
                 Err(error) => return Err(self.not_prepared(&error).into()),
             };
             self.advance(&statement);
-            let seen = self.seen.what.load(Ordering::Relaxed);
+            let seen = self.seen.what();
             if seen & saw::FOREIGN_KEYS_OFF != 0 && self.rules.enforced {
                 return Err(self.foreign_keys_off());
             }
@@ -381,6 +255,10 @@ impl Runner<'_> {
             match rows.next() {
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(()),
+                // Of VACUUM INTO only running it tells.
+                Err(_) if self.seen.what() & saw::OUTSIDE != 0 => {
+                    return Err(self.refused(OUTSIDE, None));
+                }
                 Err(error) => return Err(self.stopped(&error, Some(self.first_token()))),
             }
         }
@@ -419,13 +297,7 @@ impl Runner<'_> {
         connection: &Connection,
         statement: &mut Statement<'_>,
     ) -> Result<(), Stopped> {
-        let Some((schema, table)) = self
-            .seen
-            .dropped
-            .lock()
-            .ok()
-            .and_then(|mut dropped| dropped.take())
-        else {
+        let Some((schema, table)) = self.seen.take_dropped() else {
             return self.step(statement);
         };
         let failed = |error: &rusqlite::Error| self.stopped(error, Some(self.first_token()));
@@ -577,7 +449,11 @@ impl Runner<'_> {
     }
 
     fn not_prepared(&self, error: &rusqlite::Error) -> Stopped {
-        if self.seen.what.load(Ordering::Relaxed) & saw::ROLLBACK != 0 {
+        let seen = self.seen.what();
+        if seen & saw::OUTSIDE != 0 {
+            return self.refused(OUTSIDE, None);
+        }
+        if seen & saw::ROLLBACK != 0 {
             let message = "ROLLBACK is not possible in a migration: it would undo the script and let what follows it stand";
             let remedy = "remove it; a script that fails is rolled back as a whole (ROLLBACK TO a savepoint is fine)";
             return self.refused(message, Some(remedy));
@@ -594,7 +470,7 @@ impl Runner<'_> {
 
     fn stopped(&self, error: &rusqlite::Error, offset: Option<usize>) -> Stopped {
         let message = sqlite_message(error);
-        let attached = self.seen.what.load(Ordering::Relaxed) & saw::ATTACH != 0;
+        let attached = self.seen.what() & saw::ATTACH != 0;
         let extended = error.sqlite_extended_error_code();
         let cause = match Cause::of(error) {
             // The database could be written a moment ago. What cannot be written
@@ -688,13 +564,13 @@ pub(crate) fn has_readable_schemas(connection: &Connection) -> rusqlite::Result<
 
 /// What to do about a failure, where SQLite's message does not say it.
 fn remedy(message: &str, cause: Cause) -> Option<&'static str> {
-    const OUTSIDE: &str =
+    const ALONE: &str =
         "put it into a migration of its own whose first line is `-- no-transaction`";
     if message.contains("VACUUM from within a transaction")
         || message.contains("wal mode from within a transaction")
         || message.contains("Safety level may not be changed inside a transaction")
     {
-        return Some(OUTSIDE);
+        return Some(ALONE);
     }
     match cause {
         Cause::Permission => Some(
@@ -713,19 +589,7 @@ fn remedy(message: &str, cause: Cause) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{source_length, takes_the_journal_away};
-
-    #[test]
-    fn journal_modes_are_recognised_by_any_beginning() {
-        for mode in ["off", "OFF", "o", "of", "memory", "MEM", "m"] {
-            assert!(takes_the_journal_away(mode), "{mode}");
-        }
-        for mode in [
-            "", "delete", "wal", "persist", "truncate", "offf", "memoryx",
-        ] {
-            assert!(!takes_the_journal_away(mode), "{mode}");
-        }
-    }
+    use super::source_length;
 
     #[test]
     fn parameters_are_skipped_whatever_they_are_called() {

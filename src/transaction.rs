@@ -16,21 +16,15 @@ use std::time::{Duration, Instant};
 pub(crate) struct Limits {
     /// How long to wait for a lock that somebody else holds.
     pub lock_wait: Duration,
-    /// How long the whole run may last, and when that is over.
-    pub timeout: Option<(Duration, Instant)>,
+    /// When the whole run must be over.
+    pub deadline: Option<Instant>,
 }
 
 impl Limits {
-    pub(crate) fn new(lock_wait: Duration, timeout: Option<Duration>) -> Self {
-        let timeout =
-            timeout.and_then(|timeout| Some((timeout, Instant::now().checked_add(timeout)?)));
-        Self { lock_wait, timeout }
-    }
-
     /// How long may still be waited for a lock now.
     fn patience(&self) -> Duration {
-        match self.timeout {
-            Some((_, end)) => self
+        match self.deadline {
+            Some(end) => self
                 .lock_wait
                 .min(end.saturating_duration_since(Instant::now())),
             None => self.lock_wait,
@@ -39,15 +33,12 @@ impl Limits {
 
     /// Refuses to begin anything more once the time is over.
     pub(crate) fn refuse_late(&self, connection: &Connection) -> Result<(), Error> {
-        match self.timeout {
-            Some((timeout, end)) if Instant::now() >= end => Err(Error::Database {
+        match self.deadline {
+            Some(end) if Instant::now() >= end => Err(Error::Database {
                 path: connection.path().unwrap_or_default().into(),
                 doing: "go on",
                 cause: Cause::Busy,
-                message: format!(
-                    "the time is over (--timeout {}): run again",
-                    timeout.as_secs_f64()
-                ),
+                message: "the time is over (--timeout): run again".to_owned(),
             }),
             _ => Ok(()),
         }
@@ -187,7 +178,7 @@ impl Settings {
             .map_err(|error| Error::database(connection, "read its settings", &error))?;
         let settings = Self { foreign_keys };
         settings.restore(connection, foreign_keys)?;
-        if let Some((_, end)) = limits.timeout {
+        if let Some(end) = limits.deadline {
             let handler = move || Instant::now() >= end;
             connection
                 .progress_handler(10_000, Some(handler))

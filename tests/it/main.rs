@@ -17,6 +17,7 @@ mod look;
 mod race;
 mod readme;
 mod scenarios;
+mod several;
 mod sqlpage;
 mod support;
 mod tidy;

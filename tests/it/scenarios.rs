@@ -108,7 +108,7 @@ fn normalized(text: &str, directory: &Path) -> String {
     let text = masked_after(&text, "\"execution_ms\":", "0123456789.e-", "[NUMBER]");
     let mut out = String::new();
     for line in text.split_inclusive('\n') {
-        let timed = ["applied ", "undone ", "would apply "]
+        let timed = ["applied ", "undone ", "would apply ", "would undo "]
             .iter()
             .any(|verb| line.starts_with(verb) || line.contains(&format!(": {verb}")));
         match line.rsplit_once(" in ") {

@@ -319,6 +319,13 @@ pub struct Arguments {
     pub color: Color,
 }
 
+impl Arguments {
+    /// Whether there may be more databases than one.
+    pub fn is_for_several(&self) -> bool {
+        self.databases.len() > 1 || self.databases_from.is_some()
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Command {
@@ -373,6 +380,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
                 }
                 continue;
             }
+            Arg::Short(digit @ '0'..='9') if digit != '0' => {
+                return Err(format!(
+                    "there is no option -{digit}; a version that begins with - goes after --"
+                ));
+            }
             Arg::Short(short) => (
                 find_flag(&short.to_string(), |flag| flag.short == Some(short))?,
                 false,
@@ -408,6 +420,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
     }
     if parsed.databases.len() > 1 && !SEVERAL.contains(&command.name) {
         return Err(format!("{} takes one --database only", command.word));
+    }
+    if parsed.backup.is_some() && parsed.is_for_several() {
+        return Err("--backup names one file, and goes with one database".to_owned());
     }
     if parsed.null && parsed.databases_from.is_none() {
         return Err("--null goes with --databases-from".to_owned());
@@ -493,10 +508,7 @@ fn make_repair(operands: Vec<OsString>, line_endings: bool) -> Result<Command, S
         );
     }
     let versions = operands.into_iter().map(version_operand);
-    let mut versions = versions.collect::<Result<Vec<i64>, _>>()?;
-    versions.sort_unstable();
-    versions.dedup();
-    Ok(Command::Repair(versions))
+    versions.collect::<Result<_, _>>().map(Command::Repair)
 }
 
 fn version_operand(operand: OsString) -> Result<i64, String> {

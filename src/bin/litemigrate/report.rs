@@ -3,16 +3,14 @@
 //! Owns stdout and stderr. Failing to write to them is remembered by nobody: it
 //! must not stop a migration, and there is nowhere left to say it.
 
-use crate::cli::{Arguments, Color, Command};
+use crate::cli::{Arguments, Color};
 use crate::json::Json;
+use crate::objects::{self, path};
 use litemigrate::database::lock_holder;
 use litemigrate::error::{counted, shown};
 use litemigrate::repair::{Change, hexadecimal};
-use litemigrate::schema::ChangeKind;
 use litemigrate::text::escape;
-use litemigrate::{
-    Checksum, Error, Event, Finding, Migration, Plan, Position, Problem, ScriptError, State, Step,
-};
+use litemigrate::{Error, Event, Finding, Migration, Plan, Position, ScriptError, State, Step};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -34,7 +32,8 @@ pub struct Report {
     /// What each line begins with, if there are several databases.
     prefix: String,
     /// One object for each of several databases.
-    several: Vec<Json>,
+    several: Option<Vec<Json>>,
+    dry_run: bool,
     has_applied: bool,
     command: &'static str,
     json: bool,
@@ -48,8 +47,8 @@ pub struct Report {
     /// The fields that only some commands have.
     fields: Vec<(&'static str, Json)>,
     applied: Vec<Json>,
-    would_apply: Vec<Json>,
-    undone: Vec<Json>,
+    /// What was undone, or would be done in a dry run.
+    others: Vec<Json>,
     warnings: Vec<Json>,
     problems: Vec<Json>,
     error: Option<Json>,
@@ -71,10 +70,8 @@ impl Report {
             }
         };
         Self {
-            prefix: String::new(),
-            several: Vec::new(),
-            has_applied: false,
             command: arguments.command.word(),
+            dry_run: arguments.dry_run,
             json: arguments.json,
             quiet: arguments.quiet,
             verbose: arguments.verbose,
@@ -82,14 +79,7 @@ impl Report {
             color_out: color(out_is_terminal),
             color_err: color(io::stderr().is_terminal()),
             journal: stderr_is_journal(),
-            database: None,
-            fields: Vec::new(),
-            applied: Vec::new(),
-            would_apply: Vec::new(),
-            undone: Vec::new(),
-            warnings: Vec::new(),
-            problems: Vec::new(),
-            error: None,
+            ..Self::default()
         }
     }
 
@@ -99,10 +89,12 @@ impl Report {
     }
 
     /// What `--verbose` says about where things are.
-    pub fn using(&mut self, migrations: &Path, database: &Path) {
+    pub fn using(&mut self, migrations: &Path) {
         if self.verbose {
             self.say(&format!("migrations: {}", shown(migrations)));
-            self.say(&format!("database: {}", shown(database)));
+            if let Some(database) = &self.database {
+                self.say(&format!("database: {}", shown(database)));
+            }
         }
     }
 
@@ -118,6 +110,11 @@ impl Report {
         }
     }
 
+    /// Says that this is about several databases, even if the list is empty.
+    pub fn several(&mut self) {
+        self.several = Some(Vec::new());
+    }
+
     /// A report about one of several databases, whose lines begin with its name.
     pub fn one_of_several(&self, name: &Path) -> Self {
         Self {
@@ -125,6 +122,7 @@ impl Report {
             database: Some(name.to_owned()),
             ..Self {
                 command: self.command,
+                dry_run: self.dry_run,
                 json: self.json,
                 quiet: self.quiet,
                 verbose: self.verbose,
@@ -139,8 +137,8 @@ impl Report {
 
     /// Takes the report of one of several databases into this one.
     pub fn add(&mut self, one: Self, exit: u8) {
-        if self.json {
-            self.several.push(Json::Object(one.object(exit)));
+        if let (true, Some(several)) = (self.json, &mut self.several) {
+            several.push(Json::Object(one.object(exit)));
         }
     }
 
@@ -174,10 +172,15 @@ impl Report {
 
     /// Something that a person should know.
     pub fn warning(&mut self, warning: &Finding) {
-        self.warnings.push(finding(warning));
+        self.warnings.push(objects::finding(warning));
         if !self.quiet {
             self.complain(Severity::Warning, &format!("warning: {warning}"));
         }
+    }
+
+    /// Things that a person should know.
+    pub fn warnings(&mut self, warnings: &[Finding]) {
+        warnings.iter().for_each(|warning| self.warning(warning));
     }
 
     /// What happens during `up` and `down`.
@@ -190,9 +193,8 @@ impl Report {
             } => self.progress(migration, statements),
             Event::BackedUp => self.backed_up(arguments.backup.as_deref()),
             Event::Warning(warning) => self.warning(&warning),
-            Event::Applied(step) if arguments.dry_run => self.would_apply(&step),
-            Event::Applied(step) if arguments.command == Command::Down => self.undone(&step),
-            Event::Applied(step) => self.applied(&step),
+            Event::Applied(step) if self.dry_run => self.would_run(&step),
+            Event::Applied(step) => self.ran(&step),
         }
     }
 
@@ -205,12 +207,20 @@ impl Report {
         }
     }
 
-    /// A migration that was applied and is durable.
-    fn applied(&mut self, step: &Step<'_>) {
+    /// Whether the command undoes.
+    fn is_down(&self) -> bool {
+        self.command == "down"
+    }
+
+    /// A migration that was applied or undone, durably.
+    fn ran(&mut self, step: &Step<'_>) {
         self.has_applied = true;
+        let verb = match self.is_down() {
+            true => self.colored("undone", 33),
+            false => self.colored("applied", 32),
+        };
         self.say(&format!(
-            "{} {} in {}",
-            self.colored("applied", 32),
+            "{verb} {} in {}",
             escape(&step.migration.file_name()),
             human(step.elapsed)
         ));
@@ -221,14 +231,19 @@ impl Report {
             ));
         }
         if self.json {
-            self.applied.push(Json::Object(step_fields(step)));
+            let step = Json::Object(objects::step(step));
+            match self.is_down() {
+                true => self.others.push(step),
+                false => self.applied.push(step),
+            }
         }
     }
 
-    /// A migration that would be applied, and what it would do.
-    fn would_apply(&mut self, step: &Step<'_>) {
+    /// A migration that would be applied or undone, and what that would do.
+    fn would_run(&mut self, step: &Step<'_>) {
         self.say(&format!(
-            "would apply {} in {}: {}, {} changed",
+            "would {} {} in {}: {}, {} changed",
+            if self.is_down() { "undo" } else { "apply" },
             escape(&step.migration.file_name()),
             human(step.elapsed),
             counted(step.statements, "statement", "statements"),
@@ -241,7 +256,7 @@ impl Report {
         for change in &step.schema_changes {
             self.say(&format!(
                 "  {} {} {}",
-                verb(change.kind),
+                objects::verb(change.kind),
                 change.object,
                 escape(&change.name)
             ));
@@ -250,46 +265,60 @@ impl Report {
             }
         }
         if self.json {
-            let changes = step.schema_changes.iter().map(|change| {
-                Json::Object(vec![
-                    ("change", Json::from(verb(change.kind))),
-                    ("object", Json::from(change.object.as_str())),
-                    ("name", Json::from(change.name.as_str())),
-                    ("sql", Json::from(change.sql.as_str())),
-                ])
-            });
-            let mut fields = step_fields(step);
-            fields.push(("schema", Json::Array(changes.collect())));
-            self.would_apply.push(Json::Object(fields));
+            self.others.push(objects::step_for_show(step));
         }
     }
 
-    /// A migration that was undone, durably.
-    fn undone(&mut self, step: &Step<'_>) {
-        self.say(&format!(
-            "{} {} in {}",
-            self.colored("undone", 33),
-            escape(&step.migration.file_name()),
-            human(step.elapsed)
-        ));
-        if self.json {
-            self.undone.push(Json::Object(step_fields(step)));
+    /// The end of `up`.
+    pub fn up_done(&mut self, count: usize, newest: Option<i64>) {
+        let counted = match self.dry_run {
+            true => counted(
+                count,
+                "migration would be applied",
+                "migrations would be applied",
+            ),
+            false => counted(count, "migration applied", "migrations applied"),
+        };
+        self.done(count, &counted, "nothing to do", newest);
+        if self.dry_run {
+            let others = std::mem::take(&mut self.others);
+            self.fields.push(("would_apply", Json::Array(others)));
         }
     }
 
     /// The end of `down`.
-    pub fn down_done(&mut self, count: usize, newest: Option<i64>, dry_run: bool) {
-        if dry_run {
-            return self.dry_run_done(count);
-        }
-        let what = match count {
-            0 => "nothing to undo".to_owned(),
-            count => counted(count, "migration undone", "migrations undone"),
+    pub fn down_done(&mut self, count: usize, newest: Option<i64>) {
+        let (counted, field) = match self.dry_run {
+            true => (
+                counted(
+                    count,
+                    "migration would be undone",
+                    "migrations would be undone",
+                ),
+                "would_undo",
+            ),
+            false => (
+                counted(count, "migration undone", "migrations undone"),
+                "undone",
+            ),
         };
-        self.say(&format!("{what}; {}", database_is_at(newest)));
-        let undone = std::mem::take(&mut self.undone);
+        self.done(count, &counted, "nothing to undo", newest);
+        let others = std::mem::take(&mut self.others);
+        self.fields.push((field, Json::Array(others)));
+    }
+
+    fn done(&mut self, count: usize, counted: &str, nothing: &str, newest: Option<i64>) {
+        let at = database_is_at(newest);
+        // In a dry run a script may be passed over, which a warning says.
+        let is_idle = count == 0 && (self.warnings.is_empty() || !self.dry_run);
+        if is_idle && (self.is_down() || self.talks_when_idle()) {
+            self.say(&format!("{nothing}; {at}"));
+        } else if !is_idle && self.dry_run {
+            self.say(&format!("{counted}; nothing was changed"));
+        } else if !is_idle {
+            self.say(&format!("{counted}; {at}"));
+        }
         self.fields.push(("version", Json::from(newest)));
-        self.fields.push(("undone", Json::Array(undone)));
     }
 
     /// The schema that the migrations make.
@@ -355,20 +384,6 @@ impl Report {
         self.fields.push(("changes", Json::Array(list)));
     }
 
-    /// The end of `up --dry-run`.
-    pub fn dry_run_done(&mut self, count: usize) {
-        self.say(&format!(
-            "{}; nothing was changed",
-            counted(
-                count,
-                "migration would be applied",
-                "migrations would be applied"
-            )
-        ));
-        let would_apply = std::mem::take(&mut self.would_apply);
-        self.fields.push(("would_apply", Json::Array(would_apply)));
-    }
-
     /// The backup is there.
     fn backed_up(&mut self, file: Option<&Path>) {
         if let Some(file) = file {
@@ -399,24 +414,10 @@ impl Report {
         }
     }
 
-    /// The end of `up`.
-    pub fn up_done(&mut self, applied: usize, newest: Option<i64>) {
-        let at = database_is_at(newest);
-        if applied > 0 {
-            self.say(&format!(
-                "{}; {at}",
-                counted(applied, "migration applied", "migrations applied")
-            ));
-        } else if self.talks_when_idle() {
-            self.say(&format!("nothing to do; {at}"));
-        }
-        self.fields.push(("version", Json::from(newest)));
-    }
-
     /// The table of `status`.
     pub fn status(&mut self, plan: &Plan<'_>) {
         if self.json {
-            let rows = plan.states.iter().map(state).collect();
+            let rows = plan.states.iter().map(objects::state).collect();
             self.fields.push(("migrations", Json::Array(rows)));
             return;
         }
@@ -459,7 +460,7 @@ impl Report {
     pub fn check(&mut self, plan: &Plan<'_>) {
         let pending: Vec<&Migration> = plan.pending(None).collect();
         if self.json {
-            let rows = plan.states.iter().map(state).collect();
+            let rows = plan.states.iter().map(objects::state).collect();
             self.fields.push(("migrations", Json::Array(rows)));
         }
         if !pending.is_empty() {
@@ -502,7 +503,13 @@ impl Report {
     /// A command line that was not understood.
     pub fn usage(&mut self, message: &str) {
         self.complain(Severity::Error, message);
-        self.error = Some(error_object("usage", message.to_owned(), None, None, None));
+        self.error = Some(objects::error(
+            "usage",
+            message.to_owned(),
+            None,
+            None,
+            None,
+        ));
     }
 
     /// Why the run stopped.
@@ -511,14 +518,14 @@ impl Report {
             Error::Unusable {
                 findings, warnings, ..
             } => {
-                warnings.iter().for_each(|warning| self.warning(warning));
+                self.warnings(warnings);
                 for found in findings {
                     self.complain(Severity::Error, &found.to_string());
                     found
                         .position
                         .iter()
                         .for_each(|position| self.show(position));
-                    self.problems.push(finding(found));
+                    self.problems.push(objects::finding(found));
                 }
             }
             Error::Drift { differences, .. } => {
@@ -533,7 +540,7 @@ impl Report {
             Error::Refused { problems } => {
                 for problem in problems {
                     self.complain(Severity::Error, &problem.to_string());
-                    self.problems.push(self::problem(problem));
+                    self.problems.push(objects::problem(problem));
                 }
             }
             _ => {}
@@ -542,11 +549,18 @@ impl Report {
         if let Some(position) = error.position() {
             self.show(position);
         }
-        if let Error::Script(script) = error {
-            if let Some(remedy) = script.remedy {
-                self.complain(Severity::Error, &format!("remedy: {remedy}"));
-            }
-            self.complain(Severity::Error, &what_remains(script));
+        if let Error::Script(script) | Error::Replay(script) = error
+            && let Some(remedy) = script.remedy
+        {
+            self.complain(Severity::Error, &format!("remedy: {remedy}"));
+        }
+        match error {
+            Error::Script(script) => self.complain(Severity::Error, &what_remains(script)),
+            Error::Replay(_) => self.complain(
+                Severity::Error,
+                "the migrations were only replayed in memory; the database was not touched",
+            ),
+            _ => {}
         }
         self.error = Some(self.described(error));
     }
@@ -566,16 +580,16 @@ impl Report {
 
     fn described(&self, error: &Error) -> Json {
         let version = match error {
-            Error::Script(script) => Some(script.version),
+            Error::Script(script) | Error::Replay(script) => Some(script.version),
             Error::NoSuchVersion { version } => Some(*version),
             _ => None,
         };
         let message = match error {
-            Error::Script(script) => script.message.clone(),
+            Error::Script(script) | Error::Replay(script) => script.message.clone(),
             Error::Configuration { message, .. } => message.clone(),
             _ => self.with_database(error),
         };
-        error_object(
+        objects::error(
             error.kind(),
             message,
             error.path(),
@@ -616,8 +630,8 @@ impl Report {
             ("exit", Json::Integer(i64::from(exit))),
         ];
         fields.append(&mut self.fields);
-        if !self.several.is_empty() {
-            fields.push(("databases", Json::Array(self.several)));
+        if let Some(several) = self.several {
+            fields.push(("databases", Json::Array(several)));
         }
         fields.push(("applied", Json::Array(self.applied)));
         fields.push(("problems", Json::Array(self.problems)));
@@ -632,37 +646,6 @@ fn write_err(line: &str) {
     let _ = io::stderr()
         .lock()
         .write_all(format!("{line}\n").as_bytes());
-}
-
-/// The columns of one migration in `applied` and `would_apply`.
-fn step_fields(step: &Step<'_>) -> Vec<(&'static str, Json)> {
-    vec![
-        ("version", Json::Integer(step.migration.version)),
-        (
-            "description",
-            Json::from(step.migration.description.as_str()),
-        ),
-        ("path", path(&step.migration.path)),
-        ("execution_ms", milliseconds(step.elapsed.as_secs_f64())),
-        ("statements", Json::from(step.statements)),
-        (
-            "rows_changed",
-            Json::from(usize::try_from(step.rows_changed).unwrap_or(usize::MAX)),
-        ),
-    ]
-}
-
-/// Milliseconds, to the microsecond.
-fn milliseconds(seconds: f64) -> Json {
-    Json::Decimal((seconds * 1e6).round() / 1e3)
-}
-
-fn verb(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Created => "created",
-        ChangeKind::Changed => "changed",
-        ChangeKind::Dropped => "dropped",
-    }
 }
 
 fn database_is_at(newest: Option<i64>) -> String {
@@ -727,93 +710,6 @@ fn human(duration: Duration) -> String {
     } else {
         format!("{seconds:.2} s")
     }
-}
-
-fn path(path: &Path) -> Json {
-    Json::from(path.to_string_lossy().into_owned())
-}
-
-fn error_object(
-    kind: &str,
-    message: String,
-    file: Option<&Path>,
-    position: Option<&Position>,
-    version: Option<i64>,
-) -> Json {
-    let [line, column] = line_and_column(position);
-    Json::Object(vec![
-        ("kind", Json::from(kind)),
-        ("message", Json::from(message)),
-        ("path", file.map_or(Json::Null, path)),
-        ("line", line),
-        ("column", column),
-        ("version", Json::from(version)),
-    ])
-}
-
-fn line_and_column(position: Option<&Position>) -> [Json; 2] {
-    match position {
-        Some(position) => [Json::from(position.line), Json::from(position.column)],
-        None => [Json::Null, Json::Null],
-    }
-}
-
-fn finding(finding: &Finding) -> Json {
-    let [line, column] = line_and_column(finding.position.as_ref());
-    Json::Object(vec![
-        ("kind", Json::from(finding.kind)),
-        ("message", Json::from(finding.message.as_str())),
-        ("path", path(&finding.path)),
-        ("line", line),
-        ("column", column),
-    ])
-}
-
-fn problem(problem: &Problem) -> Json {
-    Json::Object(vec![
-        ("kind", Json::from(problem.kind())),
-        ("message", Json::from(problem.to_string())),
-        ("path", problem.path().map_or(Json::Null, path)),
-        ("version", Json::Integer(problem.version())),
-    ])
-}
-
-fn state(state: &State<'_>) -> Json {
-    let row = state.row();
-    let description = match (state.migration(), row) {
-        (Some(migration), _) => migration.description.as_str(),
-        (None, Some(row)) => row.description.as_str(),
-        (None, None) => "",
-    };
-    let checksum = match (row, state.migration()) {
-        (Some(row), _) => hexadecimal(&row.checksum),
-        (None, Some(migration)) => Checksum::to_string(&migration.checksum),
-        (None, None) => String::new(),
-    };
-    let execution = row
-        .map(|row| row.execution_time)
-        .filter(|&nanoseconds| nanoseconds >= 0);
-    let execution = execution.map_or(Json::Null, |nanoseconds| {
-        let elapsed = Duration::from_nanos(nanoseconds.unsigned_abs());
-        milliseconds(elapsed.as_secs_f64())
-    });
-    Json::Object(vec![
-        ("version", Json::Integer(state.version())),
-        ("description", Json::from(description)),
-        ("state", Json::from(state.name())),
-        (
-            "path",
-            state
-                .migration()
-                .map_or(Json::Null, |migration| path(&migration.path)),
-        ),
-        (
-            "installed_on",
-            Json::from(row.map(|row| row.installed_on.as_str())),
-        ),
-        ("execution_ms", execution),
-        ("checksum", Json::from(checksum)),
-    ])
 }
 
 /// Whether `JOURNAL_STREAM` names the device and inode of stderr

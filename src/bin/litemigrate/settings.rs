@@ -68,14 +68,14 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         None => Profile::Sqlpage,
     };
     let profile = arguments.profile.unwrap_or(by_default);
+    let several = arguments.is_for_several();
     let named = arguments.databases.first();
-    let is_list = arguments.databases_from.is_some();
     let from_environment = match named {
         Some(_) => None,
-        None if is_list => None,
+        None if several => None,
         None => sqlpage::environment_setting("database_url", std::env::vars_os()),
     };
-    let is_named = named.is_some() || is_list || from_environment.is_some();
+    let is_named = named.is_some() || several || from_environment.is_some();
     let config = match explicit {
         Some(config) => config,
         None if is_named && profile == Profile::Sqlite => ConfigFile::default(),
@@ -87,9 +87,9 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         warnings.push(Finding::new("unread-settings", unread, message));
     }
     let mut database = match (named, from_environment) {
+        // Each of them takes its place in turn.
+        _ if several => Location::file(PathBuf::new()),
         (Some(text), _) => Location::parse(text, "--database")?,
-        // Each of the list takes its place in turn.
-        (None, None) if is_list => Location::file(PathBuf::new()),
         // SQLPage takes an empty setting for none, and does not ask further.
         (None, Some((_, value))) if value.is_empty() => {
             let (location, warning) = sqlpage::default_database(&directory);
@@ -155,6 +155,11 @@ pub fn several(arguments: &Arguments) -> Result<Vec<OsString>, Error> {
     let end = if arguments.null { 0 } else { b'\n' };
     let listed = bytes
         .split(|byte| *byte == end)
+        // A list that was written on Windows.
+        .map(|name| match arguments.null {
+            true => name,
+            false => name.strip_suffix(b"\r").unwrap_or(name),
+        })
         .filter(|name| !name.is_empty());
     names.extend(listed.map(|name| OsStr::from_bytes(name).to_owned()));
     Ok(names)

@@ -1,0 +1,366 @@
+//! What each command does, by way of the library.
+//!
+//! Owns the order: settings, folder, database, report. Decides nothing that the
+//! library decides, and prints nothing itself.
+
+use crate::cli::{Arguments, Command};
+use crate::report::Report;
+use crate::settings::{self, Settings};
+use crate::{exit_code, severity};
+use litemigrate::database::{Location, Mode};
+use litemigrate::drift::{self, Replayed, applied_scripts};
+use litemigrate::look::{Access, look};
+use litemigrate::repair::{self, Selection};
+use litemigrate::rusqlite::{self, Connection};
+use litemigrate::schema::Schema;
+use litemigrate::targets::{refuse_problems, to_apply};
+use litemigrate::{
+    AppliedMigration, Cause, Directory, Error, Kind, Migration, Options, backup, connection,
+    create, down, history, plan, read_dir, sqlpage, up,
+};
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+/// What a run came to, if nothing went wrong.
+pub enum Outcome {
+    Done,
+    Pending,
+}
+
+/// Does what was asked for, and gives back the exit code.
+pub fn run(arguments: &Arguments, report: &mut Report) -> u8 {
+    let options = Options {
+        policy: arguments.policy,
+        to: arguments.to,
+        lock_wait: arguments.lock_wait.unwrap_or(Options::default().lock_wait),
+        deadline: arguments
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout)),
+        single_transaction: arguments.single_transaction,
+        dry_run: arguments.dry_run,
+        allow_cascade: arguments.allow_cascade,
+        backup: arguments.backup.clone(),
+    };
+    if arguments.is_for_several() {
+        return run_several(arguments, options, report);
+    }
+    let result = run_one(arguments, options, report);
+    if let Err(error) = &result {
+        report.failed(error);
+    }
+    exit_code(&result)
+}
+
+fn run_one(arguments: &Arguments, options: Options, report: &mut Report) -> Result<Outcome, Error> {
+    match &arguments.command {
+        Command::Print(text) => {
+            report.print(text);
+            return Ok(Outcome::Done);
+        }
+        Command::New(name) => {
+            let directory = settings::migrations(arguments)?;
+            let created =
+                create::create(&directory, name, arguments.numbering, arguments.reversible)?;
+            report.created(&created);
+            return Ok(Outcome::Done);
+        }
+        Command::Restore(file) => {
+            let database = settings::resolve(arguments)?.database;
+            report.database(&database.path);
+            let newest = backup::restore(file, &database, options.lock_wait)?;
+            report.restored(file, newest);
+            return Ok(Outcome::Done);
+        }
+        _ => {}
+    }
+    let run = Run::prepare(arguments, options, report)?;
+    report.database(&run.settings.database.path);
+    run.execute(report)
+}
+
+/// The same on each of several databases: the folder is read once, and what
+/// befalls one does not stop the others. Gives back the worst exit code.
+fn run_several(arguments: &Arguments, options: Options, report: &mut Report) -> u8 {
+    let prepared = settings::several(arguments)
+        .and_then(|names| Ok((names, Run::prepare(arguments, options, report)?)));
+    let (names, mut run) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            report.failed(&error);
+            return exit_code(&Err(error));
+        }
+    };
+    report.several();
+    let warnings = std::mem::take(&mut run.settings.warnings);
+    let mut worst = 0;
+    let mut idle = true;
+    for name in names {
+        let mut one = report.one_of_several(Path::new(&name));
+        let result = settings::one_of_several(arguments, &name).and_then(|database| {
+            one.database(&database.path);
+            run.settings.database = database;
+            run.execute(&mut one)
+        });
+        if let Err(error) = &result {
+            one.failed(error);
+        }
+        let code = exit_code(&result);
+        idle &= code == 0 && !one.has_applied();
+        report.add(one, code);
+        if severity(code) > severity(worst) {
+            worst = code;
+        }
+        if arguments.fail_fast && result.is_err() {
+            break;
+        }
+    }
+    if !idle || report.talks_when_idle() {
+        report.warnings(&warnings);
+    }
+    worst
+}
+
+/// What is known before a database is touched.
+struct Run<'a> {
+    arguments: &'a Arguments,
+    options: Options,
+    settings: Settings,
+    migrations: Vec<Migration>,
+}
+
+impl<'a> Run<'a> {
+    /// Finds everything, and reads the folder.
+    fn prepare(
+        arguments: &'a Arguments,
+        options: Options,
+        report: &mut Report,
+    ) -> Result<Self, Error> {
+        let mut settings = settings::resolve(arguments)?;
+        if !arguments.is_for_several() {
+            report.database(&settings.database.path);
+        }
+        report.using(&settings.migrations);
+        let mut directory = match read_dir(&settings.migrations) {
+            Err(Error::Directory { source, .. })
+                if arguments.optional && source.kind() == io::ErrorKind::NotFound =>
+            {
+                Directory::default()
+            }
+            result => result?,
+        };
+        settings.warnings.append(&mut directory.warnings);
+        Ok(Self {
+            arguments,
+            options,
+            settings,
+            migrations: directory.migrations,
+        })
+    }
+
+    fn execute(&self, report: &mut Report) -> Result<Outcome, Error> {
+        match &self.arguments.command {
+            Command::Up => self.up(report),
+            Command::Schema => self.schema(report),
+            Command::Down | Command::Baseline(_) | Command::Repair(_) => self.change(report),
+            Command::Status
+            | Command::Check
+            | Command::New(_)
+            | Command::Restore(_)
+            | Command::Print(_) => self.look(report),
+        }
+    }
+
+    fn up(&self, report: &mut Report) -> Result<Outcome, Error> {
+        // Whether anything is to be done, what a person should know about that,
+        // and the newest version.
+        let judge = |history: &[AppliedMigration]| {
+            let plan = plan(&self.migrations, history);
+            let targets = to_apply(&self.migrations, &plan, &self.options)?;
+            let warnings = match self.settings.sqlpage {
+                Some(_) => sqlpage::warnings(targets.iter().copied()),
+                None => Vec::new(),
+            };
+            Ok((!targets.is_empty(), warnings, plan.newest_applied()))
+        };
+        let seen = look(
+            &self.settings.database,
+            Access::LookThenWrite,
+            self.options.lock_wait,
+            |connection| judge(&self.read_history(connection)?),
+        );
+        // From cron, a run with nothing to do says nothing, about odd files either.
+        let idle = matches!(&seen, Ok(Some(((false, ..), _))));
+        if !idle || report.talks_when_idle() {
+            report.warnings(&self.settings.warnings);
+        }
+        let seen = seen?;
+        let is_new = seen.is_none();
+        let ((to_do, warnings, newest), connection) = match seen {
+            Some(seen) => seen,
+            None => (judge(&[])?, None),
+        };
+        if !to_do {
+            report.up_done(0, newest);
+            return Ok(Outcome::Done);
+        }
+        let mut connection = match connection {
+            // A database that is not there is not made for show.
+            None if self.options.dry_run && is_new => self.in_memory()?,
+            connection => self.settings.database.open_to_write(connection)?,
+        };
+        self.prepare_connection(&mut connection)?;
+        report.warnings(&warnings);
+        let summary = up(
+            &mut connection,
+            &self.migrations,
+            &self.options,
+            &mut |event| report.event(event, self.arguments),
+        )?;
+        report.up_done(summary.applied, summary.newest);
+        Ok(Outcome::Done)
+    }
+
+    fn schema(&self, report: &mut Report) -> Result<Outcome, Error> {
+        report.warnings(&self.settings.warnings);
+        let applies = |migration: &&Migration| migration.kind != Kind::Down;
+        let scripts: Vec<&Migration> = self.migrations.iter().filter(applies).collect();
+        report.schema(&self.replay(&scripts)?.made().to_sql());
+        Ok(Outcome::Done)
+    }
+
+    /// The commands that change the history of a database that is there.
+    fn change(&self, report: &mut Report) -> Result<Outcome, Error> {
+        report.warnings(&self.settings.warnings);
+        let existing = Location {
+            mode: match self.settings.database.mode {
+                Mode::Create => Mode::ReadWrite,
+                mode => mode,
+            },
+            ..self.settings.database.clone()
+        };
+        let mut connection = existing.open_to_write(None)?;
+        self.prepare_connection(&mut connection)?;
+        let how = repair::Apply {
+            lock_wait: self.options.lock_wait,
+            dry_run: self.options.dry_run,
+        };
+        let changes = match &self.arguments.command {
+            Command::Baseline(version) => repair::baseline(
+                &mut connection,
+                &self.migrations,
+                *version,
+                &self.options.policy,
+                self.arguments.force,
+                &how,
+            )?,
+            Command::Repair(versions) => {
+                let selection = if self.arguments.line_endings {
+                    Selection::Spelling
+                } else {
+                    Selection::Versions(versions.clone())
+                };
+                repair::repair(&mut connection, &self.migrations, &selection, &how)?
+            }
+            _ => {
+                let summary = down(
+                    &mut connection,
+                    &self.migrations,
+                    &self.options,
+                    &mut |event| report.event(event, self.arguments),
+                )?;
+                report.down_done(summary.applied, summary.newest);
+                return Ok(Outcome::Done);
+            }
+        };
+        report.history_changed(&changes, self.options.dry_run);
+        Ok(Outcome::Done)
+    }
+
+    fn look(&self, report: &mut Report) -> Result<Outcome, Error> {
+        let database = &self.settings.database;
+        let seen = look(
+            database,
+            Access::Look,
+            self.options.lock_wait,
+            |connection| {
+                let history = self.read_history(connection)?;
+                let schema = match self.arguments.drift {
+                    true => Some(self.read_schema(connection)?),
+                    false => None,
+                };
+                Ok((history, schema))
+            },
+        )?;
+        report.warnings(&self.settings.warnings);
+        let (history, schema) = seen.map_or_else(Default::default, |(found, _)| found);
+        let plan = plan(&self.migrations, &history);
+        if self.arguments.command == Command::Status {
+            report.status(&plan);
+            return Ok(Outcome::Done);
+        }
+        refuse_problems(&plan, &self.options.policy)?;
+        report.warnings(&plan.warnings(&self.options.policy, None));
+        if let Some((order, found)) = schema {
+            let applied = applied_scripts(&database.path, &self.migrations, &plan, &order)?;
+            self.replay(&applied)?
+                .refuse_drift(&database.path, &found)?;
+        }
+        report.check(&plan);
+        match plan.pending(None).next() {
+            Some(_) => Ok(Outcome::Pending),
+            None => Ok(Outcome::Done),
+        }
+    }
+
+    /// The history, seen as SQLPage would see the database if it is SQLPage's: one
+    /// that it cannot open is refused here too.
+    fn read_history(&self, connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
+        if self.settings.sqlpage.is_some() {
+            connection::register_functions(connection)?;
+        }
+        history::read(connection)
+    }
+
+    /// What drift is found out from: which script came when, and the schema.
+    fn read_schema(&self, connection: &Connection) -> Result<(Vec<i64>, Schema), Error> {
+        if let Some(sqlpage) = &self.settings.sqlpage {
+            // Their virtual tables tell which tables are theirs.
+            connection::load_extensions(connection, &sqlpage.extensions)?;
+        }
+        let schema = Schema::read(connection)
+            .map_err(|error| Error::database(connection, "read the schema", &error))?;
+        Ok((history::order_of_application(connection)?, schema))
+    }
+
+    fn replay(&self, scripts: &[&Migration]) -> Result<Replayed, Error> {
+        let mut memory = self.in_memory()?;
+        self.prepare_connection(&mut memory)?;
+        drift::replay(&mut memory, scripts)
+    }
+
+    fn in_memory(&self) -> Result<Connection, Error> {
+        let failed = |error: rusqlite::Error| Error::Database {
+            path: self.settings.database.path.clone(),
+            doing: "open a database in memory",
+            cause: Cause::Storage,
+            message: error.to_string(),
+        };
+        let connection = Connection::open_in_memory().map_err(failed)?;
+        connection
+            .execute_batch("PRAGMA foreign_keys = ON")
+            .map_err(failed)?;
+        Ok(connection)
+    }
+
+    /// Makes a connection like SQLPage's, if that is what it is to be.
+    fn prepare_connection(&self, connection: &mut Connection) -> Result<(), Error> {
+        let busy = connection.busy_timeout(self.options.lock_wait);
+        busy.map_err(|error| Error::database(connection, "configure the connection", &error))?;
+        if let Some(sqlpage) = &self.settings.sqlpage {
+            connection::register_functions(connection)?;
+            connection::connect(connection, &sqlpage.directory, &sqlpage.extensions)?;
+        }
+        Ok(())
+    }
+}

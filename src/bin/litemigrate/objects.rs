@@ -1,0 +1,144 @@
+//! What the library tells becomes objects of the JSON output.
+//!
+//! Owns the names of their fields, which the README lists: fields may be added,
+//! never removed.
+
+use crate::json::Json;
+use litemigrate::repair::hexadecimal;
+use litemigrate::schema::ChangeKind;
+use litemigrate::{Checksum, Finding, Position, Problem, State, Step};
+use std::path::Path;
+use std::time::Duration;
+
+/// The fields of a migration that was run.
+pub fn step(step: &Step<'_>) -> Vec<(&'static str, Json)> {
+    vec![
+        ("version", Json::Integer(step.migration.version)),
+        (
+            "description",
+            Json::from(step.migration.description.as_str()),
+        ),
+        ("path", path(&step.migration.path)),
+        ("execution_ms", milliseconds(step.elapsed.as_secs_f64())),
+        ("statements", Json::from(step.statements)),
+        (
+            "rows_changed",
+            Json::from(usize::try_from(step.rows_changed).unwrap_or(usize::MAX)),
+        ),
+    ]
+}
+
+/// A migration in `would_apply` or `would_undo`, with what it would do to the schema.
+pub fn step_for_show(step: &Step<'_>) -> Json {
+    let changes = step.schema_changes.iter().map(|change| {
+        Json::Object(vec![
+            ("change", Json::from(verb(change.kind))),
+            ("object", Json::from(change.object.as_str())),
+            ("name", Json::from(change.name.as_str())),
+            ("sql", Json::from(change.sql.as_str())),
+        ])
+    });
+    let mut fields = self::step(step);
+    fields.push(("schema", Json::Array(changes.collect())));
+    Json::Object(fields)
+}
+
+/// Milliseconds, to the microsecond.
+fn milliseconds(seconds: f64) -> Json {
+    Json::Decimal((seconds * 1e6).round() / 1e3)
+}
+
+pub fn verb(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Created => "created",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Dropped => "dropped",
+    }
+}
+
+pub fn path(path: &Path) -> Json {
+    Json::from(path.to_string_lossy().into_owned())
+}
+
+pub fn error(
+    kind: &str,
+    message: String,
+    file: Option<&Path>,
+    position: Option<&Position>,
+    version: Option<i64>,
+) -> Json {
+    let [line, column] = line_and_column(position);
+    Json::Object(vec![
+        ("kind", Json::from(kind)),
+        ("message", Json::from(message)),
+        ("path", file.map_or(Json::Null, path)),
+        ("line", line),
+        ("column", column),
+        ("version", Json::from(version)),
+    ])
+}
+
+fn line_and_column(position: Option<&Position>) -> [Json; 2] {
+    match position {
+        Some(position) => [Json::from(position.line), Json::from(position.column)],
+        None => [Json::Null, Json::Null],
+    }
+}
+
+pub fn finding(finding: &Finding) -> Json {
+    let [line, column] = line_and_column(finding.position.as_ref());
+    Json::Object(vec![
+        ("kind", Json::from(finding.kind)),
+        ("message", Json::from(finding.message.as_str())),
+        ("path", path(&finding.path)),
+        ("line", line),
+        ("column", column),
+    ])
+}
+
+pub fn problem(problem: &Problem) -> Json {
+    Json::Object(vec![
+        ("kind", Json::from(problem.kind())),
+        ("message", Json::from(problem.to_string())),
+        ("path", problem.path().map_or(Json::Null, path)),
+        ("version", Json::Integer(problem.version())),
+    ])
+}
+
+pub fn state(state: &State<'_>) -> Json {
+    let row = state.row();
+    let description = match (state.migration(), row) {
+        (Some(migration), _) => migration.description.as_str(),
+        (None, Some(row)) => row.description.as_str(),
+        (None, None) => "",
+    };
+    let checksum = match (row, state.migration()) {
+        (Some(row), _) => hexadecimal(&row.checksum),
+        (None, Some(migration)) => Checksum::to_string(&migration.checksum),
+        (None, None) => String::new(),
+    };
+    let execution = row
+        .map(|row| row.execution_time)
+        .filter(|&nanoseconds| nanoseconds >= 0);
+    let execution = execution.map_or(Json::Null, |nanoseconds| {
+        let elapsed = Duration::from_nanos(nanoseconds.unsigned_abs());
+        milliseconds(elapsed.as_secs_f64())
+    });
+    Json::Object(vec![
+        ("version", Json::Integer(state.version())),
+        ("description", Json::from(description)),
+        ("state", Json::from(state.name())),
+        (
+            "path",
+            state
+                .migration()
+                .map_or(Json::Null, |migration| path(&migration.path)),
+        ),
+        (
+            "installed_on",
+            Json::from(row.map(|row| row.installed_on.as_str())),
+        ),
+        ("execution_ms", execution),
+        ("checksum", Json::from(checksum)),
+    ])
+}
