@@ -1,8 +1,11 @@
-//! argv becomes a [`Command`]; the help is made from the same tables.
+//! argv becomes a [`Command`].
 //!
 //! Only records what was typed. Opens nothing, reads no environment, prints
 //! nothing: `--help` works on a broken machine.
 
+use crate::generate;
+use crate::help::{command_help, general_help, help_on};
+use crate::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id, Name};
 use lexopt::{Arg, Parser};
 use litemigrate::OutOfOrder;
 use litemigrate::create::Numbering;
@@ -11,260 +14,6 @@ use litemigrate::text::escape;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The commands by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Name {
-    Up,
-    Status,
-    Check,
-    New,
-    Down,
-    Baseline,
-    Repair,
-    Schema,
-    Restore,
-    Help,
-}
-
-struct CommandHelp {
-    name: Name,
-    word: &'static str,
-    operand: &'static str,
-    summary: &'static str,
-    about: &'static str,
-}
-
-const COMMANDS: &[CommandHelp] = &[
-    CommandHelp {
-        name: Name::Up,
-        word: "up",
-        operand: "",
-        summary: "apply every pending migration (the default)",
-        about: "Applies every pending migration, in the order of the versions. Each script and its\nrow in _sqlx_migrations are one transaction: applied whole, or not at all. Before\nanything is written, every file is checked against the history, and everything\nthat is wrong is reported. With nothing to do it writes nothing, and prints\nnothing unless stdout is a terminal.",
-    },
-    CommandHelp {
-        name: Name::Status,
-        word: "status",
-        operand: "",
-        summary: "list every migration and its state",
-        about: "Lists every version of the files and of the history: pending, applied, modified\n(edited after it was applied), missing (applied, but the file is gone) or failed\n(left half done by another tool). Writes nothing.",
-    },
-    CommandHelp {
-        name: Name::Check,
-        word: "check",
-        operand: "",
-        summary: "answer by exit code: is the database up to date?",
-        about: "Exits 0 if nothing is pending and nothing is wrong, 3 if migrations are pending,\n4 if the database is newer than the files, 65 if they disagree. Writes nothing.",
-    },
-    CommandHelp {
-        name: Name::New,
-        word: "new",
-        operand: " NAME",
-        summary: "create the next migration file",
-        about: "Creates the next migration file and prints its name. It is numbered as the others\nare: the next number (0007_) where they are sequential, else a UTC timestamp.",
-    },
-    CommandHelp {
-        name: Name::Down,
-        word: "down",
-        operand: "",
-        summary: "undo applied migrations with their .down.sql files",
-        about: "Undoes the newest applied migration with its .down.sql file, or with --to everything\nabove that version, newest first. Each script and the removal of its row are one\ntransaction. All scripts that are needed are checked for before the first runs.",
-    },
-    CommandHelp {
-        name: Name::Baseline,
-        word: "baseline",
-        operand: " V",
-        summary: "record the migrations up to V as applied, without running them",
-        about: "Records the pending migrations up to and including version V as applied, without\nrunning them: for a database that already has what they make.",
-    },
-    CommandHelp {
-        name: Name::Repair,
-        word: "repair",
-        operand: " V...",
-        summary: "bring the history in line with the files, by name",
-        about: "For each version that is named: if its script was edited, the recorded checksum\nbecomes the file's; if it is missing or failed, it is removed from the history.\n--line-endings takes every script that differs only in line endings, byte order\nmark or final newline. Nothing but _sqlx_migrations is changed.",
-    },
-    CommandHelp {
-        name: Name::Schema,
-        word: "schema",
-        operand: "",
-        summary: "print the schema that the migrations make",
-        about: "Replays the migrations into memory and prints the schema that they make, in a\nstable order, fit to be kept as schema.sql. `check --drift` compares it with the\ndatabase's.",
-    },
-    CommandHelp {
-        name: Name::Restore,
-        word: "restore",
-        operand: " FILE",
-        summary: "put a backup back",
-        about: "Checks the backup FILE, then copies it back over the database in one transaction:\nwho has the database open sees the old content or the new. Refused while somebody\nelse writes. `up --backup FILE` makes such a file.",
-    },
-    CommandHelp {
-        name: Name::Help,
-        word: "help",
-        operand: " [TOPIC]",
-        summary: "explain a command, `exit-codes`, or `files`",
-        about: "Explains a command, `exit-codes`, or `files`.",
-    },
-];
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Id {
-    ConfigDir,
-    ConfigFile,
-    Profile,
-    Migrations,
-    Database,
-    DatabasesFrom,
-    Null,
-    FailFast,
-    To,
-    LockWait,
-    Timeout,
-    DryRun,
-    SingleTransaction,
-    Backup,
-    AllowCascade,
-    OutOfOrder,
-    AllowMissing,
-    AllowNewer,
-    NoCreate,
-    Optional,
-    Sequential,
-    Timestamp,
-    Reversible,
-    Force,
-    LineEndings,
-    Drift,
-    Quiet,
-    Verbose,
-    Json,
-    Color,
-    Help,
-    Version,
-}
-
-struct Flag {
-    id: Id,
-    short: Option<char>,
-    long: &'static str,
-    value: Option<&'static str>,
-    /// The commands that know it; none means all.
-    commands: &'static [Name],
-    help: &'static str,
-}
-
-const LOOKING: &[Name] = &[
-    Name::Up,
-    Name::Status,
-    Name::Check,
-    Name::Down,
-    Name::Baseline,
-    Name::Repair,
-];
-const DATABASE: &[Name] = &[
-    Name::Up,
-    Name::Status,
-    Name::Check,
-    Name::Down,
-    Name::Baseline,
-    Name::Repair,
-    Name::Schema,
-    Name::Restore,
-];
-const SEVERAL: &[Name] = &[Name::Up, Name::Status, Name::Check];
-const RUNNING: &[Name] = &[Name::Up, Name::Down];
-const FOR_SHOW: &[Name] = &[Name::Up, Name::Down, Name::Baseline, Name::Repair];
-const REFUSING: &[Name] = &[Name::Up, Name::Check, Name::Down, Name::Baseline];
-const BASELINE: &[Name] = &[Name::Baseline];
-const REPAIR: &[Name] = &[Name::Repair];
-const CHECK: &[Name] = &[Name::Check];
-const JUDGING: &[Name] = &[Name::Up, Name::Check];
-const NEW: &[Name] = &[Name::New];
-
-const fn flag(
-    id: Id,
-    short: Option<char>,
-    long: &'static str,
-    value: Option<&'static str>,
-    commands: &'static [Name],
-    help: &'static str,
-) -> Flag {
-    Flag {
-        id,
-        short,
-        long,
-        value,
-        commands,
-        help,
-    }
-}
-
-#[rustfmt::skip] // One line for each, to be read as a table.
-const FLAGS: &[Flag] = &[
-    flag(Id::Migrations, Some('m'), "migrations", Some("DIR"), &[], "the folder of scripts [<config-dir>/migrations]"),
-    flag(Id::Database, Some('D'), "database", Some("PATH|URL"), DATABASE, "the database, or several [$DATABASE_URL, SQLPage's]"),
-    flag(Id::ConfigDir, Some('d'), "config-dir", Some("DIR"), &[], "SQLPage's configuration [$CONFIGURATION_DIRECTORY, ./sqlpage]"),
-    flag(Id::ConfigFile, Some('c'), "config-file", Some("FILE"), &[], "SQLPage's settings [<config-dir>/sqlpage.json]"),
-    flag(Id::Profile, None, "profile", Some("sqlpage|sqlite"), LOOKING, "connections as SQLPage's or stock [sqlite with -m]"),
-    flag(Id::To, None, "to", Some("VERSION"), RUNNING, "stop after this version; down: undo what is above it"),
-    flag(Id::DatabasesFrom, None, "databases-from", Some("FILE"), SEVERAL, "the databases, one a line; - is stdin"),
-    flag(Id::Null, Some('0'), "null", None, SEVERAL, "the names in that list end in NUL"),
-    flag(Id::FailFast, None, "fail-fast", None, SEVERAL, "stop at the first database that fails"),
-    flag(Id::LockWait, None, "lock-wait", Some("SECONDS"), DATABASE, "how long to wait for a locked database [5]"),
-    flag(Id::Timeout, None, "timeout", Some("SECONDS"), RUNNING, "how long the whole run may last [for ever]"),
-    flag(Id::DryRun, None, "dry-run", None, FOR_SHOW, "run everything, report what it did, roll it back"),
-    flag(Id::SingleTransaction, None, "single-transaction", None, RUNNING, "apply all pending migrations or none"),
-    flag(Id::Backup, None, "backup", Some("FILE"), RUNNING, "first make a checked copy, if anything is pending"),
-    flag(Id::AllowCascade, None, "allow-cascade", None, RUNNING, "DROP TABLE may take rows of other tables with it"),
-    flag(Id::OutOfOrder, None, "out-of-order", Some("warn|allow|refuse"), JUDGING, "pending below the newest applied version [warn]"),
-    flag(Id::AllowMissing, None, "allow-missing", None, REFUSING, "applied versions may have no file"),
-    flag(Id::AllowNewer, None, "allow-newer", None, REFUSING, "the database may be newer than the files"),
-    flag(Id::NoCreate, None, "no-create", None, LOOKING, "the database must exist"),
-    flag(Id::Optional, None, "optional", None, LOOKING, "a missing folder of scripts is success"),
-    flag(Id::Sequential, None, "sequential", None, NEW, "number as 0001, 0002 …"),
-    flag(Id::Timestamp, None, "timestamp", None, NEW, "number as YYYYMMDDHHMMSS, UTC"),
-    flag(Id::Reversible, None, "reversible", None, NEW, "create .up.sql and .down.sql"),
-    flag(Id::Force, None, "force", None, BASELINE, "record them in a database without tables, too"),
-    flag(Id::LineEndings, None, "line-endings", None, REPAIR, "all that differ in line endings, BOM or last newline"),
-    flag(Id::Drift, None, "drift", None, CHECK, "compare the schema with what the migrations make"),
-    flag(Id::Quiet, Some('q'), "quiet", None, &[], "print errors only"),
-    flag(Id::Verbose, Some('v'), "verbose", None, &[], "say what is used, and when there is nothing to do"),
-    flag(Id::Json, None, "json", None, &[], "print one JSON object on stdout"),
-    flag(Id::Color, None, "color", Some("auto|always|never"), &[], "colours [auto]"),
-    flag(Id::Help, Some('h'), "help", None, &[], "short help; --help: long help"),
-    flag(Id::Version, Some('V'), "version", None, &[], "print the versions of litemigrate and SQLite"),
-];
-
-const EXIT_CODES: &str = "\
-   0  done, or nothing to do
-   1  a migration script failed and was rolled back
-   3  check: migrations are pending
-   4  the database is newer than the files (a downgrade)
-  64  the command line is wrong
-  65  a script or its name is unusable, or files and history disagree
-  66  no such migrations directory, or no such database where one must exist
-  70  litemigrate itself is at fault: please report it
-  73  the database, the backup or the new migration cannot be created
-  74  input/output error, disk full, database damaged
-  75  locked or out of time: trying again may help
-  77  no permission, read-only
-  78  the configuration is wrong
-";
-
-const FILES: &str = "\
-A migration is a file <version>_<name>.sql: 0001_create_users.sql, 20260131120000_x.sql.
-The version is a number, and every version has one file; they are applied in the
-order of the numbers. <version>_<name>.up.sql is the same; .down.sql undoes it.
-
-Each script runs in one transaction, and BEGIN and COMMIT in it do nothing. What
-cannot run in a transaction (VACUUM, PRAGMA journal_mode=WAL) goes into a file that
-starts with exactly `-- no-transaction`.
-
-A script that was applied is never edited: its SHA-384 is in the table
-_sqlx_migrations, which SQLPage and sqlx read and write too. To change something,
-add a new migration. In Git, add `*.sql -text` to .gitattributes.
-";
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -395,6 +144,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
         match flag.id {
             Id::Help => help = Some(help.unwrap_or(false) || is_long),
             Id::Version => parsed.command = Command::Print(version()),
+            Id::Generate => parsed.command = Command::Print(generated(flag, &mut parser)?),
             _ => set(&mut parsed, flag, &mut parser)?,
         }
     }
@@ -409,16 +159,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
         return Ok(parsed);
     }
     let command = command.unwrap_or(&COMMANDS[0]);
-    if let Some(flag) = used
-        .iter()
-        .find(|flag| !flag.commands.is_empty() && !flag.commands.contains(&command.name))
-    {
+    if let Some(flag) = used.iter().find(|flag| !flag.goes_with(command)) {
         return Err(format!(
             "--{} does not go with the command {}",
             flag.long, command.word
         ));
     }
-    if parsed.databases.len() > 1 && !SEVERAL.contains(&command.name) {
+    if parsed.databases.len() > 1 && !command.takes_several() {
         return Err(format!("{} takes one --database only", command.word));
     }
     if parsed.backup.is_some() && parsed.is_for_several() {
@@ -431,7 +178,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
     Ok(parsed)
 }
 
-fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
+pub fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
     let found = COMMANDS.iter().find(|command| command.word == word);
     found.ok_or_else(|| {
         unknown(
@@ -526,9 +273,7 @@ fn text(operand: OsString) -> Result<String, String> {
 /// Records a flag that is neither help nor version, reading its value if it has one.
 fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), String> {
     let value = match flag.value {
-        Some(_) => parser
-            .value()
-            .map_err(|_| format!("--{} needs a value", flag.long))?,
+        Some(_) => value_of(flag, parser)?,
         None => OsString::new(),
     };
     let wrong = |expected: &str| {
@@ -595,9 +340,25 @@ fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), S
                 _ => return Err(wrong("auto, always or never")),
             };
         }
-        Id::Help | Id::Version => {}
+        Id::Help | Id::Version | Id::Generate => {}
     }
     Ok(())
+}
+
+fn value_of(flag: &Flag, parser: &mut Parser) -> Result<OsString, String> {
+    parser
+        .value()
+        .map_err(|_| format!("--{} needs a value", flag.long))
+}
+
+fn generated(flag: &Flag, parser: &mut Parser) -> Result<String, String> {
+    match value_of(flag, parser)?.to_str() {
+        Some("man") => Ok(generate::man()),
+        Some("bash") => Ok(generate::bash()),
+        Some("zsh") => Ok(generate::zsh()),
+        Some("fish") => Ok(generate::fish()),
+        _ => Err(format!("--{} must be man, bash, zsh or fish", flag.long)),
+    }
 }
 
 fn not_empty(flag: &Flag, value: OsString) -> Result<OsString, String> {
@@ -665,66 +426,10 @@ fn version() -> String {
     )
 }
 
-fn help_on(topic: Option<&str>) -> Result<String, String> {
-    match topic {
-        None => Ok(general_help(true)),
-        Some("exit-codes") => Ok(EXIT_CODES.to_owned()),
-        Some("files") => Ok(FILES.to_owned()),
-        Some(word) => find_command(word).map(command_help),
-    }
-}
-
-fn general_help(long: bool) -> String {
-    let mut text = String::from(
-        "litemigrate applies SQL migration files to a SQLite database.\n\nUsage: litemigrate [COMMAND] [OPTIONS]\n\nCommands:\n",
-    );
-    for command in COMMANDS {
-        let usage = format!("{}{}", command.word, command.operand);
-        text.push_str(&format!("  {usage:<14} {}\n", command.summary));
-    }
-    text.push_str("\nOptions:\n");
-    push_flags(&mut text, FLAGS.iter());
-    if long {
-        text.push_str("\nFiles:\n\n");
-        text.push_str(FILES);
-        text.push_str("\nExit codes:\n\n");
-        text.push_str(EXIT_CODES);
-    } else {
-        text.push_str("\n`litemigrate help COMMAND` explains a command, --help tells more.\n");
-    }
-    text
-}
-
-fn command_help(command: &CommandHelp) -> String {
-    let mut text = format!(
-        "Usage: litemigrate {}{} [OPTIONS]\n\n{}\n\nOptions:\n",
-        command.word, command.operand, command.about
-    );
-    let known = |flag: &&Flag| flag.commands.is_empty() || flag.commands.contains(&command.name);
-    push_flags(&mut text, FLAGS.iter().filter(known));
-    text
-}
-
-fn push_flags(text: &mut String, flags: impl Iterator<Item = &'static Flag>) {
-    for flag in flags {
-        let short = flag
-            .short
-            .map_or(String::from("    "), |short| format!("-{short}, "));
-        let value = flag
-            .value
-            .map_or(String::new(), |value| format!(" {value}"));
-        let usage = format!("{short}--{}{value}", flag.long);
-        if usage.len() > 26 {
-            text.push_str(&format!("  {usage}\n{:28} {}\n", "", flag.help));
-        } else {
-            text.push_str(&format!("  {usage:<26} {}\n", flag.help));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{COMMANDS, Command, FLAGS, parse};
+    use super::{Command, parse};
+    use crate::table::{COMMANDS, FLAGS};
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 

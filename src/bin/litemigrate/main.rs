@@ -6,10 +6,13 @@
 
 mod cli;
 mod commands;
+mod generate;
+mod help;
 mod json;
 mod objects;
 mod report;
 mod settings;
+mod table;
 
 use cli::Arguments;
 use commands::Outcome;
