@@ -68,8 +68,9 @@ pub struct Summary {
 /// Applies every pending migration, in order, each in a transaction of its own
 /// together with its row in `_sqlx_migrations`; or all in one, or all for show.
 ///
-/// `connection` must be in no transaction. Its `synchronous` is set to EXTRA,
-/// without which a commit in rollback-journal mode does not survive a power cut
+/// `connection` must be in no transaction, and is given back with the settings that
+/// it had. While this runs, its `synchronous` is EXTRA, without which a commit in
+/// rollback-journal mode does not survive a power cut
 /// (sqlite.org/pragma.html#pragma_synchronous). `report` hears of each step
 /// after it is durable.
 ///
@@ -187,10 +188,8 @@ fn execute<'a>(
     } else {
         run.one_by_one(connection)
     };
-    roll_back(connection);
-    let _ = connection.progress_handler(0, None::<fn() -> bool>);
-    let restored = run.enforce(connection, foreign_keys);
-    result.and_then(|summary| restored.map(|()| summary))
+    let given_back = run.settings.give_back(connection);
+    result.and_then(|summary| given_back.map(|()| summary))
 }
 
 /// What a run is to do.

@@ -200,12 +200,15 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
 }
 
-/// In what the script at `path` differs from the one whose checksum is
-/// `recorded`, if it is only in line endings, byte order mark or final newline.
+/// In what the script differs from the one whose checksum is `recorded`, if it is
+/// only in line endings, byte order mark or final newline.
 #[must_use]
-pub fn spelling_difference(path: &Path, recorded: &[u8]) -> Option<Difference> {
+pub fn spelling_difference(migration: &Migration, recorded: &[u8]) -> Option<Difference> {
+    if let Some(text) = migration.embedded {
+        return difference(text.as_bytes(), recorded);
+    }
     let mut bytes = Vec::new();
-    read_file(path, &mut bytes).ok()?;
+    read_file(&migration.path, &mut bytes).ok()?;
     difference(&bytes, recorded)
 }
 

@@ -3,10 +3,10 @@
 //! Owns the replay in memory. Touches no file; the database is only compared with.
 
 use crate::apply;
-use crate::error::{Error, counted};
+use crate::error::Error;
 use crate::migration::{Kind, Migration};
 use crate::plan::Plan;
-use crate::schema::{ChangeKind, Schema};
+use crate::schema::Schema;
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -61,16 +61,7 @@ impl Replayed {
         let [mut expected, mut found] = [self.schema.clone(), found.clone()];
         expected.remove_named(&untouched);
         found.remove_named(&untouched);
-        let describe = |kind, object: &str, name: &str, sql: &str| match kind {
-            ChangeKind::Dropped => format!("{object} {name} is missing"),
-            ChangeKind::Created => format!("{object} {name} is extra: {sql}"),
-            ChangeKind::Changed => format!("{object} {name} is different: {sql}"),
-        };
-        let differences: Vec<String> = expected
-            .differences(&found)
-            .iter()
-            .map(|change| describe(change.kind, &change.object, &change.name, &change.sql))
-            .collect();
+        let differences = expected.differences(&found);
         if differences.is_empty() {
             return Ok(());
         }
@@ -107,8 +98,7 @@ pub fn applied_scripts<'a>(
         return Err(Error::Declined {
             database: database.to_owned(),
             message: format!(
-                "the schema cannot be compared, because {} is not among the files and cannot be replayed: {}",
-                counted(gone.len(), "applied version", "applied versions"),
+                "the schema cannot be compared, because what was applied cannot be replayed: there is no file of version {}",
                 gone.join(", ")
             ),
         });

@@ -160,16 +160,18 @@ impl fmt::Display for Problem {
                 description,
             } => write!(
                 f,
-                "version {version} ({}) is recorded as failed half way by another tool: look at what it left in the database, finish or undo that by hand, then remove its row with `litemigrate repair {version}`",
-                escape(description)
+                "version {version} ({}) is recorded as failed half way by another tool: look at what it left in the database, finish or undo that by hand, then remove its row with `litemigrate repair {}`",
+                escape(description),
+                operand(*version)
             ),
             Self::Missing {
                 version,
                 description,
             } => write!(
                 f,
-                "version {version} ({}) was applied, but its file is missing: put the file back, allow it with --allow-missing, or forget it for good with `litemigrate repair {version}`",
-                escape(description)
+                "version {version} ({}) was applied, but its file is missing: put the file back, allow it with --allow-missing, or forget it for good with `litemigrate repair {}`",
+                escape(description),
+                operand(*version)
             ),
             Self::Newer {
                 version,
@@ -188,8 +190,9 @@ impl fmt::Display for Problem {
                 ..
             } => write!(
                 f,
-                "{}: was edited after it was applied: put its old content back and make the change in a new migration (or take the new text for what was applied: `litemigrate repair {version}`)",
-                shown(path)
+                "{}: was edited after it was applied: put its old content back and make the change in a new migration (or take the new text for what was applied: `litemigrate repair {}`)",
+                shown(path),
+                operand(*version)
             ),
             Self::Modified {
                 path,
@@ -212,6 +215,51 @@ impl fmt::Display for Problem {
                 f,
                 "{}: version {version} is pending, but the newer version {newest} is applied: number it above {newest}, or allow it with --out-of-order allow",
                 shown(path)
+            ),
+        }
+    }
+}
+
+/// In what an object of a schema is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DifferenceKind {
+    /// It is not there.
+    Missing,
+    /// It should not be there.
+    Extra,
+    /// It is another; of a table, with a phrase for each column that is.
+    Different(Vec<String>),
+}
+
+/// An object of a database's schema that is not what its migrations make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In what it differs.
+    pub kind: DifferenceKind,
+    /// `table`, `index`, `trigger` or `view`.
+    pub object: String,
+    /// Its name.
+    pub name: String,
+    /// The SQL that the migrations make, on one line.
+    pub expected: Option<String>,
+    /// The SQL that the database has, on one line.
+    pub found: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, name, .. } = self;
+        let name = escape(name);
+        match &self.kind {
+            DifferenceKind::Missing => write!(f, "{object} {name} is missing"),
+            DifferenceKind::Extra => write!(f, "{object} {name} is extra"),
+            DifferenceKind::Different(columns) if columns.is_empty() => {
+                write!(f, "{object} {name} is different")
+            }
+            DifferenceKind::Different(columns) => write!(
+                f,
+                "{object} {name} is different: {}",
+                escape(&columns.join(", "))
             ),
         }
     }
@@ -402,8 +450,8 @@ pub enum Error {
     Drift {
         /// The database.
         database: PathBuf,
-        /// One sentence for each object.
-        differences: Vec<String>,
+        /// One for each object.
+        differences: Vec<Difference>,
     },
     /// `_sqlx_migrations` is not what sqlx makes.
     History {
@@ -601,7 +649,7 @@ impl fmt::Display for Error {
             } => write!(f, "{}: cannot {doing}: {}", shown(path), escape(message)),
             Self::CannotCreateDatabase { path, message } => write!(
                 f,
-                "{}: cannot create the database: {}",
+                "{}: cannot open or create the database: {}",
                 shown(path),
                 escape(message)
             ),
@@ -629,6 +677,14 @@ impl fmt::Display for ScriptError {
 }
 
 impl std::error::Error for Error {}
+
+/// A version as it must be typed: what begins with `-` is an option.
+fn operand(version: i64) -> String {
+    match version {
+        ..0 => format!("-- {version}"),
+        _ => version.to_string(),
+    }
+}
 
 /// A path, safe to print.
 #[must_use]

@@ -218,11 +218,7 @@ pub(crate) fn record(
             |row| row.get::<_, i64>(0),
         )
         .map_err(RecordError::Sqlite)?;
-    if count == 1 {
-        Ok(())
-    } else {
-        Err(RecordError::Swallowed)
-    }
+    expect(count, 1)
 }
 
 /// Removes the row of a version, and looks whether it is gone.
@@ -235,21 +231,26 @@ pub(crate) fn remove(connection: &Connection, version: i64) -> Result<(), Record
     let count: i64 = connection
         .query_row(query, [version], |row| row.get(0))
         .map_err(RecordError::Sqlite)?;
-    if count == 0 {
-        Ok(())
-    } else {
-        Err(RecordError::Swallowed)
-    }
+    expect(count, 0)
 }
 
-/// Sets the recorded checksum of a version to that of its file.
+/// Sets the recorded checksum of a version to that of its file, and looks whether
+/// it is there.
 pub(crate) fn correct(connection: &Connection, migration: &Migration) -> Result<(), RecordError> {
     let update = "UPDATE main._sqlx_migrations SET checksum = ?2 WHERE version = ?1";
-    let checksum = &migration.checksum.0[..];
-    let changed = connection
-        .execute(update, params![migration.version, checksum])
+    let written = params![migration.version, &migration.checksum.0[..]];
+    connection
+        .execute(update, written)
         .map_err(RecordError::Sqlite)?;
-    if changed == 1 {
+    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND checksum = ?2";
+    let count: i64 = connection
+        .query_row(query, written, |row| row.get(0))
+        .map_err(RecordError::Sqlite)?;
+    expect(count, 1)
+}
+
+fn expect(count: i64, expected: i64) -> Result<(), RecordError> {
+    if count == expected {
         Ok(())
     } else {
         Err(RecordError::Swallowed)

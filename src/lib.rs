@@ -56,6 +56,7 @@ mod position;
 pub mod repair;
 pub mod schema;
 mod script;
+mod sql;
 pub mod sqlpage;
 pub mod targets;
 pub mod text;

@@ -105,9 +105,8 @@ pub struct Plan<'a> {
     newest_applied: Option<i64>,
 }
 
-/// Joins files and history; both must be sorted by version, as
-/// [`read_dir`](crate::directory::read_dir) and
-/// [`history::read`](crate::history::read) return them.
+/// Joins files and history. The latter must be sorted by version, as
+/// [`history::read`](crate::history::read) returns it.
 ///
 /// A file that undoes has no state of its own: alone and not applied it is not
 /// there, alone and applied it stands for its version.
@@ -115,19 +114,21 @@ pub struct Plan<'a> {
 pub fn plan<'a>(migrations: &'a [Migration], history: &'a [AppliedMigration]) -> Plan<'a> {
     let mut states = Vec::with_capacity(migrations.len().max(history.len()));
     let mut rows = history.iter().peekable();
+    let mut migrations: Vec<&Migration> = migrations.iter().collect();
+    migrations.sort_by_key(|migration| (migration.version, migration.kind));
     for files in migrations.chunk_by(|a, b| a.version == b.version) {
         let version = files[0].version;
         while let Some(row) = rows.next_if(|row| row.version < version) {
             states.push(orphan(row));
         }
-        let applies = files.iter().find(|file| file.kind != Kind::Down);
+        let applies = files.iter().copied().find(|file| file.kind != Kind::Down);
         let row = rows.next_if(|row| row.version == version);
         match (applies, row) {
             (file, Some(row)) if !row.success => states.push(State::Failed(file, row)),
             (Some(file), Some(row)) if file.checksum.0[..] != row.checksum[..] => {
                 states.push(State::Modified(file, row));
             }
-            (file, Some(row)) => states.push(State::Applied(file.unwrap_or(&files[0]), row)),
+            (file, Some(row)) => states.push(State::Applied(file.unwrap_or(files[0]), row)),
             (Some(file), None) => states.push(State::Pending(file)),
             (None, None) => {}
         }

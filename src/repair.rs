@@ -4,12 +4,12 @@
 //! anything else in the database, and nothing that was not named.
 
 use crate::directory;
-use crate::error::{Cause, Error, explained_message};
+use crate::error::{Cause, Error, sqlite_message};
 use crate::history::{self, RecordError};
 use crate::migration::{Checksum, Migration};
 use crate::plan::{Policy, State, plan};
 use crate::targets::{refuse_problems, refuse_unknown_target};
-use crate::transaction::{Limits, begin, commit, roll_back};
+use crate::transaction::{Limits, Settings, begin, commit};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub fn baseline(
 ) -> Result<Vec<Change>, Error> {
     refuse_unknown_target(migrations, Some(to))?;
     in_one_transaction(connection, change, |connection| {
-        let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations'";
+        let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
         let tables: i64 = connection
             .query_row(query, [], |row| row.get(0))
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
@@ -74,10 +74,9 @@ pub fn baseline(
         pending
             .into_iter()
             .map(|migration| {
-                written(
-                    connection,
-                    history::record(connection, &migration, Duration::ZERO),
-                )?;
+                write(connection, |connection| {
+                    history::record(connection, &migration, Duration::ZERO)
+                })?;
                 Ok(Change::Recorded(migration))
             })
             .collect()
@@ -115,14 +114,18 @@ pub fn repair(
         for state in selected(connection, &plan.states, selection)? {
             changes.push(match state {
                 State::Modified(migration, row) => {
-                    written(connection, history::correct(connection, migration))?;
+                    write(connection, |connection| {
+                        history::correct(connection, migration)
+                    })?;
                     Change::Corrected {
                         migration: migration.clone(),
                         before: row.checksum.clone(),
                     }
                 }
                 State::Missing(row) | State::Failed(_, row) => {
-                    written(connection, history::remove(connection, row.version))?;
+                    write(connection, |connection| {
+                        history::remove(connection, row.version)
+                    })?;
                     Change::Removed {
                         version: row.version,
                         description: row.description.clone(),
@@ -162,7 +165,7 @@ fn selected<'a>(
         Selection::Spelling => {
             let differs_in_spelling = |state: &&State<'_>| match state {
                 State::Modified(migration, row) => {
-                    directory::spelling_difference(&migration.path, &row.checksum).is_some()
+                    directory::spelling_difference(migration, &row.checksum).is_some()
                 }
                 _ => false,
             };
@@ -197,11 +200,9 @@ fn in_one_transaction<T>(
         lock_wait: change.lock_wait,
         deadline: None,
     };
-    connection
-        .execute_batch("PRAGMA main.synchronous = EXTRA")
-        .map_err(|error| Error::database(connection, "configure the connection", &error))?;
-    begin(connection, &limits, &mut || {})?;
-    let result = work(connection).and_then(|done| {
+    let settings = Settings::prepare(connection, &limits)?;
+    let begun = begin(connection, &limits, &mut || {});
+    let result = begun.and_then(|()| work(connection)).and_then(|done| {
         if !change.dry_run {
             commit(connection, &limits).map_err(|(cause, message)| Error::Database {
                 path: connection.path().unwrap_or_default().into(),
@@ -212,8 +213,8 @@ fn in_one_transaction<T>(
         }
         Ok(done)
     });
-    roll_back(connection);
-    result
+    let given_back = settings.give_back(connection);
+    result.and_then(|done| given_back.map(|()| done))
 }
 
 fn declined(connection: &Connection, message: &str) -> Error {
@@ -223,22 +224,33 @@ fn declined(connection: &Connection, message: &str) -> Error {
     }
 }
 
-fn written(connection: &Connection, result: Result<(), RecordError>) -> Result<(), Error> {
-    result.map_err(|error| {
-        let (cause, message) = match error {
-            RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
-            RecordError::Swallowed => (
-                Cause::Statement,
-                "a trigger on it changed what was written: drop the trigger".to_owned(),
-            ),
-        };
-        Error::Database {
-            path: connection.path().unwrap_or_default().into(),
-            doing: "write to _sqlx_migrations",
-            cause,
-            message,
-        }
-    })
+/// Changes one row of the history, and refuses if that changed anything else.
+fn write(
+    connection: &Connection,
+    change: impl FnOnce(&Connection) -> Result<(), RecordError>,
+) -> Result<(), Error> {
+    let before = connection.total_changes();
+    let unusable = |message: String| Error::History {
+        database: connection.path().unwrap_or_default().into(),
+        message,
+    };
+    match change(connection) {
+        Ok(()) if connection.total_changes() == before + 1 => Ok(()),
+        Ok(()) => Err(unusable(
+            "a trigger or a foreign key on it would change other rows too: drop it".to_owned(),
+        )),
+        Err(RecordError::Swallowed) => Err(unusable(
+            "a trigger on it changed what was written: drop the trigger".to_owned(),
+        )),
+        Err(RecordError::Sqlite(error)) => match Cause::of(&error) {
+            Cause::Statement => Err(unusable(sqlite_message(&error))),
+            _ => Err(Error::database(
+                connection,
+                "write to _sqlx_migrations",
+                &error,
+            )),
+        },
+    }
 }
 
 /// A checksum as stored, in hexadecimal, whatever its length.

@@ -3,8 +3,10 @@
 //! Owns the comparison of `sqlite_schema` with itself at another time, or with
 //! another one. Reads only, and knows nothing of migrations.
 
+use crate::error::{Difference, DifferenceKind};
+use crate::sql::{formatted, is_same, one_line};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What happened to an object of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +32,17 @@ pub struct SchemaChange {
     pub sql: String,
 }
 
-/// The objects of a schema: type and name in lower case, as SQLite compares
-/// names, with the name as it is written and the SQL of each.
+/// Type and name of an object, the name in lower case as SQLite compares names.
+type Key = (String, String);
+
+/// The objects of a schema, each with its name and its SQL as they are written,
+/// and the columns of its tables.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Schema(BTreeMap<(String, String), (String, String)>);
+pub struct Schema {
+    objects: BTreeMap<Key, (String, String)>,
+    /// By the table's name in lower case: the name and the definition of each.
+    columns: BTreeMap<String, Vec<(String, String)>>,
+}
 
 impl Schema {
     /// Reads the schema of the main database, without the history and without
@@ -43,28 +52,38 @@ impl Schema {
     ///
     /// What SQLite says.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let query = "SELECT type, name, coalesce(sql, '') FROM main.sqlite_schema WHERE lower(tbl_name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
+        let query = "SELECT type, name, coalesce(sql, '') FROM main.sqlite_schema WHERE lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
         let mut statement = connection.prepare(query)?;
         let objects = statement.query_map([], |row| {
             let name: String = row.get(1)?;
-            Ok(((row.get(0)?, name.to_lowercase()), (name, row.get(2)?)))
+            Ok((
+                (row.get(0)?, name.to_ascii_lowercase()),
+                (name, row.get(2)?),
+            ))
         })?;
-        objects.collect::<rusqlite::Result<_>>().map(Self)
+        let objects = objects.collect::<rusqlite::Result<_>>()?;
+        let query = "SELECT t.name, c.name, trim(c.type || iif(c.\"notnull\", ' NOT NULL', '') || coalesce(' DEFAULT ' || c.dflt_value, '') || iif(c.pk, ' PRIMARY KEY', '') || iif(c.hidden, ' GENERATED', '')) FROM pragma_table_list AS t, pragma_table_xinfo(t.name, 'main') AS c WHERE t.schema = 'main' AND t.type = 'table'";
+        let mut columns: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+        let mut statement = connection.prepare(query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let table = row.get::<_, String>(0)?.to_ascii_lowercase();
+            let column = (row.get(1)?, row.get(2)?);
+            columns.entry(table).or_default().push(column);
+        }
+        Ok(Self { objects, columns })
     }
 
-    /// All of it as SQL that makes it again: tables, indexes, views and triggers,
-    /// each by name.
+    /// All of it as SQL that makes it again, written in one way: tables, indexes,
+    /// views and triggers, each by name.
     #[must_use]
     pub fn to_sql(&self) -> String {
         let mut sql = String::new();
         for wanted in ["table", "index", "view", "trigger"] {
-            for ((object, _), (_, text)) in &self.0 {
+            for ((object, _), (_, text)) in &self.objects {
                 if object == wanted && !text.is_empty() {
-                    sql.push_str(text);
-                    let last = text.rsplit('\n').next().unwrap_or_default();
-                    // A comment at its end would take the semicolon.
-                    let end = if last.contains("--") { "\n;\n" } else { ";\n" };
-                    sql.push_str(end);
+                    sql.push_str(&formatted(text));
+                    sql.push_str(";\n");
                 }
             }
         }
@@ -73,28 +92,81 @@ impl Schema {
 
     /// Takes out the objects that are in `other`, too, and the same there.
     pub(crate) fn remove_all(&mut self, other: &Self) {
-        self.0
-            .retain(|key, object| other.0.get(key) != Some(object));
+        self.objects
+            .retain(|key, object| other.objects.get(key) != Some(object));
     }
 
     /// Takes out the objects that have a name of `names`.
     pub(crate) fn remove_named(&mut self, names: &Self) {
-        self.0.retain(|key, _| !names.0.contains_key(key));
+        self.objects
+            .retain(|key, _| !names.objects.contains_key(key));
     }
 
     /// In what `found` is not as this schema says: objects that are missing,
     /// extra, or different in more than quoting, comments, case and white space.
     #[must_use]
-    pub fn differences(&self, found: &Self) -> Vec<SchemaChange> {
-        let mut changes = self.changes(found);
-        changes.retain(|change| {
-            let key = (change.object.clone(), change.name.to_lowercase());
-            match (change.kind, self.0.get(&key)) {
-                (ChangeKind::Changed, Some((_, sql))) => !is_same(sql, &change.sql),
-                _ => true,
+    pub fn differences(&self, found: &Self) -> Vec<Difference> {
+        let names: BTreeSet<String> = [self, found].iter().flat_map(|s| s.names()).collect();
+        let sql = |schema: &Self, key: &Key| schema.objects.get(key).map(|(_, sql)| one_line(sql));
+        let mut differences = Vec::new();
+        for change in self.changes(found) {
+            let key = (change.object.clone(), change.name.to_ascii_lowercase());
+            let (expected, now) = (self.objects.get(&key), found.objects.get(&key));
+            let kind = match (expected, now) {
+                (Some((_, a)), Some((_, b))) if is_same(a, b, &names) => continue,
+                (Some(_), Some(_)) => DifferenceKind::Different(self.columns(found, &key)),
+                (Some(_), None) => DifferenceKind::Missing,
+                (None, _) => DifferenceKind::Extra,
+            };
+            differences.push(Difference {
+                kind,
+                expected: sql(self, &key),
+                found: sql(found, &key),
+                object: change.object,
+                name: change.name,
+            });
+        }
+        differences
+    }
+
+    /// The names of tables and columns, in lower case.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let tables = self.objects.keys().map(|(_, name)| name.clone());
+        let columns = self.columns.values().flatten();
+        tables.chain(columns.map(|(name, _)| name.to_ascii_lowercase()))
+    }
+
+    /// In which columns a table differs, a phrase for each.
+    fn columns(&self, found: &Self, (object, name): &Key) -> Vec<String> {
+        let none = Vec::new();
+        let of = |schema: &'_ Self| match object.as_str() {
+            "table" => schema.columns.get(name).cloned().unwrap_or_default(),
+            _ => none.clone(),
+        };
+        let (expected, found) = (of(self), of(found));
+        let definition = |columns: &[(String, String)], name: &str| {
+            let same = |(other, _): &&(String, String)| other.eq_ignore_ascii_case(name);
+            columns
+                .iter()
+                .find(same)
+                .map(|(_, definition)| definition.clone())
+        };
+        let mut phrases = Vec::new();
+        for (name, wanted) in &expected {
+            match definition(&found, name) {
+                None => phrases.push(format!("column {name} is missing")),
+                Some(now) if !now.eq_ignore_ascii_case(wanted) => {
+                    phrases.push(format!("column {name} is `{now}` and not `{wanted}`"))
+                }
+                Some(_) => {}
             }
-        });
-        changes
+        }
+        for (name, _) in &found {
+            if definition(&expected, name).is_none() {
+                phrases.push(format!("column {name} is extra"));
+            }
+        }
+        phrases
     }
 
     /// What is different in `now`, by type and name.
@@ -107,14 +179,14 @@ impl Schema {
             sql: sql.clone(),
         };
         let dropped = self
-            .0
+            .objects
             .iter()
-            .filter(|(key, _)| !now.0.contains_key(key))
+            .filter(|(key, _)| !now.objects.contains_key(key))
             .map(|(key, object)| change(ChangeKind::Dropped, &key.0, object));
         let others = now
-            .0
+            .objects
             .iter()
-            .filter_map(|(key, object)| match self.0.get(key) {
+            .filter_map(|(key, object)| match self.objects.get(key) {
                 None => Some(change(ChangeKind::Created, &key.0, object)),
                 Some((_, before)) if *before != object.1 => {
                     Some(change(ChangeKind::Changed, &key.0, object))
@@ -125,111 +197,37 @@ impl Schema {
     }
 }
 
-/// Whether two texts differ only in what does not matter: comments and white
-/// space, the case of words, the quotes around names.
-fn is_same(a: &str, b: &str) -> bool {
-    let (a, b) = (tokens(a), tokens(b));
-    a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.is_same(b))
-}
-
-/// A word, a quoted name or string without its quotes, or a character.
-struct Token<'a> {
-    text: &'a str,
-    /// `'` or `"`. The latter quotes a name, or else a string: SQLite takes what
-    /// names nothing for one (sqlite.org/quirks.html, section 8).
-    quote: Option<char>,
-}
-
-impl Token<'_> {
-    fn is_same(&self, other: &Self) -> bool {
-        match (self.quote, other.quote) {
-            // ALTER TABLE turns a string in double quotes into one in single ones.
-            (Some(_), Some(_)) => self.text == other.text,
-            (None | Some('"'), None | Some('"')) => self.text.eq_ignore_ascii_case(other.text),
-            _ => false,
-        }
-    }
-}
-
-fn tokens(sql: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut rest = sql;
-    while let Some(c) = rest.chars().next() {
-        let close = match c {
-            '\'' | '"' | '`' => Some(c),
-            '[' => Some(']'),
-            _ => None,
-        };
-        let mut push = |text, quote| tokens.push(Token { text, quote });
-        let taken = if rest.starts_with("--") {
-            rest.find('\n').map_or(rest.len(), |end| end + 1)
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if c.is_whitespace() {
-            c.len_utf8()
-        } else if let Some(close) = close {
-            let end = rest[1..].find(close).map_or(rest.len(), |end| end + 1);
-            push(&rest[1..end], (c == '\'' || c == '"').then_some(c));
-            (end + 1).min(rest.len())
-        } else if is_of_word(c) {
-            let end = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
-            push(&rest[..end], None);
-            end
-        } else {
-            push(&rest[..c.len_utf8()], None);
-            c.len_utf8()
-        };
-        rest = &rest[taken..];
-    }
-    tokens
-}
-
-fn is_of_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '$'
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Schema, is_same};
+    use super::Schema;
     use rusqlite::Connection;
 
-    #[test]
-    fn spelling_does_not_matter_and_content_does() {
-        let sql = "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e DEFAULT \"Off\")";
-        for same in [
-            "create table \"t\"(A text /* why */ default 'A b',\n[c d] integer, E default \"Off\")",
-            "CREATE TABLE `T`(a TEXT DEFAULT 'A b',[C D] INTEGER, e DEFAULT 'Off') -- end",
-        ] {
-            assert!(is_same(sql, same), "{same}");
-        }
-        for other in [
-            "CREATE TABLE t (a TEXT DEFAULT 'a b', \"c d\" INTEGER, e DEFAULT \"Off\")",
-            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e DEFAULT \"off\")",
-            "CREATE TABLE t (a TEXT DEFAULT 'A b')",
-        ] {
-            assert!(!is_same(sql, other), "{other}");
-        }
-        for odd in [
-            "", "'", "\"", "[", "`x", "/*", "--", "é'ü", "a''b", "\"\"", "[é",
-        ] {
-            assert!(is_same(odd, odd));
-        }
+    fn schema(sql: &str) -> Schema {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(sql).unwrap();
+        Schema::read(&connection).unwrap()
     }
 
     #[test]
     fn the_schema_as_sql_makes_the_same_schema() {
-        let make = |sql: &str| {
-            let connection = Connection::open_in_memory().unwrap();
-            connection.execute_batch(sql).unwrap();
-            Schema::read(&connection).unwrap()
-        };
-        let first = make(
-            "CREATE TABLE b (x); CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, y UNIQUE); CREATE INDEX i ON b (x); CREATE VIEW v AS SELECT * FROM a; CREATE TRIGGER t AFTER INSERT ON b BEGIN SELECT 1; END; CREATE VIRTUAL TABLE f USING fts5 (x); CREATE TABLE f_extra (x); CREATE VIEW w AS SELECT 1 -- one\n; ALTER TABLE b ADD COLUMN z; ALTER TABLE b RENAME TO c",
+        let first = schema(
+            "CREATE TABLE b (x); CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, y UNIQUE); CREATE INDEX i ON b (x); CREATE VIEW v AS SELECT * FROM a; CREATE TRIGGER t AFTER INSERT ON b BEGIN SELECT 1; END; CREATE VIRTUAL TABLE f USING fts5 (x); CREATE TABLE f_extra (x); CREATE VIEW w AS SELECT 1 -- one\n; CREATE TABLE \"É\" (x); CREATE TABLE \"é\" (x); ALTER TABLE b ADD COLUMN z; ALTER TABLE b RENAME TO c; CREATE VIEW z AS SELECT 2 /* open",
         );
-        let second = make(&first.to_sql());
+        let second = schema(&first.to_sql());
         assert!(first.differences(&second).is_empty(), "{}", first.to_sql());
         assert_eq!(first.to_sql(), second.to_sql());
         assert!(!first.to_sql().contains("f_data"));
         assert!(first.to_sql().contains("f_extra"));
+    }
+
+    #[test]
+    fn columns_are_named() {
+        let expected = schema("CREATE TABLE t (id INTEGER PRIMARY KEY, email TEXT, phone TEXT)");
+        let found = schema("CREATE TABLE t (id INTEGER PRIMARY KEY, phone text NOT NULL, fax)");
+        let differences = expected.differences(&found);
+        assert_eq!(
+            differences[0].to_string(),
+            "table t is different: column email is missing, column phone is `TEXT NOT NULL` and not `TEXT`, column fax is extra"
+        );
     }
 }

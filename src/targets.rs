@@ -28,7 +28,16 @@ pub fn to_apply<'a>(
     let is_pending = |migration: &&Migration| {
         migration.kind != Kind::Down && versions.binary_search(&migration.version).is_ok()
     };
-    let targets = migrations.iter().filter(is_pending).collect();
+    let mut targets: Vec<&Migration> = migrations.iter().filter(is_pending).collect();
+    targets.sort_by_key(|migration| migration.version);
+    if let Some(twice) = targets
+        .windows(2)
+        .find(|two| two[0].version == two[1].version)
+    {
+        let message = format!("has the version of {}", twice[0].file_name());
+        return Err(unusable(twice[1], "duplicate-version", &message));
+    }
+    let targets = VecDeque::from(targets);
     refuse_outside(&targets, options)?;
     Ok(targets)
 }
@@ -88,14 +97,16 @@ pub fn refuse_problems(plan: &Plan<'_>, policy: &Policy) -> Result<(), Error> {
         return Ok(());
     }
     for problem in &mut problems {
+        let version = problem.version();
+        let state = plan.states.iter().find(|state| state.version() == version);
         if let Problem::Modified {
-            path,
             recorded,
             difference,
             ..
         } = problem
+            && let Some(migration) = state.and_then(State::migration)
         {
-            let found = directory::spelling_difference(path, recorded);
+            let found = directory::spelling_difference(migration, recorded);
             *difference = found.map(|found| found.to_string());
         }
     }
@@ -124,16 +135,17 @@ fn refuse_outside(targets: &VecDeque<&Migration>, options: &Options) -> Result<(
     match outside {
         Some(migration) if options.single_transaction && !options.dry_run => {
             let message = "begins with `-- no-transaction`, so it cannot be part of a single transaction: run it, and what comes before it, without --single-transaction first (--to)";
-            Err(Error::Unusable {
-                directory: migration
-                    .path
-                    .parent()
-                    .unwrap_or(&migration.path)
-                    .to_owned(),
-                findings: vec![Finding::new("no-transaction", &migration.path, message)],
-                warnings: Vec::new(),
-            })
+            Err(unusable(migration, "no-transaction", message))
         }
         _ => Ok(()),
+    }
+}
+
+fn unusable(migration: &Migration, kind: &'static str, message: &str) -> Error {
+    let path = &migration.path;
+    Error::Unusable {
+        directory: path.parent().unwrap_or(path).to_owned(),
+        findings: vec![Finding::new(kind, path, message)],
+        warnings: Vec::new(),
     }
 }

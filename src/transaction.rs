@@ -161,23 +161,40 @@ pub(crate) fn lock_script(
     }
 }
 
-/// The settings of the connection that a script may change and the next one
-/// must find as they were.
+/// The settings of the connection: those that a script may change and the next
+/// one must find as they were, and those that the caller gets back in the end.
 pub(crate) struct Settings {
     /// Whether foreign keys were enforced when the run began.
     pub foreign_keys: bool,
+    busy_timeout: Duration,
+    synchronous: i64,
 }
 
 impl Settings {
     /// Makes sure that the database can be written, durably and within the time.
     pub(crate) fn prepare(connection: &mut Connection, limits: &Limits) -> Result<Self, Error> {
         refuse_read_only(connection)?;
+        if !connection.is_autocommit() {
+            return Err(Error::Database {
+                path: file_of(connection),
+                doing: "begin",
+                cause: Cause::Statement,
+                message: "the connection is in a transaction: end it first".to_owned(),
+            });
+        }
         refuse_unreadable_schema(connection)?;
-        let foreign_keys = connection
-            .query_row("PRAGMA foreign_keys", [], |row| row.get(0))
-            .map_err(|error| Error::database(connection, "read its settings", &error))?;
-        let settings = Self { foreign_keys };
-        settings.restore(connection, foreign_keys)?;
+        let ask = |pragma: &str| {
+            connection
+                .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
+                .map_err(|error| Error::database(connection, "read its settings", &error))
+        };
+        let milliseconds = ask("busy_timeout")?;
+        let settings = Self {
+            foreign_keys: ask("foreign_keys")? != 0,
+            busy_timeout: Duration::from_millis(milliseconds.unsigned_abs()),
+            synchronous: ask("main.synchronous")?,
+        };
+        settings.restore(connection, settings.foreign_keys)?;
         if let Some(end) = limits.deadline {
             let handler = move || Instant::now() >= end;
             connection
@@ -204,6 +221,17 @@ impl Settings {
             Ok(())
         };
         configure().map_err(|error| Error::database(connection, "configure the connection", &error))
+    }
+
+    /// Ends what is open, and gives the caller the connection as it was.
+    pub(crate) fn give_back(&self, connection: &mut Connection) -> Result<(), Error> {
+        roll_back(connection);
+        let _ = connection.progress_handler(0, None::<fn() -> bool>);
+        self.restore(connection, self.foreign_keys)?;
+        connection
+            .busy_timeout(self.busy_timeout)
+            .and_then(|()| connection.pragma_update(Some("main"), "synchronous", self.synchronous))
+            .map_err(|error| Error::database(connection, "configure the connection", &error))
     }
 }
 

@@ -178,7 +178,8 @@ impl<'a> Run<'a, '_> {
         if let Err((cause, message)) = self.record(connection, migration, elapsed) {
             roll_back(connection);
             let rows = history::read(connection).unwrap_or_default();
-            let message = if rows.iter().any(|row| row.version == migration.version) {
+            let is_recorded = rows.iter().any(|row| row.version == migration.version);
+            let message = if is_recorded == (self.job.direction == Direction::Up) {
                 "another process ran it at the same time, and has recorded it: look at what it did twice".to_owned()
             } else {
                 message

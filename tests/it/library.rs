@@ -2,7 +2,8 @@
 
 use litemigrate::directory::embedded;
 use litemigrate::rusqlite::Connection;
-use litemigrate::{Error, Event, Options, down, history, up};
+use litemigrate::{Error, Event, Options, down, history, repair, up};
+use std::time::Duration;
 
 #[test]
 fn an_application_migrates_its_own_connection_with_embedded_scripts() {
@@ -72,4 +73,69 @@ fn embedded_scripts_are_checked_as_a_folder_is() {
         let error = embedded(scripts).unwrap_err();
         assert!(matches!(error, Error::Unusable { .. }), "{error}");
     }
+}
+
+#[test]
+fn the_order_of_the_list_does_not_matter_and_no_version_is_passed_over() {
+    let scripts = embedded(&[
+        ("1_a.sql", "CREATE TABLE a (x);"),
+        ("2_b.sql", "ALTER TABLE a ADD COLUMN y;"),
+        ("3_c.sql", "ALTER TABLE a DROP COLUMN x;"),
+    ])
+    .unwrap()
+    .migrations;
+    for order in [[2, 1, 0], [1, 0, 2], [0, 2, 1]] {
+        let list = order.map(|index: usize| scripts[index].clone());
+        let mut connection = Connection::open_in_memory().unwrap();
+        let summary = up(&mut connection, &list, &Options::default(), &mut |_| {}).unwrap();
+        assert_eq!((summary.applied, summary.newest), (3, Some(3)));
+    }
+    let twice = [&scripts[..], &scripts[1..2]].concat();
+    let mut connection = Connection::open_in_memory().unwrap();
+    let error = up(&mut connection, &twice, &Options::default(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, Error::Unusable { .. }), "{error}");
+}
+
+#[test]
+fn embedded_scripts_that_differ_in_line_endings_are_recognised() {
+    let list = |text| embedded(&[("1_a.sql", text)]).unwrap().migrations;
+    let mut connection = Connection::open_in_memory().unwrap();
+    let unix = list("CREATE TABLE a (x);\n");
+    up(&mut connection, &unix, &Options::default(), &mut |_| {}).unwrap();
+    let windows = list("CREATE TABLE a (x);\r\n");
+    let error = up(&mut connection, &windows, &Options::default(), &mut |_| {}).unwrap_err();
+    let Error::Refused { problems } = error else {
+        panic!("{error}");
+    };
+    assert!(problems[0].to_string().contains("line endings"));
+    let how = repair::Apply {
+        lock_wait: Duration::ZERO,
+        dry_run: false,
+    };
+    let selection = repair::Selection::Spelling;
+    let changes = repair::repair(&mut connection, &windows, &selection, &how).unwrap();
+    assert_eq!(changes.len(), 1);
+}
+
+#[test]
+fn the_connection_is_given_back_as_it_was() {
+    let setting = |connection: &Connection, name: &str| {
+        let query = format!("PRAGMA {name}");
+        connection
+            .query_row(&query, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    let list = embedded(&[("1_a.sql", "PRAGMA busy_timeout = 1; CREATE TABLE a (x);")])
+        .unwrap()
+        .migrations;
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch("PRAGMA busy_timeout = 7777; PRAGMA synchronous = NORMAL; BEGIN")
+        .unwrap();
+    let error = up(&mut connection, &list, &Options::default(), &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("is in a transaction"), "{error}");
+    connection.execute_batch("COMMIT").unwrap();
+    up(&mut connection, &list, &Options::default(), &mut |_| {}).unwrap();
+    let found = ["busy_timeout", "synchronous"].map(|name| setting(&connection, name));
+    assert_eq!(found, [7777, 1]);
 }

@@ -101,7 +101,8 @@ fn imports_point_the_right_way() {
             ],
         ),
         ("foreign_keys", &["error"]),
-        ("schema", &[]),
+        ("schema", &["error", "sql"]),
+        ("sql", &[]),
         (
             "transaction",
             &["database", "error", "foreign_keys", "migration", "script"],

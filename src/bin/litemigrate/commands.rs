@@ -15,11 +15,13 @@ use litemigrate::rusqlite::{self, Connection};
 use litemigrate::schema::Schema;
 use litemigrate::targets::{refuse_problems, to_apply};
 use litemigrate::{
-    AppliedMigration, Cause, Directory, Error, Kind, Migration, Options, backup, connection,
-    create, down, history, plan, read_dir, sqlpage, up,
+    AppliedMigration, Cause, Directory, Error, Finding, Kind, Migration, Options, backup,
+    connection, create, down, history, plan, read_dir, sqlpage, up,
 };
+use std::cell::RefCell;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// What a run came to, if nothing went wrong.
@@ -127,6 +129,9 @@ struct Run<'a> {
     options: Options,
     settings: Settings,
     migrations: Vec<Migration>,
+    /// What the scripts of these versions make, in this order: the same for most
+    /// of several databases.
+    replayed: RefCell<Option<(Vec<i64>, Rc<Replayed>)>>,
 }
 
 impl<'a> Run<'a> {
@@ -155,6 +160,7 @@ impl<'a> Run<'a> {
             options,
             settings,
             migrations: directory.migrations,
+            replayed: RefCell::default(),
         })
     }
 
@@ -209,7 +215,7 @@ impl<'a> Run<'a> {
             None if self.options.dry_run && is_new => self.in_memory()?,
             connection => self.settings.database.open_to_write(connection)?,
         };
-        self.prepare_connection(&mut connection)?;
+        self.prepare_connection(&mut connection, report)?;
         report.warnings(&warnings);
         let summary = up(
             &mut connection,
@@ -240,7 +246,12 @@ impl<'a> Run<'a> {
             ..self.settings.database.clone()
         };
         let mut connection = existing.open_to_write(None)?;
-        self.prepare_connection(&mut connection)?;
+        if self.arguments.command == Command::Down {
+            self.prepare_connection(&mut connection, report)?;
+        } else if self.settings.sqlpage.is_some() {
+            // No script runs, so neither does on_connect.sql.
+            connection::register_functions(&connection)?;
+        }
         let how = repair::Apply {
             lock_wait: self.options.lock_wait,
             dry_run: self.options.dry_run,
@@ -273,7 +284,7 @@ impl<'a> Run<'a> {
                 return Ok(Outcome::Done);
             }
         };
-        report.history_changed(&changes, self.options.dry_run);
+        report.history_changed(&changes);
         Ok(Outcome::Done)
     }
 
@@ -303,7 +314,7 @@ impl<'a> Run<'a> {
         report.warnings(&plan.warnings(&self.options.policy, None));
         if let Some((order, found)) = schema {
             let applied = applied_scripts(&database.path, &self.migrations, &plan, &order)?;
-            self.replay(&applied)?
+            self.replay_applied(order, applied)?
                 .refuse_drift(&database.path, &found)?;
         }
         report.check(&plan);
@@ -333,9 +344,33 @@ impl<'a> Run<'a> {
         Ok((history::order_of_application(connection)?, schema))
     }
 
+    /// Replays in the order of application, or if that is not possible by version:
+    /// the order of the rows is another where somebody has mended them.
+    fn replay_applied(
+        &self,
+        order: Vec<i64>,
+        mut scripts: Vec<&Migration>,
+    ) -> Result<Rc<Replayed>, Error> {
+        if let Some((known, replayed)) = &*self.replayed.borrow()
+            && *known == order
+        {
+            return Ok(Rc::clone(replayed));
+        }
+        let replayed = match self.replay(&scripts) {
+            Err(error @ Error::Replay(_)) => {
+                scripts.sort_by_key(|migration| migration.version);
+                self.replay(&scripts).map_err(|_| error)?
+            }
+            result => result?,
+        };
+        let replayed = Rc::new(replayed);
+        self.replayed.replace(Some((order, Rc::clone(&replayed))));
+        Ok(replayed)
+    }
+
     fn replay(&self, scripts: &[&Migration]) -> Result<Replayed, Error> {
         let mut memory = self.in_memory()?;
-        self.prepare_connection(&mut memory)?;
+        self.connect(&mut memory)?;
         drift::replay(&mut memory, scripts)
     }
 
@@ -353,8 +388,32 @@ impl<'a> Run<'a> {
         Ok(connection)
     }
 
+    /// The same for a run that is for show, or not: says if it was not only show.
+    fn prepare_connection(
+        &self,
+        connection: &mut Connection,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let state = |connection: &Connection| {
+            let query = "PRAGMA main.schema_version";
+            let schema = connection.query_row(query, [], |row| row.get::<_, i64>(0));
+            (connection.total_changes(), schema.unwrap_or_default())
+        };
+        let before = state(connection);
+        self.connect(connection)?;
+        if let (true, Some(sqlpage)) = (self.options.dry_run, &self.settings.sqlpage)
+            && before != state(connection)
+            && connection.path() != Some("")
+        {
+            let message = "was run and has changed the database, as it does each time that SQLPage connects: that is not rolled back";
+            let path = sqlpage.directory.join("on_connect.sql");
+            report.warning(&Finding::new("on-connect", &path, message));
+        }
+        Ok(())
+    }
+
     /// Makes a connection like SQLPage's, if that is what it is to be.
-    fn prepare_connection(&self, connection: &mut Connection) -> Result<(), Error> {
+    fn connect(&self, connection: &mut Connection) -> Result<(), Error> {
         let busy = connection.busy_timeout(self.options.lock_wait);
         busy.map_err(|error| Error::database(connection, "configure the connection", &error))?;
         if let Some(sqlpage) = &self.settings.sqlpage {

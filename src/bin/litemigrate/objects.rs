@@ -4,7 +4,8 @@
 //! never removed.
 
 use crate::json::Json;
-use litemigrate::repair::hexadecimal;
+use litemigrate::error::{Difference, DifferenceKind};
+use litemigrate::repair::{Change, hexadecimal};
 use litemigrate::schema::ChangeKind;
 use litemigrate::{Checksum, Finding, Position, Problem, State, Step};
 use std::path::Path;
@@ -105,6 +106,63 @@ pub fn problem(problem: &Problem) -> Json {
     ])
 }
 
+/// A change of the history.
+pub fn change(change: &Change) -> Json {
+    let (what, version, description, migration, before) = match change {
+        Change::Recorded(file) => (
+            "recorded",
+            file.version,
+            &file.description,
+            Some(file),
+            None,
+        ),
+        Change::Corrected { migration, before } => (
+            "corrected",
+            migration.version,
+            &migration.description,
+            Some(migration),
+            Some(before),
+        ),
+        Change::Removed {
+            version,
+            description,
+        } => ("removed", *version, description, None, None),
+    };
+    Json::Object(vec![
+        ("change", Json::from(what)),
+        ("version", Json::Integer(version)),
+        ("description", Json::from(description.as_str())),
+        (
+            "path",
+            migration.map_or(Json::Null, |file| path(&file.path)),
+        ),
+        ("before", Json::from(before.map(|sum| hexadecimal(sum)))),
+        (
+            "checksum",
+            Json::from(migration.map(|file| file.checksum.to_string())),
+        ),
+    ])
+}
+
+/// A difference between the schema and what the migrations make.
+pub fn difference(difference: &Difference) -> Json {
+    let what = match difference.kind {
+        DifferenceKind::Missing => "missing",
+        DifferenceKind::Extra => "extra",
+        DifferenceKind::Different(_) => "different",
+    };
+    Json::Object(vec![
+        ("kind", Json::from("drift")),
+        ("message", Json::from(difference.to_string())),
+        ("difference", Json::from(what)),
+        ("object", Json::from(difference.object.as_str())),
+        ("name", Json::from(difference.name.as_str())),
+        ("expected", Json::from(difference.expected.as_deref())),
+        ("found", Json::from(difference.found.as_deref())),
+    ])
+}
+
+/// The state of a version.
 pub fn state(state: &State<'_>) -> Json {
     let row = state.row();
     let description = match (state.migration(), row) {

@@ -83,9 +83,9 @@ impl Report {
         }
     }
 
-    /// Names the database that the run is about.
+    /// Names the database that the run is about; it may need none.
     pub fn database(&mut self, path: &Path) {
-        self.database = Some(path.to_owned());
+        self.database = (!path.as_os_str().is_empty()).then(|| path.to_owned());
     }
 
     /// What `--verbose` says about where things are.
@@ -164,10 +164,13 @@ impl Report {
     }
 
     fn show(&self, position: &Position) {
+        position.excerpt().iter().for_each(|line| self.quote(line));
+    }
+
+    /// A line that belongs to the error before it.
+    fn quote(&self, line: &str) {
         let priority = if self.journal { "<3>" } else { "" };
-        for line in position.excerpt() {
-            write_err(&format!("{priority}{line}"));
-        }
+        write_err(&format!("{priority}{line}"));
     }
 
     /// Something that a person should know.
@@ -280,31 +283,19 @@ impl Report {
             false => counted(count, "migration applied", "migrations applied"),
         };
         self.done(count, &counted, "nothing to do", newest);
-        if self.dry_run {
-            let others = std::mem::take(&mut self.others);
-            self.fields.push(("would_apply", Json::Array(others)));
-        }
     }
 
     /// The end of `down`.
     pub fn down_done(&mut self, count: usize, newest: Option<i64>) {
-        let (counted, field) = match self.dry_run {
-            true => (
-                counted(
-                    count,
-                    "migration would be undone",
-                    "migrations would be undone",
-                ),
-                "would_undo",
+        let counted = match self.dry_run {
+            true => counted(
+                count,
+                "migration would be undone",
+                "migrations would be undone",
             ),
-            false => (
-                counted(count, "migration undone", "migrations undone"),
-                "undone",
-            ),
+            false => counted(count, "migration undone", "migrations undone"),
         };
         self.done(count, &counted, "nothing to undo", newest);
-        let others = std::mem::take(&mut self.others);
-        self.fields.push((field, Json::Array(others)));
     }
 
     fn done(&mut self, count: usize, counted: &str, nothing: &str, newest: Option<i64>) {
@@ -331,57 +322,40 @@ impl Report {
     }
 
     /// What `baseline` and `repair` did to the history, or would do.
-    pub fn history_changed(&mut self, changes: &[Change], dry_run: bool) {
-        let would = if dry_run { "would have " } else { "" };
-        let mut list = Vec::new();
+    pub fn history_changed(&mut self, changes: &[Change]) {
+        let would = if self.dry_run { "would have " } else { "" };
         for change in changes {
-            let (what, version, file, line) = match change {
-                Change::Recorded(migration) => (
-                    "recorded",
-                    migration.version,
-                    Some(migration.path.as_path()),
-                    format!(
-                        "{would}recorded {} as applied",
-                        escape(&migration.file_name())
-                    ),
+            self.say(&match change {
+                Change::Recorded(migration) => format!(
+                    "{would}recorded {} as applied",
+                    escape(&migration.file_name())
                 ),
-                Change::Corrected { migration, before } => (
-                    "corrected",
-                    migration.version,
-                    Some(migration.path.as_path()),
-                    format!(
-                        "{would}corrected the checksum of {}\n  from {}\n  to   {}",
-                        escape(&migration.file_name()),
-                        hexadecimal(before),
-                        migration.checksum
-                    ),
+                Change::Corrected { migration, before } => format!(
+                    "{would}corrected the checksum of {}\n  from {}\n  to   {}",
+                    escape(&migration.file_name()),
+                    hexadecimal(before),
+                    migration.checksum
                 ),
                 Change::Removed {
                     version,
                     description,
-                } => (
-                    "removed",
-                    *version,
-                    None,
-                    format!(
-                        "{would}removed version {version} ({}) from the history",
-                        escape(description)
-                    ),
+                } => format!(
+                    "{would}removed version {version} ({}) from the history",
+                    escape(description)
                 ),
-            };
-            self.say(&line);
-            list.push(Json::Object(vec![
-                ("change", Json::from(what)),
-                ("version", Json::Integer(version)),
-                ("path", file.map_or(Json::Null, path)),
-            ]));
+            });
         }
         if changes.is_empty() {
             self.say("nothing to record");
-        } else if dry_run {
+        } else if self.dry_run {
             self.say("nothing was changed");
         }
-        self.fields.push(("changes", Json::Array(list)));
+        let name = match self.dry_run {
+            true => "would_change",
+            false => "changes",
+        };
+        let list = changes.iter().map(objects::change).collect();
+        self.fields.push((name, Json::Array(list)));
     }
 
     /// The backup is there.
@@ -530,11 +504,13 @@ impl Report {
             }
             Error::Drift { differences, .. } => {
                 for difference in differences {
-                    self.complain(Severity::Error, &escape(difference));
-                    self.problems.push(Json::Object(vec![
-                        ("kind", Json::from("drift")),
-                        ("message", Json::from(difference.as_str())),
-                    ]));
+                    self.complain(Severity::Error, &difference.to_string());
+                    let (expected, found) = (&difference.expected, &difference.found);
+                    for (what, sql) in [("expected", expected), ("found   ", found)] {
+                        let sql = sql.iter().filter(|sql| !sql.is_empty());
+                        sql.for_each(|sql| self.quote(&format!("    {what} {}", escape(sql))));
+                    }
+                    self.problems.push(objects::difference(difference));
                 }
             }
             Error::Refused { problems } => {
@@ -545,7 +521,7 @@ impl Report {
             }
             _ => {}
         }
-        self.complain(Severity::Error, &self.with_database(error));
+        self.complain(Severity::Error, &self.sentence(error));
         if let Some(position) = error.position() {
             self.show(position);
         }
@@ -565,16 +541,24 @@ impl Report {
         self.error = Some(self.described(error));
     }
 
-    /// The error's sentence. SQLite tells no path that is not UTF-8; we know it.
-    fn with_database(&self, error: &Error) -> String {
-        match (error, &self.database) {
-            (
-                Error::Database { path, .. } | Error::History { database: path, .. },
-                Some(database),
-            ) if path.as_os_str().is_empty() => {
-                format!("{}{error}", shown(database))
-            }
-            _ => error.to_string(),
+    /// The path that an error is about: the database's as it was named, because
+    /// SQLite tells it in full, and not at all if it is not UTF-8.
+    fn path_of<'a>(&'a self, error: &'a Error) -> Option<&'a Path> {
+        let path = error.path()?;
+        let database = self.database.as_deref()?;
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let is_it = path.as_os_str().is_empty()
+            || (path.is_absolute() && real(path).is_some_and(|path| Some(path) == real(database)));
+        Some(if is_it { database } else { path })
+    }
+
+    /// The error's sentence, with that path.
+    fn sentence(&self, error: &Error) -> String {
+        let sentence = error.to_string();
+        let told = error.path().map(shown).unwrap_or_default();
+        match (self.path_of(error), sentence.strip_prefix(&told)) {
+            (Some(path), Some(rest)) => format!("{}{rest}", shown(path)),
+            _ => sentence,
         }
     }
 
@@ -587,12 +571,12 @@ impl Report {
         let message = match error {
             Error::Script(script) | Error::Replay(script) => script.message.clone(),
             Error::Configuration { message, .. } => message.clone(),
-            _ => self.with_database(error),
+            _ => self.sentence(error),
         };
         objects::error(
             error.kind(),
             message,
-            error.path(),
+            self.path_of(error).or(error.path()),
             error.position(),
             version,
         )
@@ -632,6 +616,12 @@ impl Report {
         fields.append(&mut self.fields);
         if let Some(several) = self.several {
             fields.push(("databases", Json::Array(several)));
+        }
+        match (self.command, self.dry_run) {
+            ("up", true) => fields.push(("would_apply", Json::Array(self.others))),
+            ("down", true) => fields.push(("would_undo", Json::Array(self.others))),
+            ("down", false) => fields.push(("undone", Json::Array(self.others))),
+            _ => {}
         }
         fields.push(("applied", Json::Array(self.applied)));
         fields.push(("problems", Json::Array(self.problems)));

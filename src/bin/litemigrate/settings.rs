@@ -2,7 +2,7 @@
 //!
 //! Owns the order in which these are asked. Opens no database.
 
-use crate::cli::{Arguments, Profile};
+use crate::cli::{Arguments, Command, Profile};
 use litemigrate::database::{Location, Mode};
 use litemigrate::sqlpage::{self, ConfigFile};
 use litemigrate::{Error, Finding};
@@ -68,14 +68,16 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         None => Profile::Sqlpage,
     };
     let profile = arguments.profile.unwrap_or(by_default);
-    let several = arguments.is_for_several();
     let named = arguments.databases.first();
+    // The database is named elsewhere, or not needed.
+    let unnamed =
+        arguments.is_for_several() || (arguments.command == Command::Schema && named.is_none());
     let from_environment = match named {
         Some(_) => None,
-        None if several => None,
+        None if unnamed => None,
         None => sqlpage::environment_setting("database_url", std::env::vars_os()),
     };
-    let is_named = named.is_some() || several || from_environment.is_some();
+    let is_named = named.is_some() || unnamed || from_environment.is_some();
     let config = match explicit {
         Some(config) => config,
         None if is_named && profile == Profile::Sqlite => ConfigFile::default(),
@@ -87,8 +89,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
         warnings.push(Finding::new("unread-settings", unread, message));
     }
     let mut database = match (named, from_environment) {
-        // Each of them takes its place in turn.
-        _ if several => Location::file(PathBuf::new()),
+        _ if unnamed => Location::file(PathBuf::new()),
         (Some(text), _) => Location::parse(text, "--database")?,
         // SQLPage takes an empty setting for none, and does not ask further.
         (None, Some((_, value))) if value.is_empty() => {

@@ -248,7 +248,7 @@ pub const FLAGS: &[Flag] = &[
     flag(Id::AllowMissing, None, "allow-missing", None, REFUSING, "applied versions may have no file"),
     flag(Id::AllowNewer, None, "allow-newer", None, REFUSING, "the database may be newer than the files"),
     flag(Id::NoCreate, None, "no-create", None, LOOKING, "the database must exist"),
-    flag(Id::Optional, None, "optional", None, LOOKING, "a missing folder of scripts is success"),
+    flag(Id::Optional, None, "optional", None, CONNECTING, "a missing folder of scripts is success"),
     flag(Id::Sequential, None, "sequential", None, NEW, "number as 0001, 0002 …"),
     flag(Id::Timestamp, None, "timestamp", None, NEW, "number as YYYYMMDDHHMMSS, UTC"),
     flag(Id::Reversible, None, "reversible", None, NEW, "create .up.sql and .down.sql"),

@@ -106,6 +106,7 @@ pub const FIXTURES_THAT_DIFFER: &[(&str, &str)] = &[
         "they ignore the pragma, we refuse it",
     ),
     ("sqlpage-project", "run here in the other profile"),
+    ("schema-needs-no-database", "the fork has no profile sqlite"),
     ("with-profile-sqlite", "the fork has no profile sqlite"),
     ("that-sqlpage-cannot-open", "the fork has no profile sqlite"),
     ("nocase-is-stock-elsewhere", "the fork compares Unicode"),

@@ -1,0 +1,302 @@
+//! SQL taken apart into tokens, and written in one way.
+//!
+//! Owns what does not matter about a statement's spelling. Knows no grammar beyond
+//! what SQLite's tokenizer knows (sqlite.org/src/file/src/tokenize.c), and is only
+//! given statements that SQLite has accepted.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A keyword, a name or a number.
+    Word,
+    /// In brackets or backticks: a name, whatever it says.
+    Name,
+    /// In double quotes: a name, or else a string, because SQLite takes what names
+    /// nothing for one (sqlite.org/quirks.html, section 8).
+    Double,
+    /// In single quotes, a blob too.
+    String,
+    /// Everything else.
+    Sign,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Token<'a> {
+    kind: Kind,
+    /// As it is written, with its quotes.
+    text: &'a str,
+    /// Whether there is a space or a comment before it.
+    spaced: bool,
+}
+
+impl<'a> Token<'a> {
+    /// Without its quotes.
+    fn content(&self) -> Cow<'a, str> {
+        let quote = match self.kind {
+            Kind::Word | Kind::String | Kind::Sign => return Cow::Borrowed(self.text),
+            Kind::Name | Kind::Double => &self.text[..1],
+        };
+        let inner = self.text[1..].strip_suffix(closing(quote));
+        let inner = inner.unwrap_or(&self.text[1..]);
+        match inner.contains(quote) && quote != "[" {
+            true => Cow::Owned(inner.replace(&quote.repeat(2), quote)),
+            false => Cow::Borrowed(inner),
+        }
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
+    }
+
+    /// Whether both mean the same, if `names` are the names that there are.
+    fn is_same(&self, other: &Self, names: &BTreeSet<String>) -> bool {
+        let (a, b) = (self.content(), other.content());
+        let is_name = |text: &str| names.contains(&text.to_ascii_lowercase());
+        match (self.kind, other.kind) {
+            (Kind::String, Kind::String) | (Kind::Sign, Kind::Sign) => a == b,
+            // ALTER TABLE turns a string in double quotes into one in single ones.
+            (Kind::String, Kind::Double) => is_string(&a, &b) && !is_name(&b),
+            (Kind::Double, Kind::String) => is_string(&b, &a) && !is_name(&a),
+            (Kind::Double, Kind::Double) => a == b || (a.eq_ignore_ascii_case(&b) && is_name(&a)),
+            (Kind::String | Kind::Sign, _) | (_, Kind::String | Kind::Sign) => false,
+            _ => a.eq_ignore_ascii_case(&b),
+        }
+    }
+}
+
+/// Whether the string as it is `written`, in single quotes, has this content.
+fn is_string(written: &str, content: &str) -> bool {
+    written == format!("'{}'", content.replace('\'', "''"))
+}
+
+fn closing(quote: &str) -> &str {
+    if quote == "[" { "]" } else { quote }
+}
+
+fn tokens(sql: &str) -> Vec<Token<'_>> {
+    let mut tokens = Vec::new();
+    let mut rest = sql;
+    let mut spaced = false;
+    while let Some(first) = rest.chars().next() {
+        let blank = if rest.starts_with("--") {
+            rest.find('\n').map_or(rest.len(), |end| end + 1)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.find("*/").map_or(rest.len(), |end| end + 4)
+        } else if first.is_whitespace() || first == '\u{FEFF}' {
+            first.len_utf8()
+        } else {
+            0
+        };
+        if blank > 0 {
+            spaced = true;
+            rest = &rest[blank..];
+            continue;
+        }
+        let is_blob = matches!(first, 'x' | 'X') && rest[1..].starts_with('\'');
+        let (kind, length) = match first {
+            '\'' => (Kind::String, quoted_length(rest, "'")),
+            _ if is_blob => (Kind::String, 1 + quoted_length(&rest[1..], "'")),
+            '"' => (Kind::Double, quoted_length(rest, "\"")),
+            '`' => (Kind::Name, quoted_length(rest, "`")),
+            '[' => (Kind::Name, rest.find(']').map_or(rest.len(), |end| end + 1)),
+            '0'..='9' => (Kind::Word, number_length(rest)),
+            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                (Kind::Word, number_length(rest))
+            }
+            first if is_of_word(first) => {
+                let end = rest.find(|c| !is_of_word(c));
+                (Kind::Word, end.unwrap_or(rest.len()))
+            }
+            first => {
+                let long = ["->>", "->", "||", "<=", "<>", "<<", ">=", ">>", "==", "!="];
+                let sign = long.iter().find(|sign| rest.starts_with(**sign));
+                (Kind::Sign, sign.map_or(first.len_utf8(), |sign| sign.len()))
+            }
+        };
+        tokens.push(Token {
+            kind,
+            text: &rest[..length],
+            spaced,
+        });
+        spaced = false;
+        rest = &rest[length..];
+    }
+    tokens
+}
+
+/// The length of what begins with a quote, in which the doubled quote is one.
+fn quoted_length(text: &str, quote: &str) -> usize {
+    let mut at = 1;
+    while let Some(end) = text[at..].find(quote) {
+        at += end + 1;
+        if !text[at..].starts_with(quote) {
+            return at;
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+fn number_length(text: &str) -> usize {
+    let mut before = '0';
+    let end = text.find(|c: char| {
+        let signed_exponent = matches!(c, '+' | '-') && matches!(before, 'e' | 'E');
+        let hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+        before = c;
+        !(c.is_ascii_alphanumeric() || c == '.' || c == '_' || (signed_exponent && !hexadecimal))
+    });
+    end.unwrap_or(text.len())
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+}
+
+/// Whether two statements differ only in what does not matter: comments, white
+/// space, the case of words, the quotes around `names`.
+pub(crate) fn is_same(a: &str, b: &str, names: &BTreeSet<String>) -> bool {
+    let (a, b) = (tokens(a), tokens(b));
+    a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.is_same(b, names))
+}
+
+/// A statement of the schema as it is written in a file: without comments, names
+/// in double quotes if they are quoted, the columns of a table and the statements
+/// of a trigger on lines of their own. What a virtual table is told stays as it
+/// is: only its module knows what matters there.
+pub(crate) fn formatted(sql: &str) -> String {
+    write(sql, true)
+}
+
+/// The same on one line.
+pub(crate) fn one_line(sql: &str) -> String {
+    write(sql, false)
+}
+
+fn write(sql: &str, lines: bool) -> String {
+    let tokens = tokens(sql);
+    let is = |index: usize, word: &str| tokens.get(index).is_some_and(|token| token.is_word(word));
+    if is(1, "virtual") {
+        return sql.trim().to_owned();
+    }
+    let (is_table, is_view) = (lines && is(1, "table"), lines && is(1, "view"));
+    let is_trigger = lines && is(1, "trigger");
+    let mut out = String::with_capacity(sql.len());
+    let mut depth = 0_usize;
+    let mut in_body = false;
+    for (index, token) in tokens.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| &tokens[before]);
+        let is_last = index + 1 == tokens.len();
+        if token.text == ")" {
+            depth = depth.saturating_sub(1);
+        }
+        let after = before.map_or("", |before| before.text);
+        let breaks = if is_table {
+            // Only the list of columns is at this depth.
+            (depth == 1 && matches!(after, "(" | ",")) || (depth == 0 && token.text == ")")
+        } else if is_trigger {
+            in_body && (after == ";" || before.is_some_and(|t| t.is_word("begin")))
+        } else {
+            is_view && depth == 0 && CLAUSES.iter().any(|clause| token.is_word(clause))
+        };
+        if breaks && !out.is_empty() {
+            let closes = token.text == ")" || (is_trigger && is_last);
+            out.push_str(if closes || is_view { "\n" } else { "\n    " });
+        } else if !matches!(token.text, ")" | "," | ";")
+            && (after == "," || (token.spaced && before.is_some() && after != "("))
+        {
+            out.push(' ');
+        }
+        match token.kind {
+            Kind::Name => {
+                let name = token.content().replace('"', "\"\"");
+                out.push_str(&format!("\"{name}\""));
+            }
+            _ => out.push_str(token.text),
+        }
+        in_body |= depth == 0 && token.is_word("begin");
+        if token.text == "(" {
+            depth += 1;
+        }
+    }
+    out
+}
+
+/// What begins a line in a view.
+const CLAUSES: [&str; 9] = [
+    "select", "from", "where", "group", "having", "order", "limit", "union", "except",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{formatted, is_same, one_line};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn spelling_does_not_matter_and_content_does() {
+        let names = BTreeSet::from(["t", "a", "c d", "e"].map(str::to_owned));
+        let same = |a: &str, b: &str| is_same(a, b, &names);
+        let sql = "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e DEFAULT \"Off\")";
+        for spelling in [
+            "create table \"t\"(A text /* why */ default 'A b',\n[c d] integer, E default \"Off\")",
+            "CREATE TABLE `T`(a TEXT DEFAULT 'A b',[C D] INTEGER, e DEFAULT 'Off') -- end",
+            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"C D\" INTEGER, e DEFAULT \"Off\")/* end",
+        ] {
+            assert!(same(sql, spelling), "{spelling}");
+        }
+        for other in [
+            "CREATE TABLE t (a TEXT DEFAULT 'a b', \"c d\" INTEGER, e DEFAULT \"Off\")",
+            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e DEFAULT \"off\")",
+            "CREATE TABLE t (a TEXT DEFAULT 'A b', 'c d' INTEGER, e DEFAULT \"Off\")",
+            "CREATE TABLE t (a TEXT DEFAULT 'A b')",
+        ] {
+            assert!(!same(sql, other), "{other}");
+        }
+        for (a, b) in [
+            ("'a''b'", "'a' 'b'"),
+            ("x'41'", "x '41'"),
+            ("\"a\"", "'a'"),
+            ("1.5", "1 .5"),
+            ("a - -1", "a--1"),
+            ("É", "é"),
+        ] {
+            assert!(!same(a, b), "{a} {b}");
+        }
+        assert!(same("'it''s'", "\"it's\"") && same("1e-5", "1E-5"));
+        for odd in [
+            "", "'", "\"", "[", "`x", "/*", "--", "é'ü", "a''b", "\"\"", "[é", "x'",
+        ] {
+            assert!(same(odd, odd));
+            let _ = (formatted(odd), one_line(odd));
+        }
+    }
+
+    #[test]
+    fn statements_are_written_in_one_way() {
+        for (sql, written) in [
+            (
+                "CREATE TABLE   t  (a int,\r\n\tb -- hi\n  , [c] DECIMAL (10,2), CHECK(a<>'x''y')) STRICT",
+                "CREATE TABLE t (\n    a int,\n    b,\n    \"c\" DECIMAL (10, 2),\n    CHECK(a<>'x''y')\n) STRICT",
+            ),
+            (
+                "CREATE TRIGGER tr AFTER INSERT ON t BEGIN\n SELECT CASE WHEN 1 THEN 2 END; DELETE FROM u  WHERE a = -1 ; END",
+                "CREATE TRIGGER tr AFTER INSERT ON t BEGIN\n    SELECT CASE WHEN 1 THEN 2 END;\n    DELETE FROM u WHERE a = -1;\nEND",
+            ),
+            (
+                "CREATE VIEW v AS SELECT a, (SELECT 1 FROM u) FROM t WHERE b /* unclosed",
+                "CREATE VIEW v AS\nSELECT a, (SELECT 1 FROM u)\nFROM t\nWHERE b",
+            ),
+            ("CREATE INDEX i ON t (a,b)", "CREATE INDEX i ON t (a, b)"),
+            (
+                "CREATE VIRTUAL TABLE f USING fts5(x,  tokenize = \"ascii\")",
+                "CREATE VIRTUAL TABLE f USING fts5(x,  tokenize = \"ascii\")",
+            ),
+        ] {
+            assert_eq!(formatted(sql), written);
+            assert!(is_same(sql, written, &BTreeSet::new()));
+            assert_eq!(formatted(written), written);
+        }
+    }
+}
