@@ -1,9 +1,34 @@
 PREFIX ?= /usr/local
 CARGO ?= cargo
 EXAMPLE_DB = target/quickstart.db
+TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+# A panic ends the program, so nothing needs the tables to unwind by, and what little
+# of libgcc is needed is linked in: no shared library but the C library's.
+LEAN = RUSTFLAGS="-C force-unwind-tables=no -L native=$(CURDIR)/target/lean $(RUSTFLAGS)"
+STATIC = RUSTFLAGS="-C force-unwind-tables=no -C target-feature=+crt-static -C relocation-model=static $(RUSTFLAGS)"
+# A static program cannot load shared libraries.
+STATIC_SQLITE = LIBSQLITE3_FLAGS="$$(sed -n 's/^LIBSQLITE3_FLAGS = "\(.*\)"/\1/p' .cargo/config.toml) -USQLITE_ENABLE_LOAD_EXTENSION -DSQLITE_OMIT_LOAD_EXTENSION"
 
-all:
-	$(CARGO) build --release --locked
+# The fast one, in target/release.
+all: target/lean/libgcc_s.so
+	$(LEAN) $(CARGO) build --release --locked
+
+target/lean/libgcc_s.so:
+	mkdir -p target/lean
+	echo 'INPUT(-lgcc_eh -lgcc -lc)' >$@
+
+# A smaller one, in target/small.
+small: target/lean/libgcc_s.so
+	$(LEAN) $(CARGO) build --profile small --locked
+
+# One that needs no other file, in target/static; without sqlite_extensions.
+static:
+	$(STATIC) $(STATIC_SQLITE) $(CARGO) build --profile static --locked --target $(TARGET) --no-default-features --features bundled
+	install -D target/$(TARGET)/static/litemigrate target/static/litemigrate
+
+# Sizes, memory and system calls of the three; needs GNU time and strace.
+footprint: all small static
+	tests/footprint.sh target/release/litemigrate target/small/litemigrate target/static/litemigrate
 
 # Builds, then migrates the bundled example into a database file, and shows it.
 run: all
@@ -13,11 +38,15 @@ run: all
 test:
 	$(CARGO) test --locked
 
+# The tests with a shared SQLite instead of the one in the program.
+test-system:
+	tests/system.sh
+
 # Rewrites what the scenarios expect; review the diff.
 accept:
 	ACCEPT=1 $(CARGO) test --locked --test it scenarios
 
-check: lint test run oracle
+check: lint test test-system run oracle
 
 lint:
 	$(CARGO) fmt --check
@@ -48,4 +77,4 @@ install: all
 clean:
 	$(CARGO) clean
 
-.PHONY: all run test accept check lint oracle bench fuzz install clean
+.PHONY: all small static footprint run test test-system accept check lint oracle bench fuzz install clean

@@ -163,6 +163,7 @@ pub fn load_extensions(connection: &Connection, extensions: &[String]) -> Result
 
 /// Loads an extension by SQLite's C interface; the SQL function
 /// `load_extension()` stays disabled (sqlite.org/c3ref/c_dbconfig_defensive.html).
+#[cfg(feature = "extensions")]
 #[expect(
     unsafe_code,
     reason = "a shared library is foreign code: the user names it, and rusqlite leaves the call to us"
@@ -191,6 +192,13 @@ fn load_extension(connection: &Connection, name: &str) -> rusqlite::Result<()> {
     let result = unsafe { connection.load_extension(name, None::<&str>) };
     switch(0)?;
     result
+}
+
+/// This build has none.
+#[cfg(not(feature = "extensions"))]
+fn load_extension(_: &Connection, _: &str) -> rusqlite::Result<()> {
+    let message = "this litemigrate was built without extensions, as the static one is";
+    Err(rusqlite::Error::UserFunctionError(message.into()))
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS main._sqlx_migrations (
     execution_time BIGINT NOT NULL
 )";
 
-const COLUMNS: &str = "version, description, installed_on, success, checksum, execution_time";
+/// What should be text is turned into it by SQLite, whatever it is.
+const COLUMNS: &str = "version, CAST(description AS TEXT), CAST(installed_on AS TEXT), success, checksum, execution_time";
 
 /// One row: a version that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +156,7 @@ fn lossy(value: ValueRef<'_>) -> String {
             String::from_utf8_lossy(bytes).into_owned()
         }
         ValueRef::Integer(value) => value.to_string(),
-        ValueRef::Real(value) => value.to_string(),
+        ValueRef::Real(_) => "a fraction".to_owned(),
         ValueRef::Null => String::new(),
     }
 }

@@ -4,6 +4,7 @@
 //! Owns the rules for what may reach a terminal. Never prints.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// Whether a terminal or a log viewer could act on `c` instead of showing it.
 fn is_unsafe(c: char) -> bool {
@@ -181,6 +182,20 @@ const DOUBLE_WIDTH: &[(u32, u32)] = &[
     (0x1FA70, 0x1FAFF),
     (0x20000, 0x3FFFD),
 ];
+
+/// Seconds with as many decimals as there are, down to milliseconds: `5`, `0.25`.
+#[must_use]
+pub fn seconds(duration: Duration) -> String {
+    thousandths(duration.as_millis())
+}
+
+/// A thousandth of a number, exactly: `1234` is `1.234`. Without floating point,
+/// whose reading and writing is 50 kB of program.
+#[must_use]
+pub fn thousandths(number: u128) -> String {
+    let text = format!("{}.{:03}", number / 1000, number % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
 
 #[cfg(test)]
 mod tests {

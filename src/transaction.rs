@@ -7,6 +7,7 @@ use crate::database::{file_of, refuse_read_only};
 use crate::error::{Cause, Error, explained_message, sqlite_message};
 use crate::migration::Migration;
 use crate::script;
+use crate::text::seconds;
 use rusqlite::Connection;
 use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
@@ -86,7 +87,7 @@ fn locked(error: &rusqlite::Error, cause: Cause, waited: Duration) -> String {
         Cause::Busy => format!(
             "{} by another process, for longer than {} s: try again, or wait longer with --lock-wait",
             sqlite_message(error),
-            waited.as_secs_f64()
+            seconds(waited)
         ),
         _ => explained_message(error),
     }
@@ -153,7 +154,7 @@ pub(crate) fn lock_script(
                     cause: Cause::Busy,
                     message: format!(
                         "another process is running a script outside a transaction on a database in the same directory, for longer than {} s: try again, or wait longer with --lock-wait",
-                        patience.as_secs_f64()
+                        seconds(patience)
                     ),
                 });
             }
@@ -230,7 +231,10 @@ impl Settings {
         self.restore(connection, self.foreign_keys)?;
         connection
             .busy_timeout(self.busy_timeout)
-            .and_then(|()| connection.pragma_update(Some("main"), "synchronous", self.synchronous))
+            .and_then(|()| {
+                let pragma = format!("PRAGMA main.synchronous = {}", self.synchronous);
+                connection.execute_batch(&pragma)
+            })
             .map_err(|error| Error::database(connection, "configure the connection", &error))
     }
 }

@@ -1,6 +1,6 @@
 //! What do other programs see: streams, terminals, JSON, signals?
 
-use crate::support::{PROGRAM, Sandbox, query, root};
+use crate::support::{Sandbox, program, query, root};
 use rusqlite::Connection;
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -42,7 +42,10 @@ fn a_full_or_closed_output_changes_neither_the_work_nor_the_exit_code() {
         assert_eq!(sandbox.query("SELECT count(*) FROM _sqlx_migrations"), "2");
     }
     let sandbox = sandbox();
-    let command = format!("exec '{PROGRAM}' up -D app.db -m migrations >&- 2>&- <&-");
+    let command = format!(
+        "exec '{}' up -D app.db -m migrations >&- 2>&- <&-",
+        program()
+    );
     let status = Command::new("sh")
         .args(["-c", &command])
         .current_dir(&sandbox.path)
@@ -156,7 +159,7 @@ fn help_and_version_work_on_a_broken_machine() {
         ("--version", "(SQLite 3."),
         ("help", "Exit codes:"),
     ] {
-        let output = Command::new(PROGRAM)
+        let output = Command::new(program())
             .arg(argument)
             .env_clear()
             .current_dir("/")
@@ -178,7 +181,7 @@ fn help_and_version_work_on_a_broken_machine() {
         "exit-codes",
         "files",
     ] {
-        let output = Command::new(PROGRAM)
+        let output = Command::new(program())
             .args(["help", topic])
             .output()
             .unwrap();

@@ -17,6 +17,9 @@ fn an_application_migrates_its_own_connection_with_embedded_scripts() {
     ])
     .unwrap();
     let mut connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch("PRAGMA foreign_keys = ON")
+        .unwrap();
     let mut applied = Vec::new();
     let summary = up(
         &mut connection,

@@ -1,6 +1,6 @@
 //! Does looking leave everything as it was?
 
-use crate::support::{PROGRAM, Sandbox, query, root};
+use crate::support::{Sandbox, program, query, root};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -180,7 +180,7 @@ fn a_read_only_directory_can_be_looked_at_and_refuses_to_be_written() {
         sandbox.expect(0, &["up", "--to", "1"]);
         let _ = std::fs::remove_dir_all(&base);
         std::fs::create_dir_all(base.join("migrations")).unwrap();
-        std::fs::copy(PROGRAM, base.join("program")).unwrap();
+        std::fs::copy(program(), base.join("program")).unwrap();
         for name in ["app.db", "migrations/1_a.sql", "migrations/2_b.sql"] {
             std::fs::copy(sandbox.path.join(name), base.join(name)).unwrap();
         }

@@ -1,6 +1,6 @@
 //! Is the README true? Its sessions, the cron line, the init script and the unit are run.
 
-use crate::support::{PROGRAM, Sandbox, root};
+use crate::support::{Sandbox, program, root};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -32,7 +32,7 @@ fn project() -> Sandbox {
 }
 
 fn shell(directory: &Path, command: &str) -> Output {
-    let bin = Path::new(PROGRAM).parent().unwrap();
+    let bin = Path::new(program()).parent().unwrap();
     let path = format!("{}:/usr/bin:/bin", bin.display());
     Command::new("sh")
         .args(["-c", command])
@@ -158,7 +158,7 @@ fn the_unit_is_valid() {
     let project = project();
     let unit = blocks("ini")
         .concat()
-        .replace("/usr/local/bin/litemigrate", PROGRAM)
+        .replace("/usr/local/bin/litemigrate", program())
         .replace("User=app", "User=root");
     assert!(unit.contains("Type=oneshot"));
     let path = project.path.join("app-migrate.service");
@@ -180,7 +180,7 @@ fn the_unit_is_valid() {
 #[test]
 fn the_exit_codes_are_those_of_the_help() {
     let help = String::from_utf8(
-        Command::new(PROGRAM)
+        Command::new(program())
             .args(["help", "exit-codes"])
             .output()
             .unwrap()

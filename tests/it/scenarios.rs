@@ -5,7 +5,7 @@
 //!
 //! `make accept` rewrites the expectations; the diff is the review.
 
-use crate::support::{PROGRAM, Sandbox, query, root};
+use crate::support::{Sandbox, program, query, root};
 use rusqlite::Connection;
 use std::fmt::Write;
 use std::path::Path;
@@ -54,7 +54,7 @@ fn run(scenario: &Path) -> [(&'static str, String); 4] {
     if let Ok(sql) = std::fs::read_to_string(scenario.join("before.sql")) {
         sandbox.database().execute_batch(&sql).unwrap();
     }
-    let bin = Path::new(PROGRAM).parent().unwrap();
+    let bin = Path::new(program()).parent().unwrap();
     let output = Command::new("sh")
         .arg("-eu")
         .arg(scenario.join("cmd"))

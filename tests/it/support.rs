@@ -3,9 +3,18 @@
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_litemigrate");
+/// The program that is tested: the one just built, or that of `LITEMIGRATE_PROGRAM`,
+/// such as the static one, or a script that runs another machine's under emulation.
+pub fn program() -> &'static str {
+    static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("LITEMIGRATE_PROGRAM")
+            .unwrap_or_else(|_| env!("CARGO_BIN_EXE_litemigrate").to_owned())
+    });
+    &PROGRAM
+}
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,7 +45,7 @@ impl Sandbox {
 
     /// The program on `migrations` and `app.db`, not started yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command
             .args(arguments)
             .current_dir(&self.path)

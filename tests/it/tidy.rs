@@ -105,7 +105,14 @@ fn imports_point_the_right_way() {
         ("sql", &[]),
         (
             "transaction",
-            &["database", "error", "foreign_keys", "migration", "script"],
+            &[
+                "database",
+                "error",
+                "foreign_keys",
+                "migration",
+                "script",
+                "text",
+            ],
         ),
     ]);
     for path in sources(&root().join("src")) {

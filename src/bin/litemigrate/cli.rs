@@ -370,10 +370,19 @@ fn not_empty(flag: &Flag, value: OsString) -> Result<OsString, String> {
 
 /// Seconds, whole or decimal; SQLite counts milliseconds in 31 bits.
 fn seconds(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.parse().ok()?;
-    (0.0..=2_000_000.0)
-        .contains(&seconds)
-        .then(|| Duration::from_secs_f64(seconds))
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || !has_digit {
+        return None;
+    }
+    let milliseconds = format!("{fraction:0<3.3}").parse().ok()?;
+    let whole = match whole {
+        "" => 0,
+        whole => whole.parse().ok()?,
+    };
+    let seconds = Duration::from_secs(whole) + Duration::from_millis(milliseconds);
+    (whole <= 2_000_000).then_some(seconds)
 }
 
 /// `there is no option --josn; did you mean --json?`
@@ -478,6 +487,35 @@ mod tests {
             }
         }
         assert!(parsed > 1000);
+    }
+
+    #[test]
+    fn seconds_are_whole_or_decimal() {
+        let milliseconds = |text| super::seconds(text).map(|seconds| seconds.as_millis());
+        for (text, expected) in [
+            ("5", 5000),
+            ("0.25", 250),
+            (".5", 500),
+            ("1.", 1000),
+            ("0.12345", 123),
+            ("2000000", 2_000_000_000),
+        ] {
+            assert_eq!(milliseconds(text), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "-1",
+            "1e3",
+            "inf",
+            "2000001",
+            "99999999999999999999",
+            "5s",
+            "1.2.3",
+            "١",
+        ] {
+            assert_eq!(milliseconds(text), None, "{text}");
+        }
     }
 
     #[test]

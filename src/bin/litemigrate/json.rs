@@ -1,5 +1,6 @@
 //! Writes JSON. Owns its escaping and nothing else; never reads any.
 
+use litemigrate::text::thousandths;
 use std::fmt;
 
 /// A JSON value (rfc-editor.org/rfc/rfc8259).
@@ -9,8 +10,8 @@ pub enum Json {
     Null,
     /// An integer, exact whatever its size.
     Integer(i64),
-    /// A finite number.
-    Decimal(f64),
+    /// So many thousandths.
+    Thousandths(u128),
     /// A string.
     String(String),
     /// An array.
@@ -55,8 +56,7 @@ impl fmt::Display for Json {
         match self {
             Self::Null => f.write_str("null"),
             Self::Integer(number) => write!(f, "{number}"),
-            Self::Decimal(number) if number.is_finite() => write!(f, "{number}"),
-            Self::Decimal(_) => f.write_str("null"),
+            Self::Thousandths(number) => f.write_str(&thousandths(*number)),
             Self::String(text) => write_string(f, text),
             Self::Array(items) => {
                 f.write_str("[")?;
@@ -135,12 +135,12 @@ mod tests {
     #[test]
     fn numbers_and_empty_containers() {
         let value = Json::Array(vec![
-            Json::Decimal(0.001),
-            Json::Decimal(f64::NAN),
+            Json::Thousandths(1),
+            Json::Thousandths(1_200_000),
             Json::Array(vec![]),
             Json::Object(vec![]),
             Json::from(None::<&str>),
         ]);
-        assert_eq!(value.to_string(), "[0.001,null,[],{},null]");
+        assert_eq!(value.to_string(), "[0.001,1200,[],{},null]");
     }
 }

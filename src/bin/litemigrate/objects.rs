@@ -20,7 +20,7 @@ pub fn step(step: &Step<'_>) -> Vec<(&'static str, Json)> {
             Json::from(step.migration.description.as_str()),
         ),
         ("path", path(&step.migration.path)),
-        ("execution_ms", milliseconds(step.elapsed.as_secs_f64())),
+        ("execution_ms", milliseconds(step.elapsed)),
         ("statements", Json::from(step.statements)),
         (
             "rows_changed",
@@ -45,8 +45,8 @@ pub fn step_for_show(step: &Step<'_>) -> Json {
 }
 
 /// Milliseconds, to the microsecond.
-fn milliseconds(seconds: f64) -> Json {
-    Json::Decimal((seconds * 1e6).round() / 1e3)
+fn milliseconds(duration: Duration) -> Json {
+    Json::Thousandths((duration.as_nanos() + 500) / 1000)
 }
 
 pub fn verb(kind: ChangeKind) -> &'static str {
@@ -180,7 +180,7 @@ pub fn state(state: &State<'_>) -> Json {
         .filter(|&nanoseconds| nanoseconds >= 0);
     let execution = execution.map_or(Json::Null, |nanoseconds| {
         let elapsed = Duration::from_nanos(nanoseconds.unsigned_abs());
-        milliseconds(elapsed.as_secs_f64())
+        milliseconds(elapsed)
     });
     Json::Object(vec![
         ("version", Json::Integer(state.version())),

@@ -692,13 +692,17 @@ fn summary(plan: &Plan<'_>) -> String {
 
 /// `850 µs`, `12.3 ms`, `4.56 s`.
 fn human(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if seconds < 0.001 {
-        format!("{:.0} µs", seconds * 1e6)
-    } else if seconds < 1.0 {
-        format!("{:.1} ms", seconds * 1e3)
-    } else {
-        format!("{seconds:.2} s")
+    let microseconds = (duration.as_nanos() + 500) / 1000;
+    match microseconds {
+        ..=999 => format!("{microseconds} µs"),
+        1000..=999_999 => {
+            let tenths = (microseconds + 50) / 100;
+            format!("{}.{} ms", tenths / 10, tenths % 10)
+        }
+        _ => {
+            let hundredths = (microseconds + 5000) / 10_000;
+            format!("{}.{:02} s", hundredths / 100, hundredths % 100)
+        }
     }
 }
 
