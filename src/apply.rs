@@ -41,11 +41,14 @@ pub struct Step<'a> {
 pub enum Event<'a> {
     /// Somebody else has held the lock for a second.
     Waiting,
-    /// A script outside a transaction has come so far; told once a second.
+    /// A script begins.
+    Started(&'a Migration),
+    /// It has come so far; told ten times a second, between two statements.
     Progress {
         /// The migration.
         migration: &'a Migration,
-        /// How many of its statements are done, and stay.
+        /// How many of its statements are done. They stay if it runs outside a
+        /// transaction.
         statements: usize,
     },
     /// The backup is made and has its name.
@@ -169,7 +172,7 @@ fn execute<'a>(
         lock_wait: job.options.lock_wait,
         deadline: job.options.deadline,
     };
-    let settings = Settings::prepare(connection, &limits)?;
+    let settings = Settings::prepare(connection, &limits, job.options.heartbeat.clone())?;
     let foreign_keys = settings.foreign_keys;
     let mut run = Run {
         job,

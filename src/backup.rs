@@ -7,6 +7,7 @@ use crate::database::{Location, file_of};
 use crate::error::{Cause, Error, explained_message};
 use crate::history;
 use crate::look::{Access, look};
+use crate::permission::give;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -52,6 +53,7 @@ pub fn create(connection: &Connection, file: &Path) -> Result<(), Error> {
         .create_new(true)
         .mode(metadata.permissions().mode() & 0o666)
         .open(&temporary)
+        .and_then(|copy| give(&copy, &metadata))
         .map_err(cannot_create)?;
     copy_and_check(connection, &database, &temporary)
         .and_then(|()| publish(&temporary, file).map_err(cannot_create))

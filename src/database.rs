@@ -4,12 +4,13 @@
 //! cannot be. Never runs a script and knows nothing of migrations.
 
 use crate::error::{Cause, Error, explained_message, sqlite_message};
+use crate::permission::{give, is_root};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
-use std::fs::Metadata;
+use std::fs::{Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What may be done with a database file.
@@ -156,6 +157,9 @@ impl Location {
                 message: "its URL says mode=ro or immutable=1".to_owned(),
             });
         }
+        if !exists {
+            self.create_for_owner();
+        }
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
         if self.mode == Mode::Create {
             flags |= OpenFlags::SQLITE_OPEN_CREATE;
@@ -169,6 +173,29 @@ impl Location {
                 } if !exists => self.cannot_open(&self.why_not_created(message)),
                 other => other,
             })
+    }
+
+    /// As root in somebody's directory: makes the file and gives it to them, before
+    /// SQLite opens it. What fails here, SQLite will say.
+    fn create_for_owner(&self) {
+        let parent = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if self.mode != Mode::Create {
+            return;
+        }
+        let Ok(directory) = std::fs::metadata(parent) else {
+            return;
+        };
+        if directory.uid() != 0 && is_root() {
+            let made = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(&self.path);
+            let _ = made.and_then(|file| give(&file, &directory));
+        }
     }
 
     fn why_not_created(&self, message: String) -> String {

@@ -9,10 +9,11 @@ use crate::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
 };
+use crate::permission::{give, is_root};
 use crate::position::Position;
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
@@ -56,15 +57,34 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
     let mut found = Directory::default();
     let mut findings = Vec::new();
     let mut buffer = Vec::new();
+    let mut open_to_all = Vec::new();
     for entry in list(directory)? {
         match read_entry(&entry, &mut buffer) {
-            Ok(Entry::Migration(migration)) => found.migrations.push(migration),
+            Ok(Entry::Migration(migration, metadata)) => {
+                open_to_all.extend(is_open_to_all(&metadata).then(|| migration.path.clone()));
+                found.migrations.push(migration);
+            }
             Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
             Ok(Entry::Ignored) => {}
             Err(finding) => findings.push(finding),
         }
     }
+    if !found.migrations.is_empty()
+        && std::fs::metadata(directory).is_ok_and(|m| is_open_to_all(&m))
+    {
+        open_to_all.push(directory.to_owned());
+    }
+    if !open_to_all.is_empty() && is_root() {
+        let message =
+            "can be written by every user of this machine, and root runs what is in it: chmod o-w";
+        let warning = |path: &PathBuf| Finding::new("world-writable", path, message);
+        found.warnings.extend(open_to_all.iter().map(warning));
+    }
     finish(directory, found, findings)
+}
+
+fn is_open_to_all(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o002 != 0
 }
 
 /// Scripts that are part of the program, by file name and text: the same rules
@@ -227,7 +247,13 @@ pub fn create_file(path: &Path, content: &str) -> Result<(), Error> {
         .create_new(true)
         .open(path)
         .map_err(failed)?;
-    file.write_all(content.as_bytes()).map_err(|error| {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let given = std::fs::metadata(directory).and_then(|directory| give(&file, &directory));
+    let written = given.and_then(|()| file.write_all(content.as_bytes()));
+    written.map_err(|error| {
         // An empty file would be applied by the next run.
         let _ = std::fs::remove_file(path);
         failed(error)
@@ -267,7 +293,7 @@ fn list(directory: &Path) -> Result<Vec<Listed>, Error> {
 
 /// What one name of a folder turned out to be.
 enum Entry {
-    Migration(Migration),
+    Migration(Migration, Metadata),
     Suspicious(Finding),
     Ignored,
 }
@@ -308,9 +334,10 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
         let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
         return Err(Finding::new("not-a-number", path, message));
     };
-    read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
+    let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
-    Ok(Entry::Migration(migration(parsed, path, buffer, None)))
+    let migration = migration(parsed, path, buffer, None);
+    Ok(Entry::Migration(migration, metadata))
 }
 
 /// Why a name that is ignored may have been meant as a migration.
@@ -341,8 +368,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Finding {
 }
 
 /// Reads the whole of a regular file into `buffer`, which is cleared first and
-/// has room for one byte more afterwards.
-fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// has room for one byte more afterwards. Returns what the system knows of it.
+fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Metadata> {
     let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
     let mut file = open_regular(path)?;
     let metadata = file.metadata()?;
@@ -379,7 +406,7 @@ fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<()> {
         return Err(unusable("it is growing"));
     }
     buffer.truncate(filled);
-    Ok(())
+    Ok(metadata)
 }
 
 /// Opens a file for reading, without waiting if it has become a FIFO.

@@ -341,6 +341,22 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
         Some(ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY) => {
             "a crash left a -journal or -wal file beside it, which must be brought in first: run this once as a user who may write to it"
         }
+        Some(
+            ffi::SQLITE_IOERR_LOCK
+            | ffi::SQLITE_IOERR_RDLOCK
+            | ffi::SQLITE_IOERR_UNLOCK
+            | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK,
+        ) => {
+            "the file system refuses locks, as some network, 9p and overlay file systems do: keep the database elsewhere, or use --vfs unix-dotfile, in every program that opens it"
+        }
+        Some(
+            ffi::SQLITE_IOERR_SHMOPEN
+            | ffi::SQLITE_IOERR_SHMSIZE
+            | ffi::SQLITE_IOERR_SHMLOCK
+            | ffi::SQLITE_IOERR_SHMMAP,
+        ) => {
+            "the file system refuses the shared memory that WAL mode needs, as JFFS2 and 9p do: keep the database elsewhere, use --vfs unix-excl while no other program has it open, or leave WAL (PRAGMA journal_mode = DELETE) where it works"
+        }
         Some(ffi::SQLITE_READONLY_DBMOVED) => "its file was removed or replaced: run again",
         _ => match error.sqlite_error_code() {
             Some(ErrorCode::ReadOnly) => "may this user write to the file and to its directory?",

@@ -51,6 +51,7 @@ pub mod history;
 pub mod look;
 pub mod migration;
 pub mod options;
+pub mod permission;
 pub mod plan;
 mod position;
 pub mod repair;

@@ -3,7 +3,9 @@
 //! Owns the defaults. Decides nothing.
 
 use crate::plan::Policy;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How to run [`up`](crate::up) and [`down`](crate::down).
@@ -25,6 +27,8 @@ pub struct Options {
     pub allow_cascade: bool,
     /// Copy the database to this file before the first write.
     pub backup: Option<PathBuf>,
+    /// Called again and again while scripts run.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 impl Default for Options {
@@ -39,6 +43,19 @@ impl Default for Options {
             dry_run: false,
             allow_cascade: false,
             backup: None,
+            heartbeat: None,
         }
+    }
+}
+
+/// A function that is called every few thousand steps of SQLite's machine while a
+/// script runs, within a long statement too (sqlite.org/c3ref/progress_handler.html).
+/// It must be quick, and must not use the connection.
+#[derive(Clone)]
+pub struct Heartbeat(pub Arc<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Heartbeat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Heartbeat")
     }
 }

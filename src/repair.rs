@@ -200,7 +200,7 @@ fn in_one_transaction<T>(
         lock_wait: change.lock_wait,
         deadline: None,
     };
-    let settings = Settings::prepare(connection, &limits)?;
+    let settings = Settings::prepare(connection, &limits, None)?;
     let begun = begin(connection, &limits, &mut || {});
     let result = begun.and_then(|()| work(connection)).and_then(|done| {
         if !change.dry_run {

@@ -62,8 +62,8 @@ impl From<Stopped> for Failed {
     }
 }
 
-/// How often a script outside a transaction tells how far it is.
-const PROGRESS: Duration = Duration::from_secs(1);
+/// How often a script tells how far it is.
+const PROGRESS: Duration = Duration::from_millis(100);
 
 /// Why a contained script stopped.
 const OUTSIDE: &str = "this statement touches another file, which it may not do where scripts run in memory only to see what they make";
@@ -74,8 +74,8 @@ const LONG: usize = 1 << 20;
 /// Runs every statement of `sql`, the text of the file `path`, and steps each to
 /// its last row. If it is to be transactional, the connection must be in a
 /// transaction, which is still open if this succeeds; else it must be in none,
-/// and is in none if this succeeds; then `progress` hears now and then how many
-/// statements are done and stay.
+/// and is in none if this succeeds. `progress` hears now and then how many
+/// statements are done.
 ///
 /// `Connection::execute_batch` of rusqlite is not used for four reasons, all
 /// measured: it is quadratic in the script's length, because SQLite copies a
@@ -220,10 +220,10 @@ impl Runner<'_> {
             self.ran.statements += 1;
             if connection.is_autocommit() {
                 self.kept = self.ran.statements;
-                if told.elapsed() >= PROGRESS {
-                    told = Instant::now();
-                    progress(self.kept);
-                }
+            }
+            if told.elapsed() >= PROGRESS {
+                told = Instant::now();
+                progress(self.ran.statements);
             }
             self.start = self.end;
         }

@@ -183,6 +183,22 @@ const DOUBLE_WIDTH: &[(u32, u32)] = &[
     (0x20000, 0x3FFFD),
 ];
 
+/// As much of `text` as fits into so many columns of a terminal, with an ellipsis
+/// where something is left out.
+#[must_use]
+pub fn fitted(text: &str, columns: usize) -> Cow<'_, str> {
+    if text.chars().map(width).sum::<usize>() <= columns {
+        return Cow::Borrowed(text);
+    }
+    let mut used = 1;
+    let fits = |c: &char| {
+        used += width(*c);
+        used <= columns
+    };
+    let beginning: String = text.chars().take_while(fits).collect();
+    Cow::Owned(beginning + "…")
+}
+
 /// Seconds with as many decimals as there are, down to milliseconds: `5`, `0.25`.
 #[must_use]
 pub fn seconds(duration: Duration) -> String {

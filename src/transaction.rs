@@ -6,6 +6,7 @@
 use crate::database::{file_of, refuse_read_only};
 use crate::error::{Cause, Error, explained_message, sqlite_message};
 use crate::migration::Migration;
+use crate::options::Heartbeat;
 use crate::script;
 use crate::text::seconds;
 use rusqlite::Connection;
@@ -173,7 +174,11 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Makes sure that the database can be written, durably and within the time.
-    pub(crate) fn prepare(connection: &mut Connection, limits: &Limits) -> Result<Self, Error> {
+    pub(crate) fn prepare(
+        connection: &mut Connection,
+        limits: &Limits,
+        heartbeat: Option<Heartbeat>,
+    ) -> Result<Self, Error> {
         refuse_read_only(connection)?;
         if !connection.is_autocommit() {
             return Err(Error::Database {
@@ -196,8 +201,14 @@ impl Settings {
             synchronous: ask("main.synchronous")?,
         };
         settings.restore(connection, settings.foreign_keys)?;
-        if let Some(end) = limits.deadline {
-            let handler = move || Instant::now() >= end;
+        let deadline = limits.deadline;
+        if deadline.is_some() || heartbeat.is_some() {
+            let handler = move || {
+                if let Some(Heartbeat(beat)) = &heartbeat {
+                    beat();
+                }
+                deadline.is_some_and(|end| Instant::now() >= end)
+            };
             connection
                 .progress_handler(10_000, Some(handler))
                 .map_err(|error| Error::database(connection, "configure the connection", &error))?;

@@ -22,5 +22,5 @@ if ! pkg-config --atleast-version=3.44 sqlite3 2>/dev/null; then
     export RUSTFLAGS="-C link-arg=-Wl,-rpath,$lib ${RUSTFLAGS:-}"
 fi
 export CARGO_TARGET_DIR="$PWD/target/system"
-$CARGO test --locked --no-default-features --features extensions
+$CARGO test --locked --no-default-features --features extensions --lib --bins --tests
 ldd "$CARGO_TARGET_DIR/debug/litemigrate" | grep libsqlite3

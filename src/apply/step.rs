@@ -41,9 +41,27 @@ impl<'a> Run<'a, '_> {
         }
     }
 
+    fn execute(
+        &mut self,
+        connection: &mut Connection,
+        migration: &'a Migration,
+        sql: String,
+    ) -> Result<Ran, Failed> {
+        let rules = self.rules(migration.transactional);
+        (self.report)(Event::Started(migration));
+        let report = &mut self.report;
+        let mut progress = |statements| {
+            report(Event::Progress {
+                migration,
+                statements,
+            })
+        };
+        script::execute_batch(connection, &migration.path, sql, rules, &mut progress)
+    }
+
     /// Runs a script and records it, in the transaction that is open.
     pub(super) fn apply_inside(
-        &self,
+        &mut self,
         connection: &mut Connection,
         migration: &'a Migration,
     ) -> Result<(Step<'a>, Vec<Finding>), Halt> {
@@ -51,15 +69,15 @@ impl<'a> Run<'a, '_> {
         // Without enforcement, or without a COMMIT, nobody else looks for rows
         // that refer to nothing.
         let check = self.settings.foreign_keys && (!self.enforced || self.job.options.dry_run);
-        let unchecked = |error: &rusqlite::Error| {
+        let unchecked = |run: &Self, error: &rusqlite::Error| {
             let message = format!(
                 "foreign keys cannot be checked: {}",
                 explained_message(error)
             );
-            self.failed(migration, Stopped::at_end(Cause::of(error), message))
+            run.failed(migration, Stopped::at_end(Cause::of(error), message))
         };
         let before = match check {
-            true => Some(violations(connection).map_err(|error| unchecked(&error))?),
+            true => Some(violations(connection).map_err(|error| unchecked(self, &error))?),
             false => None,
         };
         let schema = if self.job.options.dry_run {
@@ -69,9 +87,8 @@ impl<'a> Run<'a, '_> {
         };
         let changes = connection.total_changes();
         let clock = Instant::now();
-        let rules = self.rules(true);
-        let ran = match script::execute_batch(connection, &migration.path, sql, rules, &mut |_| {})
-        {
+        let result = self.execute(connection, migration, sql);
+        let ran = match result {
             Ok(ran) => ran,
             Err(Failed::WithoutForeignKeys) => return Err(Halt::WithoutForeignKeys),
             Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped).into()),
@@ -79,7 +96,7 @@ impl<'a> Run<'a, '_> {
         let elapsed = clock.elapsed();
         let rows_changed = connection.total_changes() - changes;
         if let Some(before) = before {
-            let after = violations(connection).map_err(|error| unchecked(&error))?;
+            let after = violations(connection).map_err(|error| unchecked(self, &error))?;
             if let Some(list) = new_violations(&before, &after) {
                 let message = format!("the script leaves rows that refer to nothing: {list}");
                 return Err(self
@@ -125,15 +142,7 @@ impl<'a> Run<'a, '_> {
         self.commit(connection, migration)?;
         let changes = connection.total_changes();
         let clock = Instant::now();
-        let rules = self.rules(false);
-        let report = &mut self.report;
-        let mut progress = |statements| {
-            report(Event::Progress {
-                migration,
-                statements,
-            })
-        };
-        let result = script::execute_batch(connection, &migration.path, sql, rules, &mut progress);
+        let result = self.execute(connection, migration, sql);
         let elapsed = clock.elapsed();
         roll_back(connection);
         let ran = match result {

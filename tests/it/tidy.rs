@@ -30,7 +30,11 @@ fn imports_point_the_right_way() {
         ("position", &["text"]),
         ("error", &["position", "text"]),
         ("migration", &[]),
-        ("directory", &["error", "migration", "position"]),
+        ("permission", &["error"]),
+        (
+            "directory",
+            &["error", "migration", "permission", "position"],
+        ),
         ("create", &["directory", "error"]),
         ("history", &["error", "migration"]),
         ("plan", &["error", "history", "migration"]),
@@ -44,7 +48,7 @@ fn imports_point_the_right_way() {
             "script",
             &["authorizer", "error", "foreign_keys", "position"],
         ),
-        ("database", &["error", "text"]),
+        ("database", &["error", "permission", "text"]),
         (
             "sqlpage",
             &["database", "directory", "error", "migration", "position"],
@@ -86,7 +90,10 @@ fn imports_point_the_right_way() {
             "drift",
             &["apply", "error", "history", "migration", "plan", "schema"],
         ),
-        ("backup", &["database", "error", "history", "look"]),
+        (
+            "backup",
+            &["database", "error", "history", "look", "permission"],
+        ),
         ("look", &["database", "error"]),
         (
             "repair",
@@ -110,6 +117,7 @@ fn imports_point_the_right_way() {
                 "error",
                 "foreign_keys",
                 "migration",
+                "options",
                 "script",
                 "text",
             ],

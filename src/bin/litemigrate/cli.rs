@@ -44,6 +44,7 @@ pub struct Arguments {
     /// Every `--database`, in order.
     pub databases: Vec<OsString>,
     pub databases_from: Option<PathBuf>,
+    pub vfs: Option<String>,
     /// The list's names end in NUL, not in newlines.
     pub null: bool,
     pub fail_fast: bool,
@@ -297,6 +298,12 @@ fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), S
         }
         Id::Migrations => parsed.migrations = Some(not_empty(flag, value)?.into()),
         Id::Database => parsed.databases.push(not_empty(flag, value)?),
+        Id::Vfs => {
+            let name = value
+                .to_str()
+                .filter(|name| !name.contains('\0') && !name.is_empty());
+            parsed.vfs = Some(name.ok_or_else(|| wrong("a name"))?.to_owned());
+        }
         Id::DatabasesFrom => parsed.databases_from = Some(not_empty(flag, value)?.into()),
         Id::Null => parsed.null = true,
         Id::FailFast => parsed.fail_fast = true,

@@ -43,6 +43,7 @@ pub fn run(arguments: &Arguments, report: &mut Report) -> u8 {
         dry_run: arguments.dry_run,
         allow_cascade: arguments.allow_cascade,
         backup: arguments.backup.clone(),
+        heartbeat: report.heartbeat(),
     };
     if arguments.is_for_several() {
         return run_several(arguments, options, report);

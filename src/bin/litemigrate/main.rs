@@ -9,6 +9,7 @@ mod commands;
 mod generate;
 mod help;
 mod json;
+mod live;
 mod objects;
 mod report;
 mod settings;

@@ -3,21 +3,27 @@
 //! Owns stdout and stderr. Failing to write to them is remembered by nobody: it
 //! must not stop a migration, and there is nowhere left to say it.
 
-use crate::cli::{Arguments, Color};
+use crate::cli::{Arguments, Color, Command};
 use crate::json::Json;
+use crate::live::Live;
 use crate::objects::{self, path};
 use litemigrate::database::lock_holder;
 use litemigrate::error::{counted, shown};
+use litemigrate::options::Heartbeat;
+use litemigrate::permission::at_fault;
 use litemigrate::repair::{Change, hexadecimal};
-use litemigrate::text::escape;
-use litemigrate::{Error, Event, Finding, Migration, Plan, Position, ScriptError, State, Step};
+use litemigrate::text::{escape, fitted};
+use litemigrate::{
+    Cause, Error, Event, Finding, Migration, Plan, Position, ScriptError, State, Step,
+};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How serious a line on stderr is, as syslog and journald number it.
 #[derive(Clone, Copy)]
@@ -43,6 +49,10 @@ pub struct Report {
     color_out: bool,
     color_err: bool,
     journal: bool,
+    /// Who is told while a script runs, if anybody.
+    live: Option<Arc<Live>>,
+    /// When `--verbose` last told how far a script is.
+    told: Option<Instant>,
     database: Option<PathBuf>,
     /// The fields that only some commands have.
     fields: Vec<(&'static str, Json)>,
@@ -64,9 +74,7 @@ impl Report {
             Color::Auto => {
                 let unset =
                     |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
-                terminal
-                    && unset("NO_COLOR")
-                    && std::env::var_os("TERM").as_deref() != Some(OsStr::new("dumb"))
+                terminal && unset("NO_COLOR") && !terminal_is_dumb()
             }
         };
         Self {
@@ -79,6 +87,13 @@ impl Report {
             color_out: color(out_is_terminal),
             color_err: color(io::stderr().is_terminal()),
             journal: stderr_is_journal(),
+            live: match arguments.command {
+                Command::Up | Command::Down => {
+                    let to_person = !arguments.quiet && io::stderr().is_terminal();
+                    Live::new(to_person && !terminal_is_dumb()).map(Arc::new)
+                }
+                _ => None,
+            },
             ..Self::default()
         }
     }
@@ -103,7 +118,21 @@ impl Report {
         self.out_is_terminal || self.verbose || self.json
     }
 
+    /// What is to be called while scripts run.
+    pub fn heartbeat(&self) -> Option<Heartbeat> {
+        let live = self.live.clone()?;
+        Some(Heartbeat(Arc::new(move || live.tick())))
+    }
+
+    /// Takes the live line away before another line is written.
+    fn erase(&self) {
+        if let Some(live) = &self.live {
+            live.erase();
+        }
+    }
+
     fn say(&self, line: &str) {
+        self.erase();
         if !self.json && !self.quiet {
             let line = format!("{}{line}\n", self.prefix);
             let _ = io::stdout().lock().write_all(line.as_bytes());
@@ -130,6 +159,7 @@ impl Report {
                 color_out: self.color_out,
                 color_err: self.color_err,
                 journal: self.journal,
+                live: self.live.clone(),
                 ..Self::default()
             }
         }
@@ -148,6 +178,7 @@ impl Report {
     }
 
     fn complain(&self, severity: Severity, line: &str) {
+        self.erase();
         let names_it = line.starts_with(&self.prefix);
         let prefix = if names_it { "" } else { &self.prefix };
         let color = match severity {
@@ -190,6 +221,12 @@ impl Report {
     pub fn event(&mut self, event: Event<'_>, arguments: &Arguments) {
         match event {
             Event::Waiting => self.waiting(),
+            Event::Started(migration) => {
+                self.told = Some(Instant::now());
+                if let Some(live) = &self.live {
+                    live.begin(&migration.file_name());
+                }
+            }
             Event::Progress {
                 migration,
                 statements,
@@ -201,12 +238,25 @@ impl Report {
         }
     }
 
-    /// How far a script outside a transaction is: for a person, or if asked.
-    fn progress(&self, migration: &Migration, statements: usize) {
-        if self.verbose || (self.out_is_terminal && !self.quiet) {
+    /// How far a script is: on the live line, and of one outside a transaction,
+    /// which may stop half way, in lines that stay if they are asked for.
+    fn progress(&mut self, migration: &Migration, statements: usize) {
+        if let Some(live) = &self.live {
+            live.statements(statements);
+        }
+        let is_due = |told: Instant| told.elapsed() >= Duration::from_secs(1);
+        if self.verbose && !migration.transactional && self.told.is_none_or(is_due) {
+            self.told = Some(Instant::now());
             let name = migration.file_name();
             let done = counted(statements, "statement", "statements");
             self.say(&format!("{}: {done} done so far", escape(&name)));
+        }
+    }
+
+    /// The script that was running has ended.
+    fn ended(&self) {
+        if let Some(live) = &self.live {
+            live.end();
         }
     }
 
@@ -217,6 +267,7 @@ impl Report {
 
     /// A migration that was applied or undone, durably.
     fn ran(&mut self, step: &Step<'_>) {
+        self.ended();
         self.has_applied = true;
         let verb = match self.is_down() {
             true => self.colored("undone", 33),
@@ -244,6 +295,7 @@ impl Report {
 
     /// A migration that would be applied or undone, and what that would do.
     fn would_run(&mut self, step: &Step<'_>) {
+        self.ended();
         self.say(&format!(
             "would {} {} in {}: {}, {} changed",
             if self.is_down() { "undo" } else { "apply" },
@@ -300,6 +352,10 @@ impl Report {
 
     fn done(&mut self, count: usize, counted: &str, nothing: &str, newest: Option<i64>) {
         let at = database_is_at(newest);
+        self.ended();
+        if let Some(live) = &self.live {
+            live.status(&format!("{counted}; {at}"));
+        }
         // In a dry run a script may be passed over, which a warning says.
         let is_idle = count == 0 && (self.warnings.is_empty() || !self.dry_run);
         if is_idle && (self.is_down() || self.talks_when_idle()) {
@@ -419,6 +475,11 @@ impl Report {
                 State::Pending(_) => 33,
                 State::Modified(..) | State::Missing(_) | State::Failed(..) => 31,
             };
+            // A terminal has 80 columns; a program gets the whole name.
+            let name = match self.out_is_terminal {
+                true => fitted(&name, 80_usize.saturating_sub(width + 33).max(10)).into_owned(),
+                false => name,
+            };
             let padded = format!("{:<8}", state.name());
             self.say(&format!(
                 "{:>width$}  {}  {:<19}  {name}",
@@ -488,6 +549,7 @@ impl Report {
 
     /// Why the run stopped.
     pub fn failed(&mut self, error: &Error) {
+        self.ended();
         match error {
             Error::Unusable {
                 findings, warnings, ..
@@ -525,6 +587,10 @@ impl Report {
         if let Some(position) = error.position() {
             self.show(position);
         }
+        let fault = self.at_fault(error);
+        if let Some(fault) = &fault {
+            self.complain(Severity::Error, &format!("at fault: {fault}"));
+        }
         if let Error::Script(script) | Error::Replay(script) = error
             && let Some(remedy) = script.remedy
         {
@@ -538,7 +604,26 @@ impl Report {
             ),
             _ => {}
         }
-        self.error = Some(self.described(error));
+        if let Some(live) = &self.live {
+            live.status(&self.sentence(error));
+        }
+        let mut described = self.described(error);
+        if let (Json::Object(fields), Some(fault)) = (&mut described, fault) {
+            fields.push(("at_fault", Json::from(fault)));
+        }
+        self.error = Some(described);
+    }
+
+    /// Which file, directory or mount does not let itself be written, if that is it.
+    fn at_fault(&self, error: &Error) -> Option<String> {
+        let denied = [Cause::Permission, Cause::CannotOpen];
+        match error {
+            Error::Database { cause, .. } if denied.contains(cause) => {}
+            Error::Script(script) if denied.contains(&script.cause) => {}
+            Error::CannotCreateDatabase { .. } => {}
+            _ => return None,
+        }
+        at_fault(self.database.as_deref()?)
     }
 
     /// The path that an error is about: the database's as it was named, because
@@ -704,6 +789,11 @@ fn human(duration: Duration) -> String {
             format!("{}.{:02} s", hundredths / 100, hundredths % 100)
         }
     }
+}
+
+/// Whether the terminal knows no escape sequences.
+fn terminal_is_dumb() -> bool {
+    std::env::var_os("TERM").as_deref() == Some(OsStr::new("dumb"))
 }
 
 /// Whether `JOURNAL_STREAM` names the device and inode of stderr

@@ -104,7 +104,7 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
             location
         }
     };
-    forbid_creation(arguments, &mut database);
+    adjust(arguments, &mut database);
     let sqlpage = match profile {
         Profile::Sqlite => None,
         Profile::Sqlpage => Some(Sqlpage {
@@ -123,7 +123,11 @@ pub fn resolve(arguments: &Arguments) -> Result<Settings, Error> {
     })
 }
 
-fn forbid_creation(arguments: &Arguments, database: &mut Location) {
+/// What options say of the database, wherever it was named.
+fn adjust(arguments: &Arguments, database: &mut Location) {
+    if arguments.vfs.is_some() {
+        database.vfs.clone_from(&arguments.vfs);
+    }
     if arguments.no_create && database.mode == Mode::Create {
         database.mode = Mode::ReadWrite;
     }
@@ -132,7 +136,7 @@ fn forbid_creation(arguments: &Arguments, database: &mut Location) {
 /// One of several databases.
 pub fn one_of_several(arguments: &Arguments, name: &OsStr) -> Result<Location, Error> {
     let mut database = Location::parse(name, "--database")?;
-    forbid_creation(arguments, &mut database);
+    adjust(arguments, &mut database);
     Ok(database)
 }
 
