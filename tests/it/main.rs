@@ -11,6 +11,7 @@
 mod cascade;
 mod cli;
 mod crash;
+mod desk;
 mod interop;
 mod library;
 mod look;

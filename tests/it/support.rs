@@ -123,3 +123,40 @@ pub fn query(connection: &Connection, sql: &str) -> String {
     }
     lines.join("\n")
 }
+
+/// Whether a tool that judges us is here. Where all of them must be, as in CI, one
+/// that is missing fails the test.
+pub fn has_tool(name: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let found = path
+        .split(':')
+        .any(|directory| Path::new(directory).join(name).exists());
+    let required = std::env::var_os("LITEMIGRATE_ALL_TOOLS").is_some();
+    assert!(found || !required, "{name} is not installed");
+    found
+}
+
+/// The standard output of a shell script, which must succeed; `litemigrate` is on its
+/// PATH.
+pub fn shell(directory: &Path, script: &str) -> String {
+    let bin = Path::new(program()).parent().unwrap();
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(directory)
+        .env_clear()
+        .env("HOME", directory)
+        .env("TERM", "xterm")
+        .env(
+            "PATH",
+            format!(
+                "{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+                bin.display()
+            ),
+        )
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}\n{stderr}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

@@ -587,6 +587,17 @@ impl Report {
         if let Some(position) = error.position() {
             self.show(position);
         }
+        if let Error::Database {
+            cause: Cause::Busy, ..
+        } = error
+            && let Some(database) = &self.database
+        {
+            let holder = match lock_holder(database) {
+                Some(holder) => format!("{holder} holds a lock on it"),
+                None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
+            };
+            self.complain(Severity::Error, &holder);
+        }
         let fault = self.at_fault(error);
         if let Some(fault) = &fault {
             self.complain(Severity::Error, &format!("at fault: {fault}"));

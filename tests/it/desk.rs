@@ -1,0 +1,286 @@
+//! Are we at home on a desk: man page, completions, live line, systemd's socket?
+
+use crate::support::{Sandbox, has_tool, shell};
+use rusqlite::Connection;
+use std::fs::File;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::Stdio;
+use std::time::Duration;
+
+/// A script that runs for about so many seconds on a machine like ours.
+fn slow(seconds: usize) -> String {
+    let one = "INSERT INTO t WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) SELECT count(*) FROM n;\n";
+    format!("CREATE TABLE t (x);\n{}", one.repeat(seconds * 10))
+}
+
+#[test]
+fn the_man_page_is_clean() {
+    let sandbox = Sandbox::new("man");
+    let page = shell(
+        &sandbox.path,
+        "litemigrate --generate man | tee litemigrate.1",
+    );
+    assert!(page.starts_with(".TH LITEMIGRATE 1 "));
+    if has_tool("mandoc") {
+        let complaints = shell(&sandbox.path, "mandoc -Tlint litemigrate.1 2>&1");
+        assert_eq!(complaints, "");
+        let text = shell(&sandbox.path, "mandoc -Tutf8 litemigrate.1 | col -b");
+        for part in ["--single-transaction", "EXIT STATUS", "75", "NOTIFY_SOCKET"] {
+            assert!(text.contains(part), "{part}");
+        }
+    }
+}
+
+#[test]
+fn completions_work_in_the_real_shells() {
+    let sandbox = Sandbox::new("completions");
+    std::fs::create_dir(sandbox.path.join("scripts")).unwrap();
+    std::fs::write(sandbox.path.join("copy.db"), "").unwrap();
+    let cases = [
+        ("litemigrate sta", "status"),
+        ("litemigrate check --dri", "check --drift"),
+        ("litemigrate up --color al", "up --color always"),
+        ("litemigrate -m scr", "-m scripts"),
+        ("litemigrate help exi", "help exit-codes"),
+        ("litemigrate restore cop", "restore copy.db"),
+        ("litemigrate new --rev", "new --reversible"),
+        ("litemigrate up --rev", "up --rev"),
+    ];
+    if has_tool("bash") {
+        let script = "cat > test.bash <<'E'\nsource <(litemigrate --generate bash)\nfor line in \"$@\"; do\n  read -ra COMP_WORDS <<<\"$line\"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()\n  _litemigrate\n  echo \"${COMP_WORDS[*]:1:COMP_CWORD-1} ${COMPREPLY[*]:-${COMP_WORDS[COMP_CWORD]}}\"\ndone\nE\n";
+        let lines: Vec<String> = cases.iter().map(|(line, _)| format!("'{line}'")).collect();
+        let found = shell(
+            &sandbox.path,
+            &format!("{script}bash test.bash {}", lines.join(" ")),
+        );
+        let found: Vec<&str> = found.lines().map(str::trim).collect();
+        let expected: Vec<&str> = cases.iter().map(|(_, expected)| *expected).collect();
+        assert_eq!(found, expected, "bash");
+    }
+    if has_tool("fish") {
+        for (line, expected) in cases {
+            let found = shell(
+                &sandbox.path,
+                &format!(
+                    "litemigrate --generate fish > l.fish; fish -N -c \"source l.fish; complete -C '{line}'\""
+                ),
+            );
+            let last = expected.split(' ').next_back().unwrap();
+            let words: Vec<&str> = found
+                .lines()
+                .filter_map(|line| line.split(['\t', '/']).next())
+                .collect();
+            match line.ends_with(last) {
+                true => assert!(words.is_empty(), "fish: {line}: {words:?}"),
+                false => assert_eq!(words, [last], "fish: {line}"),
+            }
+        }
+    }
+    if has_tool("zsh") {
+        // In a terminal of its own: what was typed and completed is run, and a
+        // function of our name says what it got.
+        let script = "mkdir f; litemigrate --generate zsh > f/_litemigrate\ncat > test.zsh <<'E'\nzmodload zsh/zpty\nzpty -b z zsh -f -i\nline() { zpty -w z \"$1\" }\nline 'PS1= RPS1= PROMPT_EOL_MARK='\nline 'fpath=($PWD/f $fpath); autoload -Uz compinit; compinit -u -D'\nline 'litemigrate() { print \"GOT<$*>\" }'\nsleep 1\nfor text in \"$@\"; do\n  zpty -n -w z \"$text\"$'\\t'\n  sleep 0.7\n  zpty -n -w z $'\\n'\n  sleep 0.3\ndone\nout=''\nfor i in {1..20}; do\n  while zpty -r -t z chunk; do out+=$chunk; done\n  sleep 0.1\ndone\nprint -r -- \"$out\"\nzpty -d z\nE\n";
+        let lines: Vec<String> = cases.iter().map(|(line, _)| format!("'{line}'")).collect();
+        let out = shell(
+            &sandbox.path,
+            &format!("{script}timeout 60 zsh -f test.zsh {}", lines.join(" ")),
+        );
+        for (line, expected) in cases {
+            let found = out.contains(&format!("GOT<{expected}>"))
+                || out.contains(&format!("GOT<{expected}/>"));
+            assert!(found, "zsh: {line}\n{out}");
+        }
+    }
+}
+
+#[test]
+fn a_long_script_has_a_live_line_on_a_terminal_and_nowhere_else() {
+    let sandbox = Sandbox::new("live");
+    sandbox.script("1_slow.sql", slow(2));
+    let output = sandbox.run(&["up"]);
+    assert!(output.status.success() && output.stderr.is_empty());
+    if !has_tool("script") {
+        return;
+    }
+    std::fs::remove_file(sandbox.path.join("app.db")).unwrap();
+    let terminal = "script -qec 'litemigrate -m migrations -D app.db' typescript";
+    let shown = shell(&sandbox.path, terminal);
+    assert!(shown.contains("\r\u{1b}[K1_slow.sql: "), "{shown:?}");
+    let after = shown.rsplit("\r\u{1b}[K").next().unwrap();
+    assert!(after.contains("applied"), "{after:?}");
+    for quiet in ["-q", "--json"] {
+        std::fs::remove_file(sandbox.path.join("app.db")).unwrap();
+        let quiet = format!(
+            "script -qec 'litemigrate -m migrations -D app.db {quiet} 2>err' t2 >/dev/null; cat err"
+        );
+        assert_eq!(shell(&sandbox.path, &quiet), "");
+    }
+    let name = "3_a_name_that_is_much_too_long_for_a_line_of_eighty_columns_on_a_terminal.sql";
+    sandbox.script(name, "");
+    let table = shell(
+        &sandbox.path,
+        "script -qec 'litemigrate status -m migrations -D app.db --color never' t3",
+    );
+    assert!(
+        table.contains("  3_a_name_that_is_much_too_long_for_a_li…"),
+        "{table}"
+    );
+    assert!(
+        table
+            .lines()
+            .all(|line| line.trim_end().chars().count() <= 80),
+        "{table}"
+    );
+    assert!(sandbox.expect(0, &["status"]).contains(name));
+}
+
+#[test]
+fn systemd_hears_how_far_a_long_run_is() {
+    let sandbox = Sandbox::new("notify");
+    sandbox.script("1_slow.sql", slow(4));
+    sandbox.script("2_bad.sql", "SELECT nosuch;\n");
+    let path = sandbox.path.join("socket");
+    let mut sockets = vec![(
+        SocketAddr::from_pathname(&path).unwrap(),
+        path.to_string_lossy().into_owned(),
+    )];
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::linux::net::SocketAddrExt;
+        let name = format!("litemigrate-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        sockets.push((address, format!("@{name}")));
+    }
+    for (address, name) in sockets {
+        let socket = UnixDatagram::bind_addr(&address).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        let _ = std::fs::remove_file(sandbox.path.join("app.db"));
+        let status = sandbox
+            .command(&["up"])
+            .env("NOTIFY_SOCKET", name)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(1));
+        let mut heard = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            heard.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        assert_eq!(
+            heard[0],
+            "STATUS=running 1_slow.sql\nEXTEND_TIMEOUT_USEC=30000000\n"
+        );
+        assert!(
+            heard
+                .iter()
+                .any(|line| line.starts_with("STATUS=1_slow.sql: ")),
+            "{heard:?}"
+        );
+        assert!(
+            heard
+                .last()
+                .unwrap()
+                .starts_with("STATUS=migrations/2_bad.sql:1:8: no such column"),
+            "{heard:?}"
+        );
+    }
+    // Nobody there: nothing happens.
+    sandbox.script("2_bad.sql", "SELECT 1;\n");
+    let output = sandbox
+        .command(&["up"])
+        .env("NOTIFY_SOCKET", "/no/such")
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+}
+
+/// Only root can give files away.
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_where_it_is() {
+    let sandbox = Sandbox::new("owner");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    let is_root = sandbox.path.metadata().unwrap().uid() == 0;
+    if !is_root {
+        return;
+    }
+    let owner = |name: &str| {
+        let metadata = sandbox.path.join(name).metadata().unwrap();
+        (metadata.uid(), metadata.gid(), metadata.mode() & 0o777)
+    };
+    for directory in ["", "migrations"] {
+        chown(sandbox.path.join(directory), Some(65534), Some(65533)).unwrap();
+    }
+    sandbox.expect(0, &["up"]);
+    assert_eq!(owner("app.db"), (65534, 65533, 0o644));
+    shell(&sandbox.path, "chmod 600 app.db");
+    sandbox.expect(0, &["new", "-m", "migrations", "x"]);
+    assert_eq!(owner("migrations/2_x.sql"), (65534, 65533, 0o644));
+    sandbox.expect(0, &["up", "--backup", "copy.db"]);
+    assert_eq!(owner("copy.db"), (65534, 65533, 0o600));
+
+    let warned = |code: &str| {
+        sandbox.script("3_c.sql", "");
+        let output = shell(
+            &sandbox.path,
+            &format!(
+                "chmod {code} migrations/3_c.sql; litemigrate status -m migrations -D app.db 2>&1"
+            ),
+        );
+        output.contains("3_c.sql: can be written by every user")
+    };
+    assert!(warned("666") && !warned("664"));
+}
+
+#[test]
+fn which_file_is_at_fault_is_said() {
+    if !has_tool("setpriv") || File::open("/root").is_err() {
+        return;
+    }
+    let sandbox = Sandbox::new("fault");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    let run =
+        "setpriv --reuid=65534 --regid=65534 --clear-groups ./litemigrate -m migrations -D app.db";
+    // Where everybody may go.
+    let here = shell(
+        &sandbox.path,
+        "d=$(mktemp -d); chmod 755 $d; cp -r migrations $(command -v litemigrate) $d; echo $d",
+    );
+    let here = std::path::Path::new(here.trim());
+    let complaint = |prepare: &str| {
+        let found = shell(here, &format!("{prepare}; {run} 2>&1 || echo \"exit $?\""));
+        let fault = found
+            .lines()
+            .find(|line| line.contains("at fault"))
+            .unwrap_or(&found);
+        fault.replace(&*here.to_string_lossy(), "HERE")
+    };
+    let directory = "litemigrate: at fault: the directory HERE belongs to user 0 and group 0 with mode 0755, and this is user 65534: SQLite makes files beside the database";
+    assert_eq!(
+        complaint("true").replace("directory .", "directory HERE"),
+        directory
+    );
+    assert_eq!(complaint("touch app.db; chmod 666 app.db"), directory);
+    assert_eq!(
+        complaint("chmod 644 app.db"),
+        "litemigrate: at fault: HERE/app.db belongs to user 0 and group 0 with mode 0644, and this is user 65534"
+    );
+    // Somebody else's connection keeps its sidecars.
+    let held = Connection::open(here.join("app.db")).unwrap();
+    held.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE held (x)")
+        .unwrap();
+    assert_eq!(
+        complaint("chmod 777 .; chmod 666 app.db; chmod 600 app.db-wal app.db-shm"),
+        "litemigrate: at fault: HERE/app.db-wal belongs to user 0 and group 0 with mode 0600, and this is user 65534"
+    );
+    assert_eq!(
+        complaint("chmod 666 app.db-wal"),
+        "litemigrate: at fault: HERE/app.db-shm belongs to user 0 and group 0 with mode 0600, and this is user 65534"
+    );
+    drop(held);
+    std::fs::remove_dir_all(here).unwrap();
+}
