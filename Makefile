@@ -70,11 +70,44 @@ fuzz:
 		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=60 -max_len=500 || exit 1; \
 	done
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 target/release/litemigrate $(DESTDIR)$(PREFIX)/bin/litemigrate
+# The program, its man page and completions; PROGRAM can be the small or the static one.
+PROGRAM = target/release/litemigrate
+SHARE = $(DESTDIR)$(PREFIX)/share
+install: $(if $(findstring target/release/,$(PROGRAM)),all)
+	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/litemigrate
+	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
+	$(PROGRAM) --generate man >$(SHARE)/man/man1/litemigrate.1
+	$(PROGRAM) --generate bash >$(SHARE)/bash-completion/completions/litemigrate
+	$(PROGRAM) --generate zsh >$(SHARE)/zsh/site-functions/_litemigrate
+	$(PROGRAM) --generate fish >$(SHARE)/fish/vendor_completions.d/litemigrate.fish
+
+# A Debian package of the static program, which needs no other; needs dpkg-deb.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+ARCH = $(shell dpkg --print-architecture)
+DEB = target/litemigrate_$(VERSION)_$(ARCH).deb
+deb: static
+	rm -rf target/deb
+	$(MAKE) install DESTDIR=target/deb PREFIX=/usr PROGRAM=target/static/litemigrate
+	gzip -9n target/deb/usr/share/man/man1/litemigrate.1
+	install -d target/deb/DEBIAN target/deb/usr/share/doc/litemigrate
+	install -m 644 README.md CHANGELOG.md LICENSE target/deb/usr/share/doc/litemigrate
+	printf '%s\n' 'Package: litemigrate' 'Version: $(VERSION)' 'Architecture: $(ARCH)' \
+		'Maintainer: litemigrate <litemigrate@localhost>' 'Section: database' 'Priority: optional' \
+		"Installed-Size: $$(du -sk target/deb/usr | cut -f1)" \
+		'Description: apply SQL migration files to a SQLite database' \
+		' Applies <version>_<name>.sql files, once each and in order, and records them in' \
+		' _sqlx_migrations, the table of SQLPage and sqlx. Each script and its record are' \
+		' one durable transaction. Static: it needs no other package.' \
+		>target/deb/DEBIAN/control
+	dpkg-deb --root-owner-group --build target/deb $(DEB)
+	@echo $(DEB)
+
+# In a fresh Debian; needs root and debootstrap.
+test-deb: deb
+	tests/deb.sh $(DEB)
 
 clean:
 	$(CARGO) clean
 
-.PHONY: all small static footprint run test test-system accept check lint oracle bench fuzz install clean
+.PHONY: all small static footprint run test test-system accept check lint oracle bench fuzz install deb test-deb clean

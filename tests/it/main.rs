@@ -17,6 +17,7 @@ mod library;
 mod look;
 mod race;
 mod readme;
+mod recipes;
 mod scenarios;
 mod several;
 mod sqlpage;

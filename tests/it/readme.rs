@@ -1,6 +1,7 @@
-//! Is the README true? Its sessions, the cron line, the init script and the unit are run.
+//! Is the README true? Its sessions, the cron line and the init script are run; the
+//! other recipes are run by `recipes`.
 
-use crate::support::{Sandbox, program, root};
+use crate::support::{Sandbox, program, root, shell_output as shell};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -9,7 +10,7 @@ fn readme() -> String {
 }
 
 /// The code blocks of a language, in order.
-fn blocks(language: &str) -> Vec<String> {
+pub fn blocks(language: &str) -> Vec<String> {
     let text = readme();
     let fence = format!("\n```{language}\n");
     text.split(&fence)
@@ -19,7 +20,7 @@ fn blocks(language: &str) -> Vec<String> {
 }
 
 /// A copy of the quick start, as `/srv/app` or as the reader's project.
-fn project() -> Sandbox {
+pub fn project() -> Sandbox {
     let sandbox = Sandbox::new("readme");
     let status = Command::new("cp")
         .arg("-R")
@@ -29,18 +30,6 @@ fn project() -> Sandbox {
         .unwrap();
     assert!(status.success());
     sandbox
-}
-
-fn shell(directory: &Path, command: &str) -> Output {
-    let bin = Path::new(program()).parent().unwrap();
-    let path = format!("{}:/usr/bin:/bin", bin.display());
-    Command::new("sh")
-        .args(["-c", command])
-        .current_dir(directory)
-        .env_clear()
-        .env("PATH", path)
-        .output()
-        .unwrap()
 }
 
 /// Takes out what differs from run to run: durations and dates.
@@ -150,31 +139,6 @@ fn the_init_script_works() {
         shell(&project.path, "sh ./init start").status.code(),
         Some(1)
     );
-}
-
-/// Where systemd is installed, it is the judge of the unit.
-#[test]
-fn the_unit_is_valid() {
-    let project = project();
-    let unit = blocks("ini")
-        .concat()
-        .replace("/usr/local/bin/litemigrate", program())
-        .replace("User=app", "User=root");
-    assert!(unit.contains("Type=oneshot"));
-    let path = project.path.join("app-migrate.service");
-    std::fs::write(&path, unit).unwrap();
-    if let Ok(output) = Command::new("systemd-analyze")
-        .arg("verify")
-        .arg(&path)
-        .output()
-    {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let about_us: Vec<&str> = said
-            .lines()
-            .filter(|line| line.contains("app-migrate"))
-            .collect();
-        assert!(output.status.success() && about_us.is_empty(), "{said}");
-    }
 }
 
 #[test]

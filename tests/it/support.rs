@@ -136,26 +136,28 @@ pub fn has_tool(name: &str) -> bool {
     found
 }
 
-/// The standard output of a shell script, which must succeed; `litemigrate` is on its
-/// PATH.
-pub fn shell(directory: &Path, script: &str) -> String {
+/// Runs a shell script; `litemigrate` is on its PATH.
+pub fn shell_output(directory: &Path, script: &str) -> Output {
     let bin = Path::new(program()).parent().unwrap();
-    let output = Command::new("sh")
-        .args(["-euc", script])
+    let path = format!(
+        "{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        bin.display()
+    );
+    Command::new("sh")
+        .args(["-c", script])
         .current_dir(directory)
         .env_clear()
         .env("HOME", directory)
         .env("TERM", "xterm")
-        .env(
-            "PATH",
-            format!(
-                "{}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-                bin.display()
-            ),
-        )
+        .env("PATH", path)
         .stdin(Stdio::null())
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+/// Its standard output, if it succeeds, as it must.
+pub fn shell(directory: &Path, script: &str) -> String {
+    let output = shell_output(directory, &format!("set -eu\n{script}"));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}\n{stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()

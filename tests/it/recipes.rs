@@ -1,0 +1,279 @@
+//! Do the README's recipes work where they can be run here? Each is taken out of it by
+//! the name of its file, and run by the program that it is for.
+
+use crate::readme::{blocks, project};
+use crate::support::{Sandbox, has_tool, program, root, shell, shell_output};
+use std::path::Path;
+
+/// The block whose first lines name this file, for a project in `directory`.
+fn recipe(language: &str, file: &str, directory: &Path) -> String {
+    let head = format!("# {file}\n");
+    let block = blocks(language).into_iter().find(|block| {
+        block
+            .lines()
+            .take(2)
+            .any(|line| format!("{line}\n") == head)
+    });
+    block
+        .unwrap_or_else(|| panic!("no recipe for {file}"))
+        .replace("/srv/app", &directory.to_string_lossy())
+        .replace("/usr/local/bin/litemigrate", program())
+}
+
+fn is_root() -> bool {
+    shell_output(Path::new("/"), "test \"$(id -u)\" = 0")
+        .status
+        .success()
+}
+
+fn is_migrated(project: &Sandbox) -> bool {
+    shell_output(&project.path, "litemigrate check")
+        .status
+        .success()
+}
+
+/// BusyBox's own init, as the first process of a world of its own.
+#[test]
+fn busybox_init() {
+    if !is_root() || !has_tool("busybox") || !has_tool("unshare") {
+        return;
+    }
+    let project = project();
+    let table = recipe("inittab", "/etc/inittab", &project.path).replace(
+        "/usr/bin/app",
+        &format!(
+            "/bin/sh -c 'cd {} && {} check && touch app-started; sleep 9'",
+            project.path.display(),
+            program()
+        ),
+    );
+    std::fs::write(project.path.join("inittab"), table).unwrap();
+    // Its /etc is empty but for the table; init never ends by itself.
+    let inside = "mount -t tmpfs none /etc; cp inittab /etc/inittab; exec busybox init";
+    let world = format!(
+        "timeout -s KILL 3 unshare --mount --pid --fork --kill-child --mount-proc sh -ec '{inside}' </dev/null >out 2>&1"
+    );
+    let _ = shell_output(&project.path, &world);
+    let said = std::fs::read_to_string(project.path.join("out")).unwrap();
+    assert!(project.path.join("app-started").exists(), "{said}");
+    assert!(is_migrated(&project));
+}
+
+#[test]
+fn openrc() {
+    if !is_root() || !has_tool("openrc-run") {
+        return;
+    }
+    let project = project();
+    let script = recipe("sh", "/etc/init.d/app-migrate", &project.path);
+    std::fs::write(project.path.join("app-migrate"), script).unwrap();
+    let bin = Path::new(program()).parent().unwrap().display().to_string();
+    let run = |action: &str| {
+        // OpenRC forgets PATH, so the program goes where it looks.
+        let inside = format!(
+            "mount -t tmpfs none /run; mkdir -p /run/openrc/exclusive /run/openrc/started /run/openrc/starting /run/openrc/stopping /run/openrc/inactive /run/openrc/failed /run/openrc/options; touch /run/openrc/softlevel; mount -t tmpfs none /usr/local/bin; ln -s {bin}/litemigrate /usr/local/bin/litemigrate; cp app-migrate /run/app-migrate; chmod 755 /run/app-migrate; /run/app-migrate --nodeps {action}"
+        );
+        let world = format!("unshare --mount sh -ec '{inside}'");
+        shell_output(&project.path, &world)
+    };
+    let output = run("start");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(is_migrated(&project));
+    std::fs::write(
+        project.path.join("sqlpage/migrations/6_bad.sql"),
+        "SELECT nosuch;",
+    )
+    .unwrap();
+    assert!(!run("start").status.success());
+}
+
+/// systemd is the judge of its units, of their sandbox too. What is not run here is
+/// the sandbox itself.
+#[test]
+fn systemd_units() {
+    let project = project();
+    let unit = |name: &str| {
+        let file = format!("/etc/systemd/system/{name}");
+        let text = recipe("ini", &file, &project.path)
+            .replace("User=app", "User=root")
+            .replace("/usr/bin/app", "/bin/true");
+        std::fs::write(project.path.join(name), &text).unwrap();
+        text
+    };
+    let migrate = unit("app-migrate.service");
+    unit("app.service");
+    assert!(migrate.contains("Type=oneshot") && migrate.contains("Before=app.service"));
+    if !has_tool("systemd-analyze") {
+        return;
+    }
+    let verified = shell_output(
+        &project.path,
+        "SYSTEMD_UNIT_PATH=$PWD: systemd-analyze verify ./app-migrate.service ./app.service",
+    );
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let about_us: Vec<&str> = said.lines().filter(|line| line.contains("app")).collect();
+    assert!(verified.status.success() && about_us.is_empty(), "{said}");
+    // Exposure from 0 to 10, in tenths.
+    let rated = shell_output(
+        &project.path,
+        "sed s/User=root/User=nobody/ app-migrate.service > rated.service; systemd-analyze security --offline=yes --threshold=15 --no-pager ./rated.service",
+    );
+    let said = String::from_utf8_lossy(&rated.stdout);
+    assert!(rated.status.success(), "{said}");
+}
+
+/// OpenWrt's rc.common is not here: one that calls what it calls.
+#[test]
+fn openwrt() {
+    let project = project();
+    let script = recipe("sh", "/etc/init.d/app", &project.path);
+    let script = blocks("sh")
+        .into_iter()
+        .find(|block| block.starts_with("#!/bin/sh /etc/rc.common\n"))
+        .map_or(script, |block| {
+            block.replace("/srv/app", &project.path.to_string_lossy())
+        });
+    std::fs::write(project.path.join("service"), script).unwrap();
+    let common = "for name in open_instance set_param close_instance; do eval \"procd_$name() { echo $name \\\"\\$@\\\"; }\"; done; . ./service; start_service";
+    let started = shell(&project.path, common);
+    assert!(
+        started.ends_with(
+            "open_instance\nset_param command /usr/bin/app\nset_param respawn\nclose_instance\n"
+        ),
+        "{started}"
+    );
+    assert!(is_migrated(&project));
+    std::fs::write(
+        project.path.join("sqlpage/migrations/6_bad.sql"),
+        "SELECT nosuch;",
+    )
+    .unwrap();
+    assert!(!shell_output(&project.path, common).status.success());
+
+    // As /etc/init.d/boot applies them: what succeeds is removed.
+    let defaults = recipe("sh", "/etc/uci-defaults/90-app-migrate", &project.path);
+    std::fs::create_dir(project.path.join("defaults")).unwrap();
+    std::fs::write(project.path.join("defaults/90-app-migrate"), defaults).unwrap();
+    let boot =
+        "cd defaults; for file in *; do ( . \"./$(basename $file)\" ) && rm -f \"$file\"; done; ls";
+    let left = shell_output(&project.path, boot);
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "90-app-migrate\n");
+    shell(
+        &project.path,
+        "echo 'SELECT 1;' > sqlpage/migrations/6_bad.sql",
+    );
+    assert!(!String::from_utf8_lossy(&shell_output(&project.path, boot).stdout).contains("90-app"));
+    assert!(is_migrated(&project));
+}
+
+#[test]
+fn docker_and_kubernetes() {
+    let project = project();
+    let entry = recipe("sh", "/entrypoint.sh", &project.path);
+    std::fs::write(project.path.join("entrypoint.sh"), entry).unwrap();
+    let said = shell(
+        &project.path,
+        "sh ./entrypoint.sh echo started with \"two words\"",
+    );
+    assert!(said.ends_with("started with two words\n"));
+    assert!(is_migrated(&project));
+    shell(
+        &project.path,
+        "echo 'SELECT nosuch;' > sqlpage/migrations/6_bad.sql; ! sh ./entrypoint.sh echo started | grep started",
+    );
+
+    // The image's command on a ConfigMap as the kubelet lays it out.
+    let image = blocks("dockerfile").concat();
+    let command = image
+        .lines()
+        .find_map(|line| line.strip_prefix("ENTRYPOINT "))
+        .unwrap();
+    let arguments = blocks("yaml").concat();
+    let arguments = arguments
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("args: "))
+        .unwrap();
+    let words = |list: &str| {
+        list.replace(['[', ']', ','], "")
+            .replace("/litemigrate", "litemigrate")
+    };
+    let here = Sandbox::new("configmap");
+    let command = format!("{} {}", words(command), words(arguments))
+        .replace("\"/migrations\"", "migrations")
+        .replace("\"/data/", "\"data/");
+    shell(
+        &here.path,
+        "mkdir -p data migrations/..2026_01_31_12_00_00.1; cd migrations; ln -s ..2026_01_31_12_00_00.1 ..data; echo 'CREATE TABLE a (x);' > ..data/0001_a.sql; ln -s ..data/0001_a.sql 0001_a.sql",
+    );
+    let said = shell(&here.path, &command);
+    assert!(said.starts_with("applied 0001_a.sql"), "{said}");
+    assert!(here.path.join("data/app.db").exists());
+}
+
+/// Nothing but the static program and the scripts, as in the image.
+#[test]
+fn an_empty_root_is_enough_for_the_static_program() {
+    let program = root().join("target/static/litemigrate");
+    if !is_root() || !program.exists() {
+        assert!(
+            std::env::var_os("LITEMIGRATE_ALL_TOOLS").is_none() || !is_root(),
+            "run make static first"
+        );
+        return;
+    }
+    let here = Sandbox::new("scratch");
+    let scripts = root().join("fixtures/quickstart/sqlpage/migrations");
+    let layout = format!(
+        "mkdir -p root/data; cp -r {} root/migrations; cp {} root/litemigrate",
+        scripts.display(),
+        program.display()
+    );
+    shell(&here.path, &layout);
+    let command = "chroot root /litemigrate -m /migrations -D /data/app.db";
+    let said = shell(&here.path, command);
+    assert!(
+        said.ends_with("5 migrations applied; the database is at version 5\n"),
+        "{said}"
+    );
+    assert_eq!(shell(&here.path, command), "");
+    let refused = "mkdir root/sqlpage; echo '{\"sqlite_extensions\": [\"x\"]}' > root/sqlpage/sqlpage.json; mv root/migrations root/sqlpage; chroot root /litemigrate -D new.db 2>&1 || echo \"exit $?\"";
+    let said = shell(&here.path, refused);
+    assert!(
+        said.contains("built without extensions") && said.ends_with("exit 78\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn mender() {
+    let project = project();
+    let script = recipe(
+        "sh",
+        "/etc/mender/scripts/ArtifactCommit_Enter_50_migrate",
+        &project.path,
+    );
+    std::fs::write(project.path.join("state"), script).unwrap();
+    let run = || shell_output(&project.path, "sh ./state").status.code();
+    assert_eq!(run(), Some(0));
+    let holder = rusqlite::Connection::open(project.path.join("sqlpage/sqlpage.db")).unwrap();
+    shell(
+        &project.path,
+        "echo 'CREATE TABLE x (y);' > sqlpage/migrations/6_x.sql; echo 'SELECT nosuch;' > sqlpage/migrations/7_y.sql",
+    );
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert_eq!(run(), Some(21));
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(run(), Some(1));
+    let tables: i64 = holder
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'x'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(tables, 0);
+}
