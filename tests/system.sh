@@ -4,13 +4,13 @@
 set -eu
 cd "$(dirname "$0")/.."
 CARGO=${CARGO:-cargo}
-lib=$PWD/target/system/lib
 if ! pkg-config --atleast-version=3.44 sqlite3 2>/dev/null; then
     manifest=$($CARGO metadata --locked --format-version 1 |
         sed 's/.*"manifest_path":"\([^"]*libsqlite3-sys-[^"]*\)\/Cargo.toml".*/\1/')
     source=$manifest/sqlite3
+    lib=$PWD/target/system/$(basename "$manifest")
     mkdir -p "$lib"
-    if [ ! -e "$lib/libsqlite3.so" ] || [ "$source/sqlite3.c" -nt "$lib/libsqlite3.so" ]; then
+    if [ ! -e "$lib/libsqlite3.so" ]; then
         # As Debian builds its own, as far as scripts can see.
         cc -shared -fPIC -O1 -o "$lib/libsqlite3.so" "$source/sqlite3.c" \
             -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_ENABLE_FTS3 -DSQLITE_ENABLE_FTS3_PARENTHESIS \

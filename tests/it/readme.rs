@@ -2,8 +2,7 @@
 //! other recipes are run by `recipes`.
 
 use crate::support::{Sandbox, program, root, shell_output as shell};
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
