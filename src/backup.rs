@@ -7,7 +7,7 @@ use crate::database::{Location, file_of};
 use crate::error::{Cause, Error, explained_message};
 use crate::history;
 use crate::look::{Access, look};
-use crate::permission::give;
+use crate::permission::{directory_of, give};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -102,10 +102,7 @@ fn copy_and_check(connection: &Connection, database: &Path, target: &Path) -> Re
 fn publish(temporary: &Path, file: &Path) -> io::Result<()> {
     File::open(temporary)?.sync_all()?;
     std::fs::rename(temporary, file)?;
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = directory_of(file);
     File::open(parent)?.sync_all()
 }
 

@@ -4,7 +4,7 @@
 //! cannot be. Never runs a script and knows nothing of migrations.
 
 use crate::error::{Cause, Error, explained_message, sqlite_message};
-use crate::permission::{give, is_root};
+use crate::permission::{directory_of, give, is_root};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
 use std::fs::{Metadata, OpenOptions};
@@ -178,10 +178,7 @@ impl Location {
     /// As root in somebody's directory: makes the file and gives it to them, before
     /// SQLite opens it. What fails here, SQLite will say.
     fn create_for_owner(&self) {
-        let parent = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let parent = directory_of(&self.path);
         if self.mode != Mode::Create {
             return;
         }
@@ -199,10 +196,7 @@ impl Location {
     }
 
     fn why_not_created(&self, message: String) -> String {
-        let parent = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let parent = directory_of(&self.path);
         match std::fs::metadata(parent) {
             Err(error) => format!(
                 "its directory {}: {error}; create it first",

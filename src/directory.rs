@@ -9,7 +9,7 @@ use crate::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
 };
-use crate::permission::{give, is_root};
+use crate::permission::{directory_of, give, is_root};
 use crate::position::Position;
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -247,10 +247,7 @@ pub fn create_file(path: &Path, content: &str) -> Result<(), Error> {
         .create_new(true)
         .open(path)
         .map_err(failed)?;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     let given = std::fs::metadata(directory).and_then(|directory| give(&file, &directory));
     let written = given.and_then(|()| file.write_all(content.as_bytes()));
     written.map_err(|error| {

@@ -55,10 +55,7 @@ pub(crate) fn is_root() -> bool {
 pub fn at_fault(database: &Path) -> Option<String> {
     let real = std::fs::canonicalize(database);
     let database = real.as_deref().unwrap_or(database);
-    let directory = match database.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(database);
     if let Some(mount) = read_only_mount(directory) {
         return Some(format!(
             "the file system at {} is mounted read-only",
@@ -91,6 +88,14 @@ pub fn at_fault(database: &Path) -> Option<String> {
             shown(directory)
         )
     })
+}
+
+/// The directory that a file is in, or will be.
+pub(crate) fn directory_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Where the file system of `directory` is mounted, if it is mounted read-only.

@@ -115,20 +115,14 @@ impl<'a> Run<'a, '_> {
                 let message = format!("the script ran, but {message}");
                 self.failed(migration, Stopped::at_end(cause, message))
             })?;
-        let Ran {
-            statements,
-            warnings,
-        } = ran;
-        Ok((
-            Step {
-                migration,
-                elapsed,
-                statements,
-                rows_changed,
-                schema_changes,
-            },
-            warnings,
-        ))
+        let step = Step {
+            migration,
+            elapsed,
+            statements: ran.statements,
+            rows_changed,
+            schema_changes,
+        };
+        Ok((step, ran.warnings))
     }
 
     /// A `-- no-transaction` script: the lock is given up before it, and taken
@@ -197,20 +191,14 @@ impl<'a> Run<'a, '_> {
         }
         commit(connection, &self.limits)
             .map_err(|(cause, message)| not_recorded(self, cause, message))?;
-        let Ran {
-            statements,
-            warnings,
-        } = ran;
-        Ok((
-            Step {
-                migration,
-                elapsed,
-                statements,
-                rows_changed,
-                schema_changes: Vec::new(),
-            },
-            warnings,
-        ))
+        let step = Step {
+            migration,
+            elapsed,
+            statements: ran.statements,
+            rows_changed,
+            schema_changes: Vec::new(),
+        };
+        Ok((step, ran.warnings))
     }
 
     pub(super) fn commit(

@@ -92,13 +92,7 @@ fn scripts_outside_a_transaction_run_once_too() {
         .map(|_| start(&sandbox, &["up", "--lock-wait", "60"]))
         .collect();
     for child in children {
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        ends_with(child, 0);
     }
     assert_eq!(sandbox.query("SELECT n FROM log"), "1");
     assert_eq!(sandbox.query("SELECT count(*) FROM _sqlx_migrations"), "2");
@@ -133,13 +127,7 @@ fn a_first_script_that_fails_fails_for_everybody() {
     sandbox.script("1_bad.sql", "CREATE TABLE a (x);\nSELECT nosuch;\n");
     let children: Vec<Child> = (0..16).map(|_| start(&sandbox, &["up"])).collect();
     for child in children {
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        ends_with(child, 1);
     }
     // The empty file stays: to unlink a database that others may have open is
     // a way to corrupt it (sqlite.org/howtocorrupt.html, section 2.5).
@@ -161,13 +149,7 @@ fn a_writer_in_the_middle_loses_nothing() {
                 .execute("INSERT INTO log VALUES (?1)", [1000 + n])
                 .unwrap();
         }
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        ends_with(child, 0);
         assert_eq!(
             query(&writer, "SELECT count(*) FROM log WHERE n >= 1000"),
             rows.to_string()
@@ -178,4 +160,10 @@ fn a_writer_in_the_middle_loses_nothing() {
         drop(writer);
         everything_ran_once(&sandbox);
     }
+}
+
+fn ends_with(child: Child, code: i32) {
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
 }

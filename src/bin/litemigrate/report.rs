@@ -588,9 +588,12 @@ impl Report {
             self.show(position);
         }
         if let Error::Database {
-            cause: Cause::Busy, ..
+            cause: Cause::Busy,
+            message,
+            ..
         } = error
             && let Some(database) = &self.database
+            && message.contains("locked")
         {
             let holder = match lock_holder(database) {
                 Some(holder) => format!("{holder} holds a lock on it"),

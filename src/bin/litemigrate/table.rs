@@ -150,15 +150,9 @@ pub struct Flag {
     pub help: &'static str,
 }
 
-const LOOKING: &[Name] = &[
-    Name::Up,
-    Name::Status,
-    Name::Check,
-    Name::Down,
-    Name::Baseline,
-    Name::Repair,
-];
-const DATABASE: &[Name] = &[
+// Each list is the beginning of the next: what opens a database to look at its
+// history, what connects as SQLPage does, what needs a database.
+const ALL_WITH_A_DATABASE: [Name; 8] = [
     Name::Up,
     Name::Status,
     Name::Check,
@@ -168,6 +162,9 @@ const DATABASE: &[Name] = &[
     Name::Schema,
     Name::Restore,
 ];
+const LOOKING: &[Name] = ALL_WITH_A_DATABASE.split_at(6).0;
+const CONNECTING: &[Name] = ALL_WITH_A_DATABASE.split_at(7).0;
+const DATABASE: &[Name] = &ALL_WITH_A_DATABASE;
 const SEVERAL: &[Name] = &[Name::Up, Name::Status, Name::Check];
 const RUNNING: &[Name] = &[Name::Up, Name::Down];
 const FOR_SHOW: &[Name] = &[Name::Up, Name::Down, Name::Baseline, Name::Repair];
@@ -176,15 +173,6 @@ const BASELINE: &[Name] = &[Name::Baseline];
 const REPAIR: &[Name] = &[Name::Repair];
 const CHECK: &[Name] = &[Name::Check];
 const JUDGING: &[Name] = &[Name::Up, Name::Check];
-const CONNECTING: &[Name] = &[
-    Name::Up,
-    Name::Status,
-    Name::Check,
-    Name::Down,
-    Name::Baseline,
-    Name::Repair,
-    Name::Schema,
-];
 const NEW: &[Name] = &[Name::New];
 
 impl CommandHelp {

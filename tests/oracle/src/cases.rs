@@ -1,6 +1,8 @@
 //! The table: what is in the folder before and after, what is done to the
 //! database in between, and what each of the three says then.
 
+use oracle::Who;
+
 /// Whether a program exits with success.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -21,6 +23,18 @@ pub struct Case {
     pub us: Verdict,
     pub sqlx: Verdict,
     pub fork: Verdict,
+}
+
+impl Case {
+    /// What it must say.
+    pub fn verdict(&self, who: Who) -> Verdict {
+        match who {
+            Who::Us => self.us,
+            Who::Sqlx => self.sqlx,
+            // The shell runs no cases.
+            Who::Fork | Who::Shell => self.fork,
+        }
+    }
 }
 
 type Files = &'static [(&'static str, &'static str)];

@@ -7,6 +7,7 @@
 mod cases;
 
 use cases::{Case, Verdict, cases};
+use oracle::Who;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::fmt::Write as _;
@@ -14,14 +15,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// Who runs the migrations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Who {
-    Us,
-    Sqlx,
-    Fork,
-}
 
 const EVERYBODY: [Who; 3] = [Who::Us, Who::Sqlx, Who::Fork];
 
@@ -39,23 +32,7 @@ struct Oracle {
 impl Oracle {
     /// Runs one of them on `folder` and `database`; what it said if it refused.
     fn run(&self, who: Who, database: &Path, folder: &Path) -> Result<(), String> {
-        let mut command = match who {
-            Who::Us => {
-                let mut command = Command::new(&self.program);
-                command.arg("-D").arg(database).arg("-m").arg(folder);
-                command
-            }
-            Who::Sqlx | Who::Fork => {
-                let name = if who == Who::Sqlx {
-                    "sqlx_up"
-                } else {
-                    "sqlpage_up"
-                };
-                let mut command = Command::new(self.here.join(name));
-                command.arg(database).arg(folder);
-                command
-            }
-        };
+        let mut command = who.command(&self.program, &self.here, folder, database);
         command
             .env_clear()
             .stdin(Stdio::null())
@@ -106,11 +83,7 @@ impl Oracle {
                         .expect(name);
                 }
                 let result = self.run(second, &database, &after);
-                let wanted = match second {
-                    Who::Us => case.us,
-                    Who::Sqlx => case.sqlx,
-                    Who::Fork => case.fork,
-                };
+                let wanted = case.verdict(second);
                 self.check(result.is_ok() == (wanted == Verdict::Accepts), || {
                     format!("{name}: {first:?} then {second:?}: wanted {wanted:?}, got {result:?}")
                 });
@@ -119,11 +92,7 @@ impl Oracle {
                     // Whoever comes third has nothing to do, and changes nothing.
                     for third in EVERYBODY {
                         let again = self.run(third, &database, &after);
-                        let wanted = match third {
-                            Who::Us => case.us,
-                            Who::Sqlx => case.sqlx,
-                            Who::Fork => case.fork,
-                        };
+                        let wanted = case.verdict(third);
                         if wanted == Verdict::Accepts {
                             self.check(again.is_ok(), || {
                                 format!("{name}: {first:?}, {second:?}, then {third:?}: {again:?}")

@@ -3,29 +3,20 @@
 //!
 //! `bench PROGRAM`: PROGRAM is litemigrate, the other two are beside this one.
 
+use oracle::Who;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Us,
-    Sqlx,
-    Fork,
-    Shell,
-}
+const ALL: [Who; 4] = [Who::Us, Who::Sqlx, Who::Fork, Who::Shell];
 
-impl Who {
-    const ALL: [Self; 4] = [Self::Us, Self::Sqlx, Self::Fork, Self::Shell];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Us => "litemigrate",
-            Self::Sqlx => "sqlx",
-            Self::Fork => "SQLPage's fork",
-            Self::Shell => "sqlite3 shell",
-        }
+fn name(who: Who) -> &'static str {
+    match who {
+        Who::Us => "litemigrate",
+        Who::Sqlx => "sqlx",
+        Who::Fork => "SQLPage's fork",
+        Who::Shell => "sqlite3 shell",
     }
 }
 
@@ -48,32 +39,7 @@ struct Bench {
 
 impl Bench {
     fn command(&self, who: Who, folder: &Path, database: &Path) -> Command {
-        match who {
-            Who::Us => {
-                let mut command = Command::new(&self.program);
-                command.arg("-D").arg(database).arg("-m").arg(folder);
-                command
-            }
-            Who::Sqlx | Who::Fork => {
-                let name = if who == Who::Sqlx {
-                    "sqlx_up"
-                } else {
-                    "sqlpage_up"
-                };
-                let mut command = Command::new(self.here.join(name));
-                command.arg(database).arg(folder);
-                command
-            }
-            Who::Shell => {
-                // The shell has no history: it only runs the scripts, each in a transaction.
-                let mut command = Command::new("sqlite3");
-                command
-                    .arg("-bail")
-                    .arg(database)
-                    .arg(format!(".read '{}'", folder.join("../all").display()));
-                command
-            }
-        }
+        who.command(&self.program, &self.here, folder, database)
     }
 
     /// Runs it to the end, or for as long as there is patience, as the child of a
@@ -111,7 +77,7 @@ impl Bench {
         let mut out = [false; 4];
         out[3] = prepared.is_some();
         for round in 0..=rounds {
-            for (index, who) in Who::ALL.into_iter().enumerate() {
+            for (index, who) in ALL.into_iter().enumerate() {
                 if out[index] {
                     continue;
                 }
@@ -130,7 +96,7 @@ impl Bench {
                 }
             }
         }
-        for (index, who) in Who::ALL.into_iter().enumerate() {
+        for (index, who) in ALL.into_iter().enumerate() {
             if who == Who::Shell && prepared.is_some() {
                 continue;
             }
@@ -158,7 +124,7 @@ impl Bench {
                     )
                 }
             };
-            println!("{name:<28} {:<15} {line} {counts}", who.name());
+            println!("{name:<28} {:<15} {line} {counts}", name(who));
         }
     }
 

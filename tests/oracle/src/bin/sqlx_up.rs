@@ -7,12 +7,7 @@ use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let result: Result<(), Box<dyn std::error::Error>> = runtime.block_on(async {
+    oracle::run(async |arguments| {
         let options = SqliteConnectOptions::new()
             .filename(&arguments[1])
             .create_if_missing(true);
@@ -25,8 +20,4 @@ fn main() {
         connection.close().await?;
         Ok(())
     });
-    if let Err(error) = result {
-        eprintln!("{error}");
-        std::process::exit(1);
-    }
 }
