@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const ALL: [Who; 4] = [Who::Us, Who::Sqlx, Who::Fork, Who::Shell];
 
-fn name(who: Who) -> &'static str {
+fn called(who: Who) -> &'static str {
     match who {
         Who::Us => "litemigrate",
         Who::Sqlx => "sqlx",
@@ -124,7 +124,7 @@ impl Bench {
                     )
                 }
             };
-            println!("{name:<28} {:<15} {line} {counts}", name(who));
+            println!("{name:<28} {:<15} {line} {counts}", called(who));
         }
     }
 
