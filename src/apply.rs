@@ -7,11 +7,12 @@ mod step;
 
 use crate::backup;
 use crate::database::file_of;
-use crate::error::{Error, Finding};
+use crate::error::Error;
 use crate::history;
 use crate::migration::Migration;
 use crate::options::Options;
 use crate::plan::plan;
+use crate::problem::Finding;
 use crate::schema::SchemaChange;
 use crate::targets::{to_apply, to_undo};
 use crate::transaction::{Limits, Settings, begin, lock_script, roll_back};

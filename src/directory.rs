@@ -4,13 +4,14 @@
 //! new files. Never opens a database. What is ignored and what is refused follows
 //! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
 
-use crate::error::{Error, Finding};
+use crate::error::Error;
 use crate::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
 };
 use crate::permission::{directory_of, give, is_root};
 use crate::position::Position;
+use crate::problem::Finding;
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};

@@ -30,10 +30,14 @@
 //! of its own. [`down`], [`repair`] and [`backup`] take the same list.
 //!
 //! The modules, in the order of the work: [`migration`] takes a file name apart,
-//! [`directory`] reads a folder, [`database`] opens a database, [`mod@look`] leaves it as it was, [`history`] reads
-//! its rows, [`mod@plan`] joins the two, [`apply`] executes the plan by way of
-//! `script`; [`create`] makes the next file. [`backup`] copies a database and
-//! puts it back, [`repair`] corrects the history. [`sqlpage`] and [`connection`] are SQLPage's own rules.
+//! [`directory`] reads a folder, [`database`] opens a database, [`mod@look`] leaves it
+//! as it was, [`history`] reads its rows, [`mod@plan`] joins the two, [`targets`] says
+//! which scripts follow from that or why none may run, and [`apply`] runs them as
+//! [`options`] say, by way of `transaction`, `script` and `authorizer`. [`create`] makes
+//! the next file, [`backup`] copies a database and puts it back, [`repair`] corrects the
+//! history, [`drift`] compares its [`schema`] with what the migrations make.
+//! [`sqlpage`] and [`connection`] are SQLPage's own rules; [`permission`] says who may
+//! write what.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
@@ -54,6 +58,7 @@ pub mod options;
 pub mod permission;
 pub mod plan;
 mod position;
+pub mod problem;
 pub mod repair;
 pub mod schema;
 mod script;
@@ -65,10 +70,11 @@ mod transaction;
 
 pub use apply::{Event, Step, Summary, down, up};
 pub use directory::{Directory, read_dir};
-pub use error::{Cause, Error, Finding, Problem, ScriptError};
+pub use error::{Cause, Error, ScriptError};
 pub use history::AppliedMigration;
 pub use migration::{Checksum, Kind, Migration};
 pub use options::Options;
 pub use plan::{OutOfOrder, Plan, Policy, State, plan};
 pub use position::Position;
+pub use problem::{Finding, Problem};
 pub use rusqlite;

@@ -4,7 +4,7 @@
 //! Reads what the system tells of them, and never opens a database: closing it
 //! would drop SQLite's locks (sqlite.org/howtocorrupt.html, section 2.2).
 
-use crate::error::shown;
+use crate::text::shown;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;

@@ -4,9 +4,9 @@
 //! `status` prints the plan, `check` judges it, `apply` executes it. Never reads
 //! a file, never opens a database, cannot fail.
 
-use crate::error::{Finding, Problem};
 use crate::history::AppliedMigration;
 use crate::migration::{Kind, Migration};
+use crate::problem::{Finding, Problem};
 
 /// What is to be said about one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

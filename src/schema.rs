@@ -3,7 +3,7 @@
 //! Owns the comparison of `sqlite_schema` with itself at another time, or with
 //! another one. Reads only, and knows nothing of migrations.
 
-use crate::error::{Difference, DifferenceKind};
+use crate::problem::{Difference, DifferenceKind};
 use crate::sql::{formatted, is_same, one_line};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,9 +4,10 @@
 //! the transaction it runs in, never writes to the history, never reads a file.
 
 use crate::authorizer::{Rules, Seen, authorize, saw};
-use crate::error::{Cause, Finding, sqlite_message};
+use crate::error::{Cause, sqlite_message};
 use crate::foreign_keys::DropGuard;
 use crate::position::Position;
+use crate::problem::Finding;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::ffi::SQLITE_READONLY_DIRECTORY;
 use rusqlite::hooks::{AuthContext, Authorization};

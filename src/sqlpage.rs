@@ -5,8 +5,9 @@
 
 use crate::database::{Location, Mode};
 use crate::directory::read_text;
-use crate::error::{Error, Finding, sqlite_message};
+use crate::error::{Error, sqlite_message};
 use crate::position::Position;
+use crate::problem::Finding;
 use rusqlite::{Connection, OptionalExtension};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

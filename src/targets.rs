@@ -4,10 +4,11 @@
 //! script only to say in what it differs from what was applied.
 
 use crate::directory;
-use crate::error::{Error, Finding, Problem};
+use crate::error::Error;
 use crate::migration::{Kind, Migration};
 use crate::options::Options;
 use crate::plan::{Plan, Policy, State};
+use crate::problem::{Finding, Problem};
 use std::collections::VecDeque;
 
 /// The scripts that apply what is pending, oldest first.

@@ -4,6 +4,7 @@
 //! Owns the rules for what may reach a terminal. Never prints.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::time::Duration;
 
 /// Whether a terminal or a log viewer could act on `c` instead of showing it.
@@ -197,6 +198,18 @@ pub fn fitted(text: &str, columns: usize) -> Cow<'_, str> {
     };
     let beginning: String = text.chars().take_while(fits).collect();
     Cow::Owned(beginning + "…")
+}
+
+/// A path, safe to print.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    escape(&path.to_string_lossy()).into_owned()
+}
+
+/// `1 file is`, `2 files are`.
+#[must_use]
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Seconds with as many decimals as there are, down to milliseconds: `5`, `0.25`.

@@ -6,10 +6,11 @@
 use super::{Direction, Event, Run, Step};
 use crate::authorizer::Rules;
 use crate::directory;
-use crate::error::{Cause, Error, Finding, ScriptError, explained_message};
+use crate::error::{Cause, Error, ScriptError, explained_message};
 use crate::foreign_keys::{new_violations, violations};
 use crate::history::{self, RecordError};
 use crate::migration::Migration;
+use crate::problem::Finding;
 use crate::schema::Schema;
 use crate::script::{self, Failed, Ran, Stopped};
 use crate::transaction::{begin, commit, roll_back};

@@ -4,7 +4,7 @@
 //! never removed.
 
 use crate::json::Json;
-use litemigrate::error::{Difference, DifferenceKind};
+use litemigrate::problem::{Difference, DifferenceKind};
 use litemigrate::repair::{Change, hexadecimal};
 use litemigrate::schema::ChangeKind;
 use litemigrate::{Checksum, Finding, Position, Problem, State, Step};
