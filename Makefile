@@ -1,7 +1,7 @@
 PREFIX ?= /usr/local
 CARGO ?= cargo
 EXAMPLE_DB = target/quickstart.db
-TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 # A panic ends the program, so nothing needs the tables to unwind by, and what little
 # of libgcc is needed is linked in: no shared library but the C library's.
 LEAN = RUSTFLAGS="-C force-unwind-tables=no -L native=$(CURDIR)/target/lean $(RUSTFLAGS)"
@@ -71,9 +71,13 @@ fuzz:
 	done
 
 # The program, its man page and completions; PROGRAM can be the small or the static one.
+# Builds nothing that is there: root may have no compiler.
+target/release/litemigrate:
+	$(MAKE) all
+
 PROGRAM = target/release/litemigrate
 SHARE = $(DESTDIR)$(PREFIX)/share
-install: $(if $(findstring target/release/,$(PROGRAM)),all)
+install: $(PROGRAM)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/litemigrate
 	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
 		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d

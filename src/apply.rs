@@ -52,6 +52,8 @@ pub enum Event<'a> {
         /// transaction.
         statements: usize,
     },
+    /// The backup is being made.
+    BackingUp,
     /// The backup is made and has its name.
     BackedUp,
     /// Something a person should know.
@@ -425,7 +427,9 @@ impl<'a> Run<'a, '_> {
             .map_err(|error| Error::database(connection, "read the database", &error))?;
         // An empty database needs no copy, and an old copy is worth more.
         if !self.backed_up && pages > 0 {
-            backup::create(connection, file)?;
+            (self.report)(Event::BackingUp);
+            let (vfs, heartbeat) = (&self.job.options.vfs, &self.job.options.heartbeat);
+            backup::create(connection, file, vfs.as_deref(), heartbeat.as_ref())?;
             (self.report)(Event::BackedUp);
         }
         self.backed_up = true;

@@ -7,7 +7,8 @@ use crate::database::{Location, file_of};
 use crate::error::{Cause, Error, explained_message};
 use crate::history;
 use crate::look::{Access, look};
-use crate::permission::{directory_of, give};
+use crate::options::Heartbeat;
+use crate::permission::{directory_of, give, is_root};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -19,18 +20,26 @@ use std::time::{Duration, Instant};
 /// Copies the database of `connection`, which holds the write lock so that
 /// nobody changes it meanwhile, to `file`. An old `file` is replaced by the
 /// complete new one or stays. The copy is no more readable than the database.
+/// `vfs` is the one that the connection was opened with, and `heartbeat` is called
+/// now and then.
 ///
 /// # Errors
 ///
 /// [`Error::CannotCreate`] or [`Error::Database`]; `file` is as it was.
-pub fn create(connection: &Connection, file: &Path) -> Result<(), Error> {
+pub fn create(
+    connection: &Connection,
+    file: &Path,
+    vfs: Option<&str>,
+    heartbeat: Option<&Heartbeat>,
+) -> Result<(), Error> {
     let database = file_of(connection);
-    // A link stays a link: what it points to is replaced.
-    let file = &std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let cannot_create = |error: io::Error| Error::CannotCreate {
         path: file.to_owned(),
         message: error.to_string(),
     };
+    refuse_foreign_link(file).map_err(cannot_create)?;
+    // A link stays a link: what it points to is replaced.
+    let file = &real_path(file).map_err(cannot_create)?;
     let metadata = std::fs::metadata(&database).map_err(cannot_create)?;
     if let Ok(existing) = std::fs::metadata(file) {
         let same = (existing.dev(), existing.ino()) == (metadata.dev(), metadata.ino());
@@ -55,12 +64,46 @@ pub fn create(connection: &Connection, file: &Path) -> Result<(), Error> {
         .open(&temporary)
         .and_then(|copy| give(&copy, &metadata))
         .map_err(cannot_create)?;
-    copy_and_check(connection, &database, &temporary)
+    copy_and_check(connection, &database, &temporary, vfs, heartbeat)
         .and_then(|()| publish(&temporary, file).map_err(cannot_create))
         .inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }
 
-fn copy_and_check(connection: &Connection, database: &Path, target: &Path) -> Result<(), Error> {
+/// Whoever owns a link could make root write wherever they like.
+fn refuse_foreign_link(file: &Path) -> io::Result<()> {
+    let is_foreign = std::fs::symlink_metadata(file)
+        .is_ok_and(|metadata| metadata.is_symlink() && metadata.uid() != 0);
+    if is_foreign && is_root() {
+        let what = "it is a link that another user has made: root does not follow it";
+        return Err(io::Error::other(what));
+    }
+    Ok(())
+}
+
+/// The file without links on the way to it, whether it is there or not.
+fn real_path(file: &Path) -> io::Result<PathBuf> {
+    std::fs::canonicalize(file).or_else(|_| {
+        let directory = std::fs::canonicalize(directory_of(file))?;
+        Ok(directory.join(file.file_name().unwrap_or_default()))
+    })
+}
+
+/// For a file that only we know, or while we hold the lock: `unix-dotfile` has no
+/// lock that two connections could share.
+fn without_locks(vfs: Option<&str>) -> Option<String> {
+    vfs.map(|vfs| match vfs {
+        "unix-dotfile" => "unix-none".to_owned(),
+        other => other.to_owned(),
+    })
+}
+
+fn copy_and_check(
+    connection: &Connection,
+    database: &Path,
+    target: &Path,
+    vfs: Option<&str>,
+    heartbeat: Option<&Heartbeat>,
+) -> Result<(), Error> {
     let failed = |error: &rusqlite::Error| Error::Database {
         path: target.to_owned(),
         doing: "write the backup",
@@ -70,19 +113,19 @@ fn copy_and_check(connection: &Connection, database: &Path, target: &Path) -> Re
         },
         message: explained_message(error),
     };
-    let location = Location::file(target.to_owned());
-    let mut copy = location.open_to_write(None)?;
+    let at = |path: &Path| Location {
+        vfs: without_locks(vfs),
+        ..Location::file(path.to_owned())
+    };
+    let location = at(target);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut copy = location.open(target, flags)?;
     // Synced as a whole below: the copy has no name yet that anybody knows.
     copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")
         .map_err(|error| failed(&error))?;
     // By another connection: SQLite copies from none that is in a transaction.
-    let source = Connection::open_with_flags(
-        database,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    );
-    source
-        .and_then(|source| copy_pages(&source, &mut copy, Duration::ZERO))
-        .map_err(|error| failed(&error))?;
+    let source = at(database).open(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    copy_pages(&source, &mut copy, Duration::ZERO, heartbeat).map_err(|error| failed(&error))?;
     drop(copy);
     let expected = history::read(connection)?;
     let found = verify(&location)?;
@@ -106,14 +149,27 @@ fn publish(temporary: &Path, file: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// Copies all pages in one step. A lock that somebody else holds is waited for.
-fn copy_pages(from: &Connection, to: &mut Connection, lock_wait: Duration) -> rusqlite::Result<()> {
+/// How many pages are copied between two heartbeats.
+const PAGES: i32 = 1000;
+
+/// Copies all pages. A lock that somebody else holds is waited for. In one step
+/// unless a heartbeat is wanted: a writer in between makes it begin again.
+fn copy_pages(
+    from: &Connection,
+    to: &mut Connection,
+    lock_wait: Duration,
+    heartbeat: Option<&Heartbeat>,
+) -> rusqlite::Result<()> {
     let clock = Instant::now();
     let backup = Backup::new(from, to)?;
     loop {
-        match backup.step(-1)? {
+        match backup.step(if heartbeat.is_some() { PAGES } else { -1 })? {
             StepResult::Done => return Ok(()),
-            StepResult::More => {}
+            StepResult::More => {
+                if let Some(Heartbeat(beat)) = heartbeat {
+                    beat();
+                }
+            }
             _ if clock.elapsed() >= lock_wait => {
                 let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
                 return Err(rusqlite::Error::SqliteFailure(code, None));
@@ -162,6 +218,7 @@ pub fn restore(
 ) -> Result<Option<i64>, Error> {
     let source = Location {
         mode: crate::database::Mode::ReadOnly,
+        vfs: without_locks(database.vfs.as_deref()),
         ..Location::file(file.to_owned())
     };
     let history = verify(&source)?;
@@ -206,7 +263,7 @@ fn restore_pages(
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
         return Err(rusqlite::Error::SqliteFailure(code, None));
     }
-    let copied = copy_pages(from, to, lock_wait);
+    let copied = copy_pages(from, to, lock_wait, None);
     if leaves_wal {
         journal_mode(to, "PRAGMA main.journal_mode = WAL")?;
     }

@@ -5,7 +5,10 @@
 
 use crate::directory::{create_file, highest_version};
 use crate::error::{Error, sqlite_message};
+use crate::permission::{directory_of, give};
 use rusqlite::Connection;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// How the new file is numbered.
@@ -40,7 +43,7 @@ pub fn create(
         path: directory.to_owned(),
         message,
     };
-    std::fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
+    create_directory(directory).map_err(|error| failed(error.to_string()))?;
     let highest = highest_version(directory)?;
     let version = next_version(highest, numbering).map_err(failed)?;
     let name = file_name_part(name);
@@ -61,6 +64,22 @@ pub fn create(
         created.push(path);
     }
     Ok(created)
+}
+
+/// Makes the folder and what is missing above it, each for the owner of where it is.
+fn create_directory(directory: &Path) -> io::Result<()> {
+    let parent = directory_of(directory);
+    if !directory.is_dir() && parent != directory && !parent.is_dir() {
+        create_directory(parent)?;
+    }
+    match std::fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => {
+            let made = File::open(directory)?;
+            give(&made, &std::fs::metadata(parent)?)
+        }
+    }
 }
 
 /// What SQLPage makes of a name: each character that is no letter or digit

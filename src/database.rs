@@ -178,19 +178,24 @@ impl Location {
     /// As root in somebody's directory: makes the file and gives it to them, before
     /// SQLite opens it. What fails here, SQLite will say.
     fn create_for_owner(&self) {
-        let parent = directory_of(&self.path);
         if self.mode != Mode::Create {
             return;
         }
+        // A link that leads to nothing yet leads to the new file.
+        let path = match std::fs::read_link(&self.path) {
+            Ok(target) => directory_of(&self.path).join(target),
+            Err(_) => self.path.clone(),
+        };
+        let parent = directory_of(&path);
         let Ok(directory) = std::fs::metadata(parent) else {
             return;
         };
-        if directory.uid() != 0 && is_root() {
+        if (directory.uid(), directory.gid()) != (0, 0) && is_root() {
             let made = OpenOptions::new()
                 .write(true)
                 .create_new(true)
                 .mode(0o644)
-                .open(&self.path);
+                .open(&path);
             let _ = made.and_then(|file| give(&file, &directory));
         }
     }

@@ -9,7 +9,7 @@ use crate::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
 };
-use crate::permission::{directory_of, give, is_root};
+use crate::permission::{directory_of, give, world_writable};
 use crate::position::Position;
 use crate::problem::Finding;
 use std::fs::{File, FileType, Metadata, OpenOptions};
@@ -70,17 +70,10 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
             Err(finding) => findings.push(finding),
         }
     }
-    if !found.migrations.is_empty()
-        && std::fs::metadata(directory).is_ok_and(|m| is_open_to_all(&m))
-    {
+    if !found.migrations.is_empty() {
         open_to_all.push(directory.to_owned());
     }
-    if !open_to_all.is_empty() && is_root() {
-        let message =
-            "can be written by every user of this machine, and root runs what is in it: chmod o-w";
-        let warning = |path: &PathBuf| Finding::new("world-writable", path, message);
-        found.warnings.extend(open_to_all.iter().map(warning));
-    }
+    found.warnings.extend(world_writable(&open_to_all));
     finish(directory, found, findings)
 }
 

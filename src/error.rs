@@ -104,6 +104,7 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
         ) => {
             "the file system refuses the shared memory that WAL mode needs, as JFFS2 and 9p do: keep the database elsewhere, use --vfs unix-excl while no other program has it open, or leave WAL (PRAGMA journal_mode = DELETE) where it works"
         }
+        Some(ffi::SQLITE_IOERR_GETTEMPPATH) => NO_TEMPORARY,
         Some(ffi::SQLITE_READONLY_DBMOVED) => "its file was removed or replaced: run again",
         _ => match error.sqlite_error_code() {
             Some(ErrorCode::ReadOnly) => "may this user write to the file and to its directory?",
@@ -126,6 +127,9 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
     };
     format!("{message}: {advice}")
 }
+
+/// What to do where SQLite finds no directory for temporary files.
+pub(crate) const NO_TEMPORARY: &str = "SQLite finds no directory for temporary files that this user can write to: name one in the environment variable SQLITE_TMPDIR";
 
 /// A script that failed, and what is left of it.
 #[derive(Debug, Clone)]

@@ -27,6 +27,8 @@ pub struct Options {
     pub allow_cascade: bool,
     /// Copy the database to this file before the first write.
     pub backup: Option<PathBuf>,
+    /// The VFS that the connection was opened with, if it was named: for the backup.
+    pub vfs: Option<String>,
     /// Called again and again while scripts run.
     pub heartbeat: Option<Heartbeat>,
 }
@@ -43,6 +45,7 @@ impl Default for Options {
             dry_run: false,
             allow_cascade: false,
             backup: None,
+            vfs: None,
             heartbeat: None,
         }
     }

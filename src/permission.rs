@@ -4,6 +4,7 @@
 //! Reads what the system tells of them, and never opens a database: closing it
 //! would drop SQLite's locks (sqlite.org/howtocorrupt.html, section 2.2).
 
+use crate::problem::Finding;
 use crate::text::shown;
 use std::fs::{File, Metadata};
 use std::io;
@@ -53,16 +54,33 @@ pub(crate) fn is_root() -> bool {
 /// far as owners, modes and mounts tell.
 #[must_use]
 pub fn at_fault(database: &Path) -> Option<String> {
+    let identity = Identity::of_this_process()?;
+    let absolute = std::path::absolute(database).ok()?;
+    let mut above: Vec<&Path> = absolute.ancestors().skip(1).collect();
+    above.reverse();
+    for pair in above.windows(2) {
+        let inside = std::fs::metadata(pair[1]);
+        if inside.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return Some(format!(
+                "the directory {} may not be entered by user {}",
+                shown(pair[0]),
+                identity.user
+            ));
+        }
+    }
     let real = std::fs::canonicalize(database);
     let database = real.as_deref().unwrap_or(database);
+    if database.is_dir() {
+        return None;
+    }
     let directory = directory_of(database);
-    if let Some(mount) = read_only_mount(directory) {
+    // A single file can be a mount of its own, as in a container.
+    if let Some(mount) = read_only_mount(database).or_else(|| read_only_mount(directory)) {
         return Some(format!(
             "the file system at {} is mounted read-only",
             shown(&mount)
         ));
     }
-    let identity = Identity::of_this_process()?;
     let refused = |path: &Path| {
         let metadata = std::fs::metadata(path).ok()?;
         let owner = format!(
@@ -98,9 +116,9 @@ pub(crate) fn directory_of(file: &Path) -> &Path {
     }
 }
 
-/// Where the file system of `directory` is mounted, if it is mounted read-only.
-fn read_only_mount(directory: &Path) -> Option<PathBuf> {
-    let directory = std::fs::canonicalize(directory).ok()?;
+/// Where the file system of a file or directory is mounted, if it is mounted read-only.
+fn read_only_mount(path: &Path) -> Option<PathBuf> {
+    let path = std::fs::canonicalize(path).ok()?;
     let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
     let mut found: Option<(PathBuf, bool)> = None;
     for line in mounts.split(|byte| *byte == b'\n') {
@@ -119,7 +137,7 @@ fn read_only_mount(directory: &Path) -> Option<PathBuf> {
         let is_nearer = found
             .as_ref()
             .is_none_or(|(nearest, _)| mount.starts_with(nearest));
-        if directory.starts_with(&mount) && is_nearer {
+        if path.starts_with(&mount) && is_nearer {
             found = Some((mount, is_read_only));
         }
     }
@@ -156,7 +174,28 @@ pub(crate) fn give(file: &File, like: &Metadata) -> io::Result<()> {
     if made.uid() != 0 || is_same {
         return Ok(());
     }
-    fchown(file, Some(like.uid()), Some(like.gid()))
+    match fchown(file, Some(like.uid()), Some(like.gid())) {
+        // Root without that right, as in a sandbox.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
+}
+
+/// Warns of files and folders that every user of this machine can write to, if this
+/// process is root's, which runs what is in them.
+#[must_use]
+pub fn world_writable(paths: &[PathBuf]) -> Vec<Finding> {
+    let is_open = |path: &&PathBuf| {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o002 != 0)
+    };
+    let open: Vec<&PathBuf> = paths.iter().filter(is_open).collect();
+    if open.is_empty() || !is_root() {
+        return Vec::new();
+    }
+    let message =
+        "can be written by every user of this machine, and root runs what is in it: chmod o-w";
+    let warning = |path: &&PathBuf| Finding::new("world-writable", path, message);
+    open.iter().map(warning).collect()
 }
 
 #[cfg(test)]
@@ -168,6 +207,6 @@ mod tests {
     fn mounts_are_read() {
         assert_eq!(unescaped(b"/a\\040b\\x"), PathBuf::from("/a b\\x"));
         assert_eq!(unescaped(b"\\04"), PathBuf::from("\\04"));
-        assert_eq!(read_only_mount(Path::new("/tmp")), None);
+        assert_eq!(read_only_mount(Path::new("/proc/self/no-such")), None);
     }
 }

@@ -4,12 +4,12 @@
 //! the transaction it runs in, never writes to the history, never reads a file.
 
 use crate::authorizer::{Rules, Seen, authorize, saw};
-use crate::error::{Cause, sqlite_message};
+use crate::error::{Cause, NO_TEMPORARY, sqlite_message};
 use crate::foreign_keys::DropGuard;
 use crate::position::Position;
 use crate::problem::Finding;
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::ffi::SQLITE_READONLY_DIRECTORY;
+use rusqlite::ffi::{SQLITE_IOERR_GETTEMPPATH, SQLITE_READONLY_DIRECTORY};
 use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::{Batch, Connection, ErrorCode, Statement};
 use std::path::Path;
@@ -486,7 +486,10 @@ impl Runner<'_> {
             cause => cause,
         };
         Stopped {
-            remedy: remedy(&message, cause),
+            remedy: match extended {
+                Some(SQLITE_IOERR_GETTEMPPATH) => Some(NO_TEMPORARY),
+                _ => remedy(&message, cause),
+            },
             position: offset.map(|offset| self.position(offset)),
             message,
             cause,

@@ -45,6 +45,7 @@ fn completions_work_in_the_real_shells() {
         ("litemigrate help exi", "help exit-codes"),
         ("litemigrate restore cop", "restore copy.db"),
         ("litemigrate new --rev", "new --reversible"),
+        ("litemigrate repair 7 --line", "repair 7 --line-endings"),
         ("litemigrate up --rev", "up --rev"),
     ];
     if has_tool("bash") {
@@ -106,7 +107,10 @@ fn a_long_script_has_a_live_line_on_a_terminal_and_nowhere_else() {
     std::fs::remove_file(sandbox.path.join("app.db")).unwrap();
     let terminal = "script -qec 'litemigrate -m migrations -D app.db' typescript";
     let shown = shell(&sandbox.path, terminal);
-    assert!(shown.contains("\r\u{1b}[K1_slow.sql: "), "{shown:?}");
+    assert!(
+        shown.contains("\r\u{1b}[K\u{1b}[?7l1_slow.sql: "),
+        "{shown:?}"
+    );
     let after = shown.rsplit("\r\u{1b}[K").next().unwrap();
     assert!(after.contains("applied"), "{after:?}");
     for quiet in ["-q", "--json"] {
@@ -173,7 +177,7 @@ fn systemd_hears_how_far_a_long_run_is() {
         }
         assert_eq!(
             heard[0],
-            "STATUS=running 1_slow.sql\nEXTEND_TIMEOUT_USEC=30000000\n"
+            "STATUS=running 1_slow.sql\nEXTEND_TIMEOUT_USEC=120000000\n"
         );
         assert!(
             heard
@@ -223,6 +227,23 @@ fn what_root_makes_belongs_to_the_owner_of_where_it_is() {
     sandbox.expect(0, &["up", "--backup", "copy.db"]);
     assert_eq!(owner("copy.db"), (65534, 65533, 0o600));
 
+    // A link that the owner has put there does not make root write elsewhere.
+    shell(
+        &sandbox.path,
+        "echo precious > victim; ln -s victim planted.db; chown -h 65534 planted.db; echo 'SELECT 1;' > migrations/3_c.sql",
+    );
+    sandbox.expect(73, &["up", "--backup", "planted.db"]);
+    assert_eq!(shell(&sandbox.path, "cat victim"), "precious\n");
+    // Folders, and what a link leads to.
+    sandbox.expect(0, &["new", "-m", "sub/migrations", "x"]);
+    assert_eq!(owner("sub/migrations").0, 65534);
+    shell(
+        &sandbox.path,
+        "mkdir real; chown 65534 real; ln -s real/x.db link.db",
+    );
+    sandbox.expect(0, &["up", "-D", "link.db"]);
+    assert_eq!(owner("real/x.db").0, 65534);
+
     let warned = |code: &str| {
         sandbox.script("3_c.sql", "");
         let output = shell(
@@ -234,6 +255,14 @@ fn what_root_makes_belongs_to_the_owner_of_where_it_is() {
         output.contains("3_c.sql: can be written by every user")
     };
     assert!(warned("666") && !warned("664"));
+    let said = shell(
+        &sandbox.path,
+        "mkdir -p sqlpage/migrations; echo 'SELECT 1;' > sqlpage/on_connect.sql; chmod 666 sqlpage/on_connect.sql; litemigrate status 2>&1",
+    );
+    assert!(
+        said.contains("on_connect.sql: can be written by every user"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -282,5 +311,18 @@ fn which_file_is_at_fault_is_said() {
         "litemigrate: at fault: HERE/app.db-shm belongs to user 0 and group 0 with mode 0600, and this is user 65534"
     );
     drop(held);
+    let closed = run.replace("app.db", "closed/inner/x.db");
+    let prepare = "chmod 755 .; mkdir -p closed/inner; chmod 700 closed";
+    assert_eq!(
+        shell(here, &format!("{prepare}; {closed} 2>&1 | grep fault"))
+            .replace(&*here.to_string_lossy(), "HERE"),
+        "litemigrate: at fault: the directory HERE/closed may not be entered by user 65534\n"
+    );
+    // A database that is mounted by itself, read-only.
+    let mounted = "rm app.db*; touch app.db; unshare --mount sh -c 'mount --bind app.db app.db; mount -o remount,bind,ro app.db; ./litemigrate -m migrations -D app.db 2>&1 | grep fault'";
+    assert_eq!(
+        shell(here, mounted).replace(&*here.to_string_lossy(), "HERE"),
+        "litemigrate: at fault: the file system at HERE/app.db is mounted read-only\n"
+    );
     std::fs::remove_dir_all(here).unwrap();
 }

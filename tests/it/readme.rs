@@ -101,7 +101,10 @@ fn the_cron_line_works_and_sends_no_mail_the_second_time() {
         .splitn(6, ' ')
         .nth(5)
         .unwrap()
-        .replace("/srv/app", &project.path.to_string_lossy());
+        .replace("/srv/app", &project.path.to_string_lossy())
+        .replace("/usr/local/bin/litemigrate", program());
+    // Cron's own PATH.
+    let command = format!("PATH=/usr/bin:/bin; {command}");
     let first = shell(&project.path, &command);
     assert!(first.status.success() && first.stdout.ends_with(b"at version 5\n"));
     let second = shell(&project.path, &command);
@@ -115,7 +118,9 @@ fn the_init_script_works() {
         .into_iter()
         .find(|block| block.starts_with("#!/bin/sh"))
         .unwrap();
-    let script = script.replace("/srv/app", &project.path.to_string_lossy());
+    let script = script
+        .replace("/srv/app", &project.path.to_string_lossy())
+        .replace("/usr/local/bin/litemigrate", program());
     std::fs::write(project.path.join("init"), script).unwrap();
     assert_eq!(
         shell(&project.path, "sh ./init status").status.code(),

@@ -39,22 +39,24 @@ fn busybox_init() {
         return;
     }
     let project = project();
-    let table = recipe("inittab", "/etc/inittab", &project.path).replace(
-        "/usr/bin/app",
-        &format!(
-            "/bin/sh -c 'cd {} && {} check && touch app-started; sleep 9'",
-            project.path.display(),
-            program()
-        ),
-    );
+    let table = recipe("inittab", "/etc/inittab", &project.path)
+        .replace("/usr/bin/app", "sh -c \"touch app-started; sleep 9\"");
     std::fs::write(project.path.join("inittab"), table).unwrap();
     // Its /etc is empty but for the table; init never ends by itself.
     let inside = "mount -t tmpfs none /etc; cp inittab /etc/inittab; exec busybox init";
     let world = format!(
         "timeout -s KILL 3 unshare --mount --pid --fork --kill-child --mount-proc sh -ec '{inside}' </dev/null >out 2>&1"
     );
-    let _ = shell_output(&project.path, &world);
-    let said = std::fs::read_to_string(project.path.join("out")).unwrap();
+    let bad = project.path.join("sqlpage/migrations/6_bad.sql");
+    std::fs::write(&bad, "SELECT nosuch;").unwrap();
+    let said = |world: &str| {
+        let _ = shell_output(&project.path, world);
+        std::fs::read_to_string(project.path.join("out")).unwrap()
+    };
+    assert!(said(&world).contains("no such column: nosuch"));
+    assert!(!project.path.join("app-started").exists());
+    std::fs::remove_file(bad).unwrap();
+    let said = said(&world);
     assert!(project.path.join("app-started").exists(), "{said}");
     assert!(is_migrated(&project));
 }
@@ -106,6 +108,11 @@ fn systemd_units() {
     };
     let migrate = unit("app-migrate.service");
     unit("app.service");
+    for drop_in in ["migrate.conf", "check.conf"] {
+        let name = format!("app.service.d/{drop_in}");
+        std::fs::create_dir_all(project.path.join("app.service.d")).unwrap();
+        unit(&name);
+    }
     assert!(migrate.contains("Type=oneshot") && migrate.contains("Before=app.service"));
     if !has_tool("systemd-analyze") {
         return;
@@ -130,13 +137,13 @@ fn systemd_units() {
 #[test]
 fn openwrt() {
     let project = project();
-    let script = recipe("sh", "/etc/init.d/app", &project.path);
+    // It has the name of the plain init script, and another first line.
     let script = blocks("sh")
         .into_iter()
         .find(|block| block.starts_with("#!/bin/sh /etc/rc.common\n"))
-        .map_or(script, |block| {
-            block.replace("/srv/app", &project.path.to_string_lossy())
-        });
+        .unwrap()
+        .replace("/srv/app", &project.path.to_string_lossy())
+        .replace("/usr/local/bin/litemigrate", program());
     std::fs::write(project.path.join("service"), script).unwrap();
     let common = "for name in open_instance set_param close_instance; do eval \"procd_$name() { echo $name \\\"\\$@\\\"; }\"; done; . ./service; start_service";
     let started = shell(&project.path, common);
@@ -233,6 +240,25 @@ fn an_empty_root_is_enough_for_the_static_program() {
         program.display()
     );
     shell(&here.path, &layout);
+    // As a user who may write to /data and nowhere else, with an index that is sorted
+    // in temporary files.
+    let image = blocks("dockerfile").concat();
+    let environment = image
+        .lines()
+        .find_map(|line| line.strip_prefix("ENV "))
+        .unwrap();
+    let big = "CREATE TABLE big (x);\nINSERT INTO big WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150000) SELECT hex(randomblob(100)) FROM n;\nCREATE INDEX by_x ON big (x);\n";
+    std::fs::write(here.path.join("root/migrations/0006_big.sql"), big).unwrap();
+    shell(&here.path, "chmod 777 root/data; chmod -R a+rX root");
+    let as_user = "env -i /usr/sbin/chroot --userspec=1000:1000 root /litemigrate -m /migrations -D /data/user.db";
+    let refused = shell_output(&here.path, as_user);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("SQLITE_TMPDIR"), "{said}");
+    shell(
+        &here.path,
+        &as_user.replace("env -i", &format!("env -i {environment}")),
+    );
+    shell(&here.path, "rm root/migrations/0006_big.sql");
     let command = "chroot root /litemigrate -m /migrations -D /data/app.db";
     let said = shell(&here.path, command);
     assert!(
@@ -251,11 +277,7 @@ fn an_empty_root_is_enough_for_the_static_program() {
 #[test]
 fn mender() {
     let project = project();
-    let script = recipe(
-        "sh",
-        "/etc/mender/scripts/ArtifactCommit_Enter_50_migrate",
-        &project.path,
-    );
+    let script = recipe("sh", "ArtifactCommit_Enter_50_migrate", &project.path);
     std::fs::write(project.path.join("state"), script).unwrap();
     let run = || shell_output(&project.path, "sh ./state").status.code();
     assert_eq!(run(), Some(0));

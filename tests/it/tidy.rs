@@ -31,12 +31,12 @@ fn imports_point_the_right_way() {
         ("problem", &["position", "text"]),
         ("error", &["position", "problem", "text"]),
         ("migration", &[]),
-        ("permission", &["error", "text"]),
+        ("permission", &["problem", "text"]),
         (
             "directory",
             &["error", "migration", "permission", "position", "problem"],
         ),
-        ("create", &["directory", "error"]),
+        ("create", &["directory", "error", "permission"]),
         ("history", &["error", "migration"]),
         ("plan", &["error", "history", "migration", "problem"]),
         ("options", &["plan"]),
@@ -109,7 +109,14 @@ fn imports_point_the_right_way() {
         ),
         (
             "backup",
-            &["database", "error", "history", "look", "permission"],
+            &[
+                "database",
+                "error",
+                "history",
+                "look",
+                "options",
+                "permission",
+            ],
         ),
         ("look", &["database", "error"]),
         (

@@ -179,7 +179,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments,
     Ok(parsed)
 }
 
-pub fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
+fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
     let found = COMMANDS.iter().find(|command| command.word == word);
     found.ok_or_else(|| {
         unknown(
@@ -393,7 +393,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 /// `there is no option --josn; did you mean --json?`
-fn unknown(
+pub fn unknown(
     what: &str,
     dashes: &str,
     word: &str,

@@ -10,6 +10,7 @@ use crate::{exit_code, severity};
 use litemigrate::database::{Location, Mode};
 use litemigrate::drift::{self, Replayed, applied_scripts};
 use litemigrate::look::{Access, look};
+use litemigrate::permission::world_writable;
 use litemigrate::repair::{self, Selection};
 use litemigrate::rusqlite::{self, Connection};
 use litemigrate::schema::Schema;
@@ -43,6 +44,7 @@ pub fn run(arguments: &Arguments, report: &mut Report) -> u8 {
         dry_run: arguments.dry_run,
         allow_cascade: arguments.allow_cascade,
         backup: arguments.backup.clone(),
+        vfs: None, // known when the database is
         heartbeat: report.heartbeat(),
     };
     if arguments.is_for_several() {
@@ -102,6 +104,7 @@ fn run_several(arguments: &Arguments, options: Options, report: &mut Report) -> 
         let mut one = report.one_of_several(Path::new(&name));
         let result = settings::one_of_several(arguments, &name).and_then(|database| {
             one.database(&database.path);
+            run.options.vfs.clone_from(&database.vfs);
             run.settings.database = database;
             run.execute(&mut one)
         });
@@ -156,9 +159,17 @@ impl<'a> Run<'a> {
             result => result?,
         };
         settings.warnings.append(&mut directory.warnings);
+        if let Some(sqlpage) = &settings.sqlpage {
+            let files = ["", "sqlpage.json", "sqlpage.json5", "on_connect.sql"];
+            let paths = files.map(|file| sqlpage.directory.join(file));
+            settings.warnings.extend(world_writable(&paths));
+        }
         Ok(Self {
             arguments,
-            options,
+            options: Options {
+                vfs: settings.database.vfs.clone(),
+                ..options
+            },
             settings,
             migrations: directory.migrations,
             replayed: RefCell::default(),

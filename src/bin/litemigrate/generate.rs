@@ -259,7 +259,8 @@ pub fn zsh() -> String {
         let operand = match command.name {
             Name::Restore => "            '*:backup:_files'\n".to_owned(),
             Name::Help => format!("            '*:topic:({})'\n", topics().join(" ")),
-            _ => String::new(),
+            _ if command.operand.is_empty() => String::new(),
+            _ => "            '*:operand:()'\n".to_owned(),
         };
         let _ = writeln!(cases, "{operand}        )\n        ;;");
     }

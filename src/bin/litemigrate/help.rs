@@ -2,7 +2,7 @@
 //!
 //! Owns its layout. Prints nothing.
 
-use crate::cli::find_command;
+use crate::cli::unknown;
 use crate::table::{COMMANDS, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, Flag};
 
 /// What can be asked for help on.
@@ -17,7 +17,10 @@ pub fn help_on(topic: Option<&str>) -> Result<String, String> {
         None => Ok(general_help(true)),
         Some("exit-codes") => Ok(EXIT_CODES.to_owned()),
         Some("files") => Ok(FILES.to_owned()),
-        Some(word) => find_command(word).map(command_help),
+        Some(word) => match COMMANDS.iter().find(|command| command.word == word) {
+            Some(command) => Ok(command_help(command)),
+            None => Err(unknown("topic", "", word, topics().into_iter())),
+        },
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Owns both, and how often they are told. Nothing of it outlives the script.
 
-use litemigrate::text::{escape, fitted};
+use litemigrate::text::{counted, escape, fitted};
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const FRAME: Duration = Duration::from_millis(100);
 /// How often systemd hears of us, and how long it is to wait for the next word.
 const NOTICE: Duration = Duration::from_secs(1);
-const EXTENSION: Duration = Duration::from_secs(30);
+const EXTENSION: Duration = Duration::from_secs(120);
 
 /// Tells what runs now. Called from SQLite's progress handler, too.
 pub struct Live {
@@ -50,7 +50,7 @@ impl Live {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A script begins.
+    /// A script begins, or the backup.
     pub fn begin(&self, name: &str) {
         let now = Instant::now();
         *self.script() = Some(Script {
@@ -85,8 +85,12 @@ impl Live {
         };
         if self.on_terminal && elapsed >= PATIENCE && is_due(script.written, FRAME) {
             script.written = Some(now);
-            let line = format!("{}: {}", script.name, script.so_far(elapsed));
-            write(&format!("\r\x1b[K{}", fitted(&line, 79)));
+            let name = fitted(&script.name, 40);
+            // Without wrapping: a narrow terminal cuts it off.
+            write(&format!(
+                "\r\x1b[K\x1b[?7l{name}: {}\x1b[?7h",
+                script.so_far(elapsed)
+            ));
         }
         if let Some(systemd) = &self.systemd
             && is_due(Some(script.told), NOTICE)
@@ -122,12 +126,11 @@ impl Live {
 impl Script {
     fn so_far(&self, elapsed: Duration) -> String {
         let tenths = elapsed.as_millis() / 100;
-        format!(
-            "{} statements done, {}.{} s",
-            self.statements,
-            tenths / 10,
-            tenths % 10
-        )
+        let done = match self.statements {
+            0 => String::new(),
+            count => counted(count, "statement", "statements") + " done, ",
+        };
+        format!("{done}{}.{} s", tenths / 10, tenths % 10)
     }
 }
 

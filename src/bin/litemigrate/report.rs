@@ -229,6 +229,11 @@ impl Report {
                 migration,
                 statements,
             } => self.progress(migration, statements),
+            Event::BackingUp => {
+                if let Some(live) = &self.live {
+                    live.begin("the backup");
+                }
+            }
             Event::BackedUp => self.backed_up(arguments.backup.as_deref()),
             Event::Warning(warning) => self.warning(&warning),
             Event::Applied(step) if self.dry_run => self.would_run(&step),
@@ -414,6 +419,7 @@ impl Report {
 
     /// The backup is there.
     fn backed_up(&mut self, file: Option<&Path>) {
+        self.ended();
         if let Some(file) = file {
             self.say(&format!("backed up to {}", shown(file)));
             self.fields.push(("backup", path(file)));
@@ -475,7 +481,10 @@ impl Report {
             };
             // A terminal has 80 columns; a program gets the whole name.
             let name = match self.out_is_terminal {
-                true => fitted(&name, 80_usize.saturating_sub(width + 33).max(10)).into_owned(),
+                true => {
+                    let used = width + 33 + self.prefix.chars().count();
+                    fitted(&name, columns().saturating_sub(used).max(10)).into_owned()
+                }
                 false => name,
             };
             let padded = format!("{:<8}", state.name());
@@ -644,6 +653,12 @@ fn human(duration: Duration) -> String {
             format!("{}.{:02} s", hundredths / 100, hundredths % 100)
         }
     }
+}
+
+/// How wide the terminal is, as far as the environment tells.
+fn columns() -> usize {
+    let columns = std::env::var("COLUMNS").ok();
+    columns.and_then(|text| text.parse().ok()).unwrap_or(80)
 }
 
 /// Whether the terminal knows no escape sequences.

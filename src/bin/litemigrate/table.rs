@@ -283,6 +283,8 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("CONFIGURATION_DIRECTORY, SQLPAGE_CONFIGURATION_DIRECTORY", "SQLPage's configuration directory"),
     ("DATABASE_URL, SQLPAGE_DATABASE_URL", "the database"),
     ("SQLITE_EXTENSIONS, SQLPAGE_SQLITE_EXTENSIONS", "extensions to load, separated by spaces"),
+    ("SQLITE_TMPDIR", "where SQLite makes temporary files [/var/tmp, /tmp]"),
+    ("COLUMNS", "how wide the terminal is [80]"),
     ("NO_COLOR", "if it is not empty: no colours"),
     ("JOURNAL_STREAM", "by which systemd says that stderr is the journal"),
     ("NOTIFY_SOCKET", "where systemd wants to hear how far a long run is"),

@@ -35,6 +35,8 @@ impl Oracle {
         let mut command = who.command(&self.program, &self.here, folder, database);
         command
             .env_clear()
+            // Scripts may make files beside us.
+            .current_dir(&self.work)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

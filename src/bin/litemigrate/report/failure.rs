@@ -60,7 +60,15 @@ impl Report {
             && let Some(database) = &self.database
             && message.contains("locked")
         {
+            let mut lock = database.as_os_str().to_owned();
+            lock.push(".lock");
+            let lock = Path::new(&lock);
             let holder = match lock_holder(database) {
+                // As --vfs unix-dotfile makes it.
+                None if lock.is_dir() => format!(
+                    "the lock {} is there: if no program has the database open, one that was killed has left it, and it must be removed",
+                    shown(lock)
+                ),
                 Some(holder) => format!("{holder} holds a lock on it"),
                 None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
             };
