@@ -485,8 +485,10 @@ fn folders(directory: &Path, found: &mut Vec<PathBuf>) {
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
-    let program = PathBuf::from(arguments.next().expect("the program"));
-    let fixtures = PathBuf::from(arguments.next().expect("the fixtures"));
+    // They run elsewhere.
+    let real = |path: std::ffi::OsString| fs::canonicalize(path).expect("a path");
+    let program = real(arguments.next().expect("the program"));
+    let fixtures = real(arguments.next().expect("the fixtures"));
     let here = std::env::current_exe()
         .expect("a path")
         .parent()
