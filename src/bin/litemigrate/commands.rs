@@ -400,23 +400,29 @@ impl<'a> Run<'a> {
         Ok(connection)
     }
 
-    /// The same for a run that is for show, or not: says if it was not only show.
+    /// Makes the connection ready; of a run for show, says if that was not only show.
     fn prepare_connection(
         &self,
         connection: &mut Connection,
         report: &mut Report,
     ) -> Result<(), Error> {
+        let Some(sqlpage) = self
+            .settings
+            .sqlpage
+            .as_ref()
+            .filter(|_| self.options.dry_run)
+        else {
+            return self.connect(connection);
+        };
         let state = |connection: &Connection| {
             let query = "PRAGMA main.schema_version";
             let schema = connection.query_row(query, [], |row| row.get::<_, i64>(0));
             (connection.total_changes(), schema.unwrap_or_default())
         };
+        self.wait_for_locks(connection)?;
         let before = state(connection);
         self.connect(connection)?;
-        if let (true, Some(sqlpage)) = (self.options.dry_run, &self.settings.sqlpage)
-            && before != state(connection)
-            && connection.path() != Some("")
-        {
+        if before != state(connection) && connection.path() != Some("") {
             let message = "was run and has changed the database, as it does each time that SQLPage connects: that is not rolled back";
             let path = sqlpage.directory.join("on_connect.sql");
             report.warning(&Finding::new("on-connect", &path, message));
@@ -424,10 +430,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn wait_for_locks(&self, connection: &Connection) -> Result<(), Error> {
+        connection
+            .busy_timeout(self.options.lock_wait)
+            .map_err(|error| Error::database(connection, "configure the connection", &error))
+    }
+
     /// Makes a connection like SQLPage's, if that is what it is to be.
     fn connect(&self, connection: &mut Connection) -> Result<(), Error> {
-        let busy = connection.busy_timeout(self.options.lock_wait);
-        busy.map_err(|error| Error::database(connection, "configure the connection", &error))?;
+        self.wait_for_locks(connection)?;
         if let Some(sqlpage) = &self.settings.sqlpage {
             connection::register_functions(connection)?;
             connection::connect(connection, &sqlpage.directory, &sqlpage.extensions)?;
