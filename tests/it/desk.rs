@@ -162,19 +162,26 @@ fn systemd_hears_how_far_a_long_run_is() {
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
         let _ = std::fs::remove_file(sandbox.path.join("app.db"));
-        let status = sandbox
+        let mut child = sandbox
             .command(&["up"])
             .env("NOTIFY_SOCKET", name)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .status()
+            .spawn()
             .unwrap();
-        assert_eq!(status.code(), Some(1));
         let mut heard = Vec::new();
         let mut buffer = [0; 4096];
-        while let Ok(length) = socket.recv(&mut buffer) {
-            heard.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
-        }
+        // The socket holds ten messages: it is read while they come.
+        let status = loop {
+            let ended = child.try_wait().unwrap();
+            while let Ok(length) = socket.recv(&mut buffer) {
+                heard.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            }
+            if let Some(status) = ended {
+                break status;
+            }
+        };
+        assert_eq!(status.code(), Some(1));
         assert_eq!(
             heard[0],
             "STATUS=running 1_slow.sql\nEXTEND_TIMEOUT_USEC=120000000\n"
