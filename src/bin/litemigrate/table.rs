@@ -230,7 +230,7 @@ pub const FLAGS: &[Flag] = &[
     flag(Id::FailFast, None, "fail-fast", None, SEVERAL, "stop at the first database that fails"),
     flag(Id::LockWait, None, "lock-wait", Some("SECONDS"), DATABASE, "how long to wait for a locked database [5]"),
     flag(Id::Timeout, None, "timeout", Some("SECONDS"), RUNNING, "how long the whole run may last [for ever]"),
-    flag(Id::DryRun, None, "dry-run", None, FOR_SHOW, "run everything, report what it did, roll it back"),
+    flag(Id::DryRun, None, "dry-run", None, FOR_SHOW, "tell what would be done, and change nothing"),
     flag(Id::SingleTransaction, None, "single-transaction", None, RUNNING, "apply all pending migrations or none"),
     flag(Id::Backup, None, "backup", Some("FILE"), RUNNING, "first make a checked copy, if anything is pending"),
     flag(Id::AllowCascade, None, "allow-cascade", None, RUNNING, "DROP TABLE may take rows of other tables with it"),
@@ -255,8 +255,7 @@ pub const FLAGS: &[Flag] = &[
 ];
 
 /// What `help exit-codes` prints.
-pub const EXIT_CODES: &str = "\
-   0  done, or nothing to do
+pub const EXIT_CODES: &str = "   0  done, or nothing to do
    1  a migration script failed and was rolled back
    3  check: migrations are pending
    4  the database is newer than the files (a downgrade)
