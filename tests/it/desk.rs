@@ -1,6 +1,6 @@
 //! Are we at home on a desk: man page, completions, live line, systemd's socket?
 
-use crate::support::{Sandbox, has_tool, shell};
+use crate::support::{Sandbox, has_namespaces, has_tool, shell};
 use rusqlite::Connection;
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -325,11 +325,13 @@ fn which_file_is_at_fault_is_said() {
             .replace(&*here.to_string_lossy(), "HERE"),
         "litemigrate: at fault: the directory HERE/closed may not be entered by user 65534\n"
     );
-    // A database that is mounted by itself, read-only.
-    let mounted = "rm app.db*; touch app.db; unshare --mount sh -c 'mount --bind app.db app.db; mount -o remount,bind,ro app.db; ./litemigrate -m migrations -D app.db 2>&1 | grep fault'";
-    assert_eq!(
-        shell(here, mounted).replace(&*here.to_string_lossy(), "HERE"),
-        "litemigrate: at fault: the file system at HERE/app.db is mounted read-only\n"
-    );
+    if has_namespaces() {
+        // A database that is mounted by itself, read-only.
+        let mounted = "rm app.db*; touch app.db; unshare --mount sh -c 'mount --bind app.db app.db; mount -o remount,bind,ro app.db; ./litemigrate -m migrations -D app.db 2>&1 | grep fault'";
+        assert_eq!(
+            shell(here, mounted).replace(&*here.to_string_lossy(), "HERE"),
+            "litemigrate: at fault: the file system at HERE/app.db is mounted read-only\n"
+        );
+    }
     std::fs::remove_dir_all(here).unwrap();
 }

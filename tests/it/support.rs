@@ -162,3 +162,11 @@ pub fn shell(directory: &Path, script: &str) -> String {
     assert!(output.status.success(), "{script}\n{stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// Whether this process may make worlds of its own, as root may unless a container
+/// forbids it.
+pub fn has_namespaces() -> bool {
+    shell_output(Path::new("/"), "unshare --mount true")
+        .status
+        .success()
+}
