@@ -4,6 +4,12 @@
 #[path = "../../../src/bin/litemigrate/cli.rs"]
 #[allow(dead_code)]
 mod cli;
+#[path = "../../../src/bin/litemigrate/generate.rs"]
+mod generate;
+#[path = "../../../src/bin/litemigrate/help.rs"]
+mod help;
+#[path = "../../../src/bin/litemigrate/table.rs"]
+mod table;
 
 use libfuzzer_sys::fuzz_target;
 use std::ffi::OsString;
