@@ -241,6 +241,14 @@ impl<'a> View<'a> {
         })
     }
 
+    /// After a commit: the history has this version, or has it no more.
+    fn move_on(&mut self, direction: Direction, version: i64) {
+        match direction {
+            Direction::Up => self.versions.insert(version),
+            Direction::Down => self.versions.remove(&version),
+        };
+    }
+
     fn newest(&self) -> Option<i64> {
         self.versions.last().copied()
     }
@@ -306,10 +314,7 @@ impl<'a> Run<'a, '_> {
                     applied += 1;
                     self.wrote = true;
                     self.view.targets.pop_front();
-                    match self.job.direction {
-                        Direction::Up => self.view.versions.insert(migration.version),
-                        Direction::Down => self.view.versions.remove(&migration.version),
-                    };
+                    self.view.move_on(self.job.direction, migration.version);
                     self.warn(warnings);
                     (self.report)(Event::Applied(step));
                     self.enforce(connection, self.settings.foreign_keys)?;
@@ -358,10 +363,8 @@ impl<'a> Run<'a, '_> {
         } else if let Some(last) = steps.last() {
             self.commit(connection, last.migration)?;
             for step in &steps {
-                match self.job.direction {
-                    Direction::Up => self.view.versions.insert(step.migration.version),
-                    Direction::Down => self.view.versions.remove(&step.migration.version),
-                };
+                self.view
+                    .move_on(self.job.direction, step.migration.version);
             }
         }
         let summary = Summary {

@@ -8,7 +8,7 @@ use crate::error::{Cause, Error, explained_message};
 use crate::history;
 use crate::look::{Access, look};
 use crate::options::Heartbeat;
-use crate::permission::{directory_of, give, is_root};
+use crate::permission::{directory_of, give, is_root, with_suffix};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
@@ -52,9 +52,7 @@ pub fn create(
             return Err(cannot_create(io::Error::other(what)));
         }
     }
-    let mut temporary = file.as_os_str().to_owned();
-    temporary.push(".litemigrate-tmp");
-    let temporary = PathBuf::from(temporary);
+    let temporary = with_suffix(file, ".litemigrate-tmp");
     // What a killed run left; no other run is at this point while we hold the lock.
     let _ = std::fs::remove_file(&temporary);
     OpenOptions::new()

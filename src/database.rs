@@ -4,7 +4,7 @@
 //! cannot be. Never runs a script and knows nothing of migrations.
 
 use crate::error::{Cause, Error, explained_message, sqlite_message};
-use crate::permission::{directory_of, give, is_root};
+use crate::permission::{directory_of, give, is_root, with_suffix};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
 use std::fs::{Metadata, OpenOptions};
@@ -373,11 +373,7 @@ pub(crate) fn file_of(connection: &Connection) -> PathBuf {
 /// Linux tells (`/proc/locks`, proc(5)); for a message, never for a decision.
 #[must_use]
 pub fn lock_holder(database: &Path) -> Option<String> {
-    let shared_memory = PathBuf::from({
-        let mut name = std::fs::canonicalize(database).ok()?.into_os_string();
-        name.push("-shm");
-        name
-    });
+    let shared_memory = with_suffix(&std::fs::canonicalize(database).ok()?, "-shm");
     let inodes: Vec<u64> = [database, &shared_memory]
         .iter()
         .filter_map(|path| std::fs::metadata(path).ok())

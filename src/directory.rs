@@ -9,12 +9,12 @@ use crate::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
 };
-use crate::permission::{directory_of, give, world_writable};
+use crate::permission::{directory_of, give, is_world_writable, world_writable};
 use crate::position::Position;
 use crate::problem::Finding;
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
@@ -62,7 +62,7 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
     for entry in list(directory)? {
         match read_entry(&entry, &mut buffer) {
             Ok(Entry::Migration(migration, metadata)) => {
-                open_to_all.extend(is_open_to_all(&metadata).then(|| migration.path.clone()));
+                open_to_all.extend(is_world_writable(&metadata).then(|| migration.path.clone()));
                 found.migrations.push(migration);
             }
             Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
@@ -75,10 +75,6 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
     }
     found.warnings.extend(world_writable(&open_to_all));
     finish(directory, found, findings)
-}
-
-fn is_open_to_all(metadata: &Metadata) -> bool {
-    metadata.mode() & 0o002 != 0
 }
 
 /// Scripts that are part of the program, by file name and text: the same rules

@@ -5,7 +5,7 @@
 use crate::apply;
 use crate::error::Error;
 use crate::migration::{Kind, Migration};
-use crate::plan::Plan;
+use crate::plan::{Plan, State};
 use crate::schema::Schema;
 use rusqlite::Connection;
 use std::path::Path;
@@ -55,9 +55,7 @@ impl Replayed {
     /// [`Error::Drift`] with every object that is missing, extra or different.
     pub fn refuse_drift(&self, database: &Path, found: &Schema) -> Result<(), Error> {
         let mut untouched = self.given.clone();
-        let mut touched = self.given.clone();
-        touched.remove_all(&self.schema);
-        untouched.remove_named(&touched);
+        untouched.keep_all(&self.schema);
         let [mut expected, mut found] = [self.schema.clone(), found.clone()];
         expected.remove_named(&untouched);
         found.remove_named(&untouched);
@@ -89,8 +87,8 @@ pub fn applied_scripts<'a>(
             .iter()
             .find(|m| m.version == version && m.kind != Kind::Down)
     };
-    let applied = || plan.states.iter().filter_map(|state| state.row());
-    let gone: Vec<String> = applied()
+    let applied = plan.states.iter().filter_map(State::row);
+    let gone: Vec<String> = applied
         .filter(|row| script(row.version).is_none())
         .map(|row| row.version.to_string())
         .collect();

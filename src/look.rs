@@ -5,6 +5,7 @@
 
 use crate::database::{Location, Mode};
 use crate::error::{Cause, Error};
+use crate::permission::with_suffix;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -140,9 +141,7 @@ impl Location {
     /// Where SQLite puts `-wal` and `-journal`: beside the real file.
     fn sidecar(&self, suffix: &str) -> PathBuf {
         let real = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
-        let mut name = real.into_os_string();
-        name.push(suffix);
-        PathBuf::from(name)
+        with_suffix(&real, suffix)
     }
 
     fn has_journal(&self) -> bool {

@@ -93,9 +93,7 @@ pub fn at_fault(database: &Path) -> Option<String> {
         (!identity.may_write(&metadata)).then_some(owner)
     };
     for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        let path = PathBuf::from(name);
+        let path = with_suffix(database, suffix);
         if let Some(owner) = refused(&path) {
             return Some(format!("{} {owner}", shown(&path)));
         }
@@ -114,6 +112,14 @@ pub(crate) fn directory_of(file: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// The name beside a file that SQLite and we make of its own: `app.db-wal`.
+#[must_use]
+pub fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Where the file system of a file or directory is mounted, if it is mounted read-only.
@@ -181,13 +187,16 @@ pub(crate) fn give(file: &File, like: &Metadata) -> io::Result<()> {
     }
 }
 
+/// Whether every user of this machine can write to it.
+pub(crate) fn is_world_writable(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o002 != 0
+}
+
 /// Warns of files and folders that every user of this machine can write to, if this
 /// process is root's, which runs what is in them.
 #[must_use]
 pub fn world_writable(paths: &[PathBuf]) -> Vec<Finding> {
-    let is_open = |path: &&PathBuf| {
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o002 != 0)
-    };
+    let is_open = |path: &&PathBuf| std::fs::metadata(path).is_ok_and(|m| is_world_writable(&m));
     let open: Vec<&PathBuf> = paths.iter().filter(is_open).collect();
     if open.is_empty() || !is_root() {
         return Vec::new();

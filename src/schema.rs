@@ -96,6 +96,12 @@ impl Schema {
             .retain(|key, object| other.objects.get(key) != Some(object));
     }
 
+    /// Keeps only the objects that are in `other`, too, and the same there.
+    pub(crate) fn keep_all(&mut self, other: &Self) {
+        self.objects
+            .retain(|key, object| other.objects.get(key) == Some(object));
+    }
+
     /// Takes out the objects that have a name of `names`.
     pub(crate) fn remove_named(&mut self, names: &Self) {
         self.objects
@@ -138,10 +144,9 @@ impl Schema {
 
     /// In which columns a table differs, a phrase for each.
     fn columns(&self, found: &Self, (object, name): &Key) -> Vec<String> {
-        let none = Vec::new();
-        let of = |schema: &'_ Self| match object.as_str() {
+        let of = |schema: &Self| match object.as_str() {
             "table" => schema.columns.get(name).cloned().unwrap_or_default(),
-            _ => none.clone(),
+            _ => Vec::new(),
         };
         let (expected, found) = (of(self), of(found));
         let definition = |columns: &[(String, String)], name: &str| {

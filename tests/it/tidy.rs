@@ -118,7 +118,7 @@ fn imports_point_the_right_way() {
                 "permission",
             ],
         ),
-        ("look", &["database", "error"]),
+        ("look", &["database", "error", "permission"]),
         (
             "repair",
             &[

@@ -79,9 +79,7 @@ fn run_one(arguments: &Arguments, options: Options, report: &mut Report) -> Resu
         }
         _ => {}
     }
-    let run = Run::prepare(arguments, options, report)?;
-    report.database(&run.settings.database.path);
-    run.execute(report)
+    Run::prepare(arguments, options, report)?.execute(report)
 }
 
 /// The same on each of several databases: the folder is read once, and what

@@ -6,7 +6,7 @@ use super::{Report, Severity, database_is_at};
 use crate::json::Json;
 use crate::objects;
 use litemigrate::database::lock_holder;
-use litemigrate::permission::at_fault;
+use litemigrate::permission::{at_fault, with_suffix};
 use litemigrate::text::{counted, escape, shown};
 use litemigrate::{Cause, Error, ScriptError};
 use std::path::Path;
@@ -60,14 +60,12 @@ impl Report {
             && let Some(database) = &self.database
             && message.contains("locked")
         {
-            let mut lock = database.as_os_str().to_owned();
-            lock.push(".lock");
-            let lock = Path::new(&lock);
+            let lock = with_suffix(database, ".lock");
             let holder = match lock_holder(database) {
                 // As --vfs unix-dotfile makes it.
                 None if lock.is_dir() => format!(
                     "the lock {} is there: if no program has the database open, one that was killed has left it, and it must be removed",
-                    shown(lock)
+                    shown(&lock)
                 ),
                 Some(holder) => format!("{holder} holds a lock on it"),
                 None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
