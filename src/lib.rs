@@ -2,8 +2,7 @@
 //! `_sqlx_migrations`, the table of sqlx and SQLPage.
 //!
 //! Blocking, single-threaded, without an async runtime. The library never
-//! prints, never exits and never reads arguments or the environment, except
-//! [`sqlpage`], whose subject that is.
+//! prints, never exits and never reads arguments or the environment.
 //!
 //! ```
 //! use litemigrate::{Event, Options, read_dir, up};
@@ -26,55 +25,47 @@
 //! ```
 //!
 //! An application that carries its scripts with it makes the same list by
-//! [`embedded`](directory::embedded), and does the same with it on a connection
-//! of its own. [`down`], [`repair`] and [`backup`] take the same list.
+//! [`embedded`], and does the same with it on a connection of its own. [`down`]
+//! takes the same list.
 //!
-//! The modules, in the order of the work: [`migration`] takes a file name apart,
-//! [`directory`] reads a folder, [`database`] opens a database, [`mod@look`] leaves it
-//! as it was, [`history`] reads its rows, [`mod@plan`] joins the two, [`targets`] says
-//! which scripts follow from that or why none may run, and [`apply`] runs them as
-//! [`options`] say, by way of `transaction`, `script` and `authorizer`. [`create`] makes
-//! the next file, [`backup`] copies a database and puts it back, [`repair`] corrects the
-//! history, [`drift`] compares its [`schema`] with what the migrations make.
-//! [`sqlpage`] and [`connection`] are SQLPage's own rules; [`permission`] says who may
-//! write what.
+//! The rooms, from the bottom up: `diagnostics` says what is wrong, `schema` compares
+//! schemas, `script` runs one script, `database` opens and locks, `files` reads the
+//! folder, `plan` joins it with the history, `sqlpage` has SQLPage's own rules,
+//! `operations` does the work, `program` is the program.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
-pub mod apply;
-mod authorizer;
-pub mod backup;
-pub mod connection;
-pub mod create;
-pub mod database;
-pub mod directory;
-pub mod drift;
-pub mod error;
-mod foreign_keys;
-pub mod history;
-pub mod look;
-pub mod migration;
-pub mod options;
-pub mod permission;
-pub mod plan;
-mod position;
-pub mod problem;
-pub mod repair;
-pub mod schema;
+mod database;
+mod diagnostics;
+mod files;
+mod operations;
+mod plan;
+#[doc(hidden)]
+pub mod program;
+mod schema;
 mod script;
-mod sql;
-pub mod sqlpage;
-pub mod targets;
-pub mod text;
-mod transaction;
+mod sqlpage;
 
-pub use apply::{Event, Step, Summary, down, up};
-pub use directory::{Directory, read_dir};
-pub use error::{Cause, Error, ScriptError};
-pub use history::AppliedMigration;
-pub use migration::{Checksum, Kind, Migration};
-pub use options::Options;
+pub use database::limits::Heartbeat;
+pub use diagnostics::error::{Cause, Error, ScriptError};
+pub use diagnostics::position::Position;
+pub use diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
+pub use files::directory::{Directory, embedded, read_dir};
+pub use files::migration::{Checksum, Kind, Migration};
+pub use operations::apply::{Event, Step, Summary, down, up};
+pub use plan::history::AppliedMigration;
+pub use plan::policy::Options;
 pub use plan::{OutOfOrder, Plan, Policy, State, plan};
-pub use position::Position;
-pub use problem::{Finding, Problem};
 pub use rusqlite;
+
+/// What this project's own tests and fuzz targets look at: no part of the interface.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::database::location::Location;
+    pub use crate::files::migration::{NameVerdict, difference, parse_name};
+    pub use crate::operations::repair;
+    pub use crate::plan::history::read as read_history;
+    pub use crate::program::parses;
+    pub use crate::sqlpage::connection::register_functions;
+    pub use crate::sqlpage::project::read_config;
+}

@@ -1,9 +1,9 @@
 //! Is the library enough for an application that carries its scripts with it?
 
-use litemigrate::directory::embedded;
+use litemigrate::embedded;
+use litemigrate::internals::{read_history, repair};
 use litemigrate::rusqlite::Connection;
-use litemigrate::{Error, Event, Options, down, history, repair, up};
-use std::time::Duration;
+use litemigrate::{Error, Event, Options, down, up};
 
 #[test]
 fn an_application_migrates_its_own_connection_with_embedded_scripts() {
@@ -45,7 +45,7 @@ fn an_application_migrates_its_own_connection_with_embedded_scripts() {
     .unwrap();
     assert_eq!(again.applied, 0);
     // The rows are those of the same scripts in a folder.
-    let rows = history::read(&connection).unwrap();
+    let rows = read_history(&connection).unwrap();
     assert_eq!(rows[0].checksum, scripts.migrations[0].checksum.0);
     assert_eq!(rows[0].description, "member");
     down(
@@ -55,7 +55,7 @@ fn an_application_migrates_its_own_connection_with_embedded_scripts() {
         &mut |_| {},
     )
     .unwrap();
-    assert_eq!(history::read(&connection).unwrap().len(), 1);
+    assert_eq!(read_history(&connection).unwrap().len(), 1);
     // The connection is the caller's, as it was.
     assert!(connection.is_autocommit());
     assert!(
@@ -111,12 +111,9 @@ fn embedded_scripts_that_differ_in_line_endings_are_recognised() {
         panic!("{error}");
     };
     assert!(problems[0].to_string().contains("line endings"));
-    let how = repair::Apply {
-        lock_wait: Duration::ZERO,
-        dry_run: false,
-    };
     let selection = repair::Selection::Spelling;
-    let changes = repair::repair(&mut connection, &windows, &selection, &how).unwrap();
+    let options = Options::default();
+    let changes = repair::repair(&mut connection, &windows, &selection, &options).unwrap();
     assert_eq!(changes.len(), 1);
 }
 

@@ -1,7 +1,7 @@
 //! Are our connections SQLPage's? The other judge is its own code (`make oracle`).
 
 use crate::support::{Sandbox, query};
-use litemigrate::connection::register_functions;
+use litemigrate::internals::register_functions;
 use rusqlite::Connection;
 use std::process::Command;
 

@@ -1,7 +1,6 @@
 //! Rules about the source itself.
 
 use crate::support::root;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
@@ -18,162 +17,91 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap().to_string_lossy().into_owned()
+/// The rooms from the top down; those in one line do not know each other.
+const ROOMS: [&[&str]; 8] = [
+    &["program"],
+    &["operations"],
+    &["sqlpage", "plan"],
+    &["files"],
+    &["database"],
+    &["script"],
+    &["schema"],
+    &["diagnostics"],
+];
+
+fn level(room: &str) -> usize {
+    let found = ROOMS.iter().position(|rooms| rooms.contains(&room));
+    found.unwrap_or_else(|| panic!("{room} is not in the table"))
 }
 
-/// Which module may use which: the arrows of the design.
-#[test]
-fn imports_point_the_right_way() {
-    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
-        ("text", &[][..]),
-        ("position", &["text"]),
-        ("problem", &["position", "text"]),
-        ("error", &["position", "problem", "text"]),
-        ("migration", &[]),
-        ("permission", &["problem", "text"]),
-        (
-            "directory",
-            &["error", "migration", "permission", "position", "problem"],
-        ),
-        ("create", &["directory", "error", "permission"]),
-        ("history", &["error", "migration"]),
-        ("plan", &["error", "history", "migration", "problem"]),
-        ("options", &["plan"]),
-        (
-            "targets",
-            &[
-                "directory",
-                "error",
-                "migration",
-                "options",
-                "plan",
-                "problem",
-            ],
-        ),
-        ("authorizer", &["foreign_keys"]),
-        (
-            "script",
-            &["authorizer", "error", "foreign_keys", "position", "problem"],
-        ),
-        ("database", &["error", "permission", "text"]),
-        (
-            "sqlpage",
-            &[
-                "database",
-                "directory",
-                "error",
-                "migration",
-                "position",
-                "problem",
-            ],
-        ),
-        (
-            "connection",
-            &["authorizer", "database", "directory", "error", "script"],
-        ),
-        (
-            "apply",
-            &[
-                "backup",
-                "database",
-                "error",
-                "history",
-                "migration",
-                "options",
-                "plan",
-                "problem",
-                "schema",
-                "targets",
-                "transaction",
-            ],
-        ),
-        (
-            "step",
-            &[
-                "authorizer",
-                "directory",
-                "error",
-                "foreign_keys",
-                "history",
-                "migration",
-                "problem",
-                "schema",
-                "script",
-                "transaction",
-            ],
-        ),
-        (
-            "drift",
-            &["apply", "error", "history", "migration", "plan", "schema"],
-        ),
-        (
-            "backup",
-            &[
-                "database",
-                "error",
-                "history",
-                "look",
-                "options",
-                "permission",
-            ],
-        ),
-        ("look", &["database", "error", "permission"]),
-        (
-            "repair",
-            &[
-                "directory",
-                "error",
-                "history",
-                "migration",
-                "plan",
-                "targets",
-                "transaction",
-            ],
-        ),
-        ("foreign_keys", &["error"]),
-        ("schema", &["error", "problem", "sql"]),
-        ("sql", &[]),
-        (
-            "transaction",
-            &[
-                "database",
-                "error",
-                "foreign_keys",
-                "migration",
-                "options",
-                "script",
-                "text",
-            ],
-        ),
-    ]);
-    for path in sources(&root().join("src")) {
-        let module = stem(&path);
-        if path.components().any(|part| part.as_os_str() == "bin") || module == "lib" {
+/// The code of each file of a room, without its comments and unit tests.
+fn code_of_rooms() -> Vec<(String, PathBuf, String)> {
+    let source = root().join("src");
+    let mut found = Vec::new();
+    for path in sources(&source) {
+        let inside = path.strip_prefix(&source).unwrap();
+        let room = inside.iter().next().unwrap().to_string_lossy().into_owned();
+        if room.ends_with(".rs") {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        let allowed = allowed
-            .get(module.as_str())
-            .unwrap_or_else(|| panic!("{module} is not in the table"));
-        for line in code
+        let lines = code
             .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-        {
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let code = lines.collect::<Vec<_>>().join("\n");
+        found.push((room, path, code));
+    }
+    found
+}
+
+/// Imports point downwards only.
+#[test]
+fn imports_point_the_right_way() {
+    for (room, path, code) in code_of_rooms() {
+        for line in code.lines() {
             for used in line.split("crate::").skip(1) {
                 let used: String = used
                     .chars()
                     .take_while(|c| c.is_alphanumeric() || *c == '_')
                     .collect();
                 assert!(
-                    allowed.contains(&used.as_str()),
+                    used == room || level(&used) > level(&room),
                     "{}: {line}",
                     path.display()
                 );
             }
             assert!(!line.contains("super::*"), "{}: {line}", path.display());
         }
+    }
+}
+
+/// Only the program prints, exits and reads argv; only it and SQLPage's rules read
+/// the environment.
+#[test]
+fn only_the_program_talks_to_the_world() {
+    let of_the_program = [
+        "stdout(",
+        "stderr(",
+        "stdin(",
+        "process::exit",
+        "args_os",
+        "ExitCode",
+    ];
+    for (room, path, code) in code_of_rooms() {
+        let is_program = room == "program";
+        let talks = of_the_program.iter().find(|word| code.contains(**word));
+        assert!(
+            is_program || talks.is_none(),
+            "{}: {talks:?}",
+            path.display()
+        );
+        let reads = code.contains("env::var") || code.contains("env::temp_dir");
+        assert!(
+            is_program || room == "sqlpage" || !reads,
+            "{} reads the environment",
+            path.display()
+        );
     }
 }
 

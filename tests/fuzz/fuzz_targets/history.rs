@@ -4,7 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use litemigrate::rusqlite::Connection;
 use litemigrate::rusqlite::types::Value;
-use litemigrate::{Policy, history, plan};
+use litemigrate::internals::read_history;
+use litemigrate::{Policy, plan};
 
 fn value(bytes: &[u8]) -> Value {
     match bytes.split_first() {
@@ -29,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
             .execute(insert, litemigrate::rusqlite::params_from_iter(cells))
             .unwrap();
     }
-    match history::read(&connection) {
+    match read_history(&connection) {
         Ok(rows) => {
             assert!(
                 rows.windows(2)

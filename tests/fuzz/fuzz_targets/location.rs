@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use litemigrate::database::Location;
-use litemigrate::sqlpage::read_config;
+use litemigrate::internals::{Location, read_config};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 

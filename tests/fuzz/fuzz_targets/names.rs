@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use litemigrate::Position;
-use litemigrate::migration::{NameVerdict, difference, parse_name};
+use litemigrate::internals::{NameVerdict, difference, parse_name};
 use std::path::Path;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,0 +1,396 @@
+//! A path or URL becomes a connection, for looking or for writing.
+//!
+//! Owns what SQLite is told when a database is opened, and what is said when it
+//! cannot be. Never runs a script and knows nothing of migrations.
+
+use crate::database::permission::{directory_of, give, is_root, with_suffix};
+use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
+use rusqlite::{Connection, OpenFlags};
+use std::ffi::OsStr;
+use std::fs::{Metadata, OpenOptions};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What may be done with a database file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// `mode=ro`: only looked at.
+    ReadOnly,
+    /// `mode=rw`: must exist.
+    ReadWrite,
+    /// `mode=rwc`, and every plain path: created if a migration is to be applied.
+    Create,
+}
+
+/// Where a database is, and how it may be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The file.
+    pub path: PathBuf,
+    /// What may be done with it.
+    pub mode: Mode,
+    /// `immutable=1`: the caller vouches that nobody changes it.
+    pub immutable: bool,
+    /// The name of a VFS of SQLite's, such as `unix-dotfile`.
+    pub vfs: Option<String>,
+}
+
+impl Location {
+    /// A file, whatever characters its name holds.
+    #[must_use]
+    pub fn file(path: PathBuf) -> Self {
+        Self {
+            path,
+            mode: Mode::Create,
+            immutable: false,
+            vfs: None,
+        }
+    }
+
+    /// Reads what a user wrote: a URL if it starts with `sqlite:`, else a path.
+    /// `origin` says where it was written, for the error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] if the URL is wrong, names another engine, or
+    /// names a database in memory, of which nothing would remain.
+    pub fn parse(text: &OsStr, origin: &str) -> Result<Self, Error> {
+        let wrong = |message: String| Error::Configuration {
+            origin: origin.to_owned(),
+            message,
+            position: None,
+        };
+        let utf8 = text.to_str().unwrap_or_default();
+        if let Some((scheme, _)) = utf8.split_once("://")
+            && is_other_engine(scheme)
+        {
+            return Err(wrong(format!(
+                "a {scheme} database cannot be migrated: litemigrate is for SQLite; name a file, or a URL such as sqlite://data.db"
+            )));
+        }
+        if utf8 == ":memory:" {
+            return Err(wrong(IN_MEMORY.to_owned()));
+        }
+        if text.is_empty() {
+            return Err(wrong(
+                "the database's name is empty: name a file".to_owned(),
+            ));
+        }
+        if text.as_bytes().starts_with(b"sqlite:") {
+            parse_url(text.as_bytes()).map_err(wrong)
+        } else {
+            Ok(Self::file(PathBuf::from(text)))
+        }
+    }
+
+    /// The path as SQLite must hear it: not empty, not `:memory:`, not `file:…`,
+    /// which it would all take for something else than a name.
+    pub(crate) fn sqlite_path(&self) -> PathBuf {
+        if self.path.is_absolute() {
+            self.path.clone()
+        } else {
+            Path::new(".").join(&self.path)
+        }
+    }
+
+    /// The file's metadata, or `None` if there is no file and there may be none.
+    pub(crate) fn metadata(&self) -> Result<Option<Metadata>, Error> {
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) if metadata.is_dir() => {
+                Err(self.cannot_open("it is a directory: name a file in it"))
+            }
+            Ok(metadata) if metadata.file_type().is_fifo() || metadata.file_type().is_socket() => {
+                Err(self.cannot_open("it is not a regular file"))
+            }
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match self.mode {
+                Mode::Create => Ok(None),
+                Mode::ReadOnly | Mode::ReadWrite => Err(Error::NoDatabase {
+                    path: self.path.clone(),
+                }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Error::Database {
+                path: self.path.clone(),
+                doing: "open the database",
+                cause: Cause::Permission,
+                message: format!("{error}: a directory above it may not be entered"),
+            }),
+            Err(error) => Err(self.cannot_open(&error.to_string())),
+        }
+    }
+
+    fn cannot_open(&self, message: &str) -> Error {
+        Error::CannotCreateDatabase {
+            path: self.path.clone(),
+            message: message.to_owned(),
+        }
+    }
+
+    /// Opens the database for writing, creating it if it may be created, or
+    /// takes the connection that [`look`](crate::database::look::look) gave back. Foreign keys are on, as sqlx
+    /// and SQLPage have them: SQLite's own default depends on how it was built.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDatabase`], [`Error::CannotCreateDatabase`], [`Error::Database`].
+    pub fn open_to_write(&self, opened: Option<Connection>) -> Result<Connection, Error> {
+        let connection = match opened {
+            Some(connection) => connection,
+            None => self.open_or_create()?,
+        };
+        refuse_read_only(&connection)?;
+        connection
+            .execute_batch("PRAGMA foreign_keys = ON")
+            .map_err(|error| Error::database(&connection, "configure the connection", &error))?;
+        Ok(connection)
+    }
+
+    fn open_or_create(&self) -> Result<Connection, Error> {
+        let exists = self.metadata()?.is_some();
+        if self.mode == Mode::ReadOnly || self.immutable {
+            return Err(Error::Database {
+                path: self.path.clone(),
+                doing: "write to the database",
+                cause: Cause::Permission,
+                message: "its URL says mode=ro or immutable=1".to_owned(),
+            });
+        }
+        if !exists {
+            self.create_for_owner();
+        }
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        if self.mode == Mode::Create {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        self.open(&self.sqlite_path(), flags)
+            .map_err(|error| match error {
+                Error::Database {
+                    message,
+                    cause: Cause::CannotOpen,
+                    ..
+                } if !exists => self.cannot_open(&self.why_not_created(message)),
+                other => other,
+            })
+    }
+
+    /// As root in somebody's directory: makes the file and gives it to them, before
+    /// SQLite opens it. What fails here, SQLite will say.
+    fn create_for_owner(&self) {
+        if self.mode != Mode::Create {
+            return;
+        }
+        // A link that leads to nothing yet leads to the new file.
+        let path = match std::fs::read_link(&self.path) {
+            Ok(target) => directory_of(&self.path).join(target),
+            Err(_) => self.path.clone(),
+        };
+        let parent = directory_of(&path);
+        let Ok(directory) = std::fs::metadata(parent) else {
+            return;
+        };
+        if (directory.uid(), directory.gid()) != (0, 0) && is_root() {
+            let made = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(&path);
+            let _ = made.and_then(|file| give(&file, &directory));
+        }
+    }
+
+    fn why_not_created(&self, message: String) -> String {
+        let parent = directory_of(&self.path);
+        match std::fs::metadata(parent) {
+            Err(error) => format!(
+                "its directory {}: {error}; create it first",
+                parent.display()
+            ),
+            Ok(metadata) if !metadata.is_dir() => {
+                format!("{} is not a directory", parent.display())
+            }
+            Ok(_) if std::fs::symlink_metadata(&self.path).is_ok() => {
+                "it is a link whose target cannot be created".to_owned()
+            }
+            Ok(_) => format!(
+                "{message}: may this user write to the directory {}?",
+                parent.display()
+            ),
+        }
+    }
+
+    pub(crate) fn open(&self, path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = match &self.vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
+            None => Connection::open_with_flags(path, flags),
+        };
+        opened.map_err(|error| match &self.vfs {
+            Some(vfs) if sqlite_message(&error).contains("no such vfs") => Error::Configuration {
+                origin: "vfs".to_owned(),
+                message: format!("SQLite has no VFS '{vfs}': on Unix there are unix, unix-dotfile, unix-excl and unix-none"),
+                position: None,
+            },
+            _ => Error::Database {
+                path: self.path.clone(),
+                doing: "open the database",
+                cause: Cause::of(&error),
+                message: explained_message(&error),
+            },
+        })
+    }
+}
+
+/// `BEGIN IMMEDIATE` succeeds on a database that can only be read.
+pub(crate) fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
+    match connection.is_readonly("main") {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing: "write to the database",
+            cause: Cause::Permission,
+            message: "the file or its file system is read-only for this user: nothing was changed"
+                .to_owned(),
+        }),
+        Err(error) => Err(Error::database(connection, "read its settings", &error)),
+    }
+}
+
+const IN_MEMORY: &str = "a database in memory cannot be migrated: nothing of it would remain; name a file (./:memory: if it is called so)";
+
+fn is_other_engine(scheme: &str) -> bool {
+    const ENGINES: [&str; 11] = [
+        "postgres",
+        "postgresql",
+        "mysql",
+        "mariadb",
+        "mssql",
+        "sqlserver",
+        "odbc",
+        "libsql",
+        "http",
+        "https",
+        "file",
+    ];
+    ENGINES.contains(&scheme.to_ascii_lowercase().as_str())
+}
+
+/// As `sqlx-sqlite/src/options/parse.rs` reads it. The error is a sentence.
+fn parse_url(url: &[u8]) -> Result<Location, String> {
+    let mut rest = url;
+    for prefix in [&b"sqlite://"[..], b"sqlite:"] {
+        while let Some(stripped) = rest.strip_prefix(prefix) {
+            rest = stripped;
+        }
+    }
+    let (path, parameters) = match rest.iter().position(|&byte| byte == b'?') {
+        Some(mark) => (&rest[..mark], &rest[mark + 1..]),
+        None => (rest, &b""[..]),
+    };
+    if path == b":memory:" {
+        return Err(IN_MEMORY.to_owned());
+    }
+    let path = percent_decode(path, false);
+    if path.is_empty() {
+        return Err(
+            "the URL names no file: write sqlite://data.db or sqlite:///srv/data.db".to_owned(),
+        );
+    }
+    if path.contains(&0) {
+        return Err("the URL's path holds a NUL byte".to_owned());
+    }
+    let mut location = Location {
+        mode: Mode::ReadWrite,
+        ..Location::file(PathBuf::from(std::ffi::OsString::from_vec(path)))
+    };
+    for pair in parameters
+        .split(|&byte| byte == b'&')
+        .filter(|pair| !pair.is_empty())
+    {
+        let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
+            Some(mark) => (&pair[..mark], &pair[mark + 1..]),
+            None => (pair, &b""[..]),
+        };
+        let name = String::from_utf8_lossy(&percent_decode(name, true)).into_owned();
+        let value = String::from_utf8_lossy(&percent_decode(value, true)).into_owned();
+        match (name.as_str(), value.as_str()) {
+            ("mode", "ro") => location.mode = Mode::ReadOnly,
+            ("mode", "rw") => location.mode = Mode::ReadWrite,
+            ("mode", "rwc") => location.mode = Mode::Create,
+            ("mode", "memory") => return Err(IN_MEMORY.to_owned()),
+            ("cache", "private" | "shared") => {}
+            ("immutable", "true" | "1") => location.immutable = true,
+            ("immutable", "false" | "0") => location.immutable = false,
+            ("vfs", name) if !name.is_empty() && !name.contains('\0') => {
+                location.vfs = Some(name.to_owned())
+            }
+            ("mode" | "cache" | "immutable" | "vfs", _) => {
+                return Err(format!(
+                    "the URL's parameter {name} cannot be '{value}': mode is ro, rw or rwc; cache is private or shared; immutable is 0 or 1"
+                ));
+            }
+            _ => {
+                return Err(format!(
+                    "the URL has an unknown parameter '{name}': known are mode, cache, immutable, vfs"
+                ));
+            }
+        }
+    }
+    Ok(location)
+}
+
+fn percent_decode(text: &[u8], form: bool) -> Vec<u8> {
+    let hex = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
+    let mut out = Vec::with_capacity(text.len());
+    let mut index = 0;
+    while let Some(&byte) = text.get(index) {
+        index += 1;
+        match (byte, hex(text.get(index)), hex(text.get(index + 1))) {
+            (b'%', Some(high), Some(low)) => {
+                out.extend(u8::try_from(high * 16 + low));
+                index += 2;
+            }
+            (b'+', ..) if form => out.push(b' '),
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
+/// The file of a connection's main database, whatever characters its name holds;
+/// empty for a database in memory.
+pub(crate) fn file_of(connection: &Connection) -> PathBuf {
+    let query = "SELECT file FROM pragma_database_list WHERE name = 'main'";
+    let file = connection.query_row(query, [], |row| {
+        let bytes = row.get_ref(0)?.as_bytes_or_null().ok().flatten();
+        Ok(PathBuf::from(OsStr::from_bytes(bytes.unwrap_or_default())))
+    });
+    file.unwrap_or_default()
+}
+
+/// The process that holds a lock on a database, as `name (pid 123)`, as far as
+/// Linux tells (`/proc/locks`, proc(5)); for a message, never for a decision.
+#[must_use]
+pub fn lock_holder(database: &Path) -> Option<String> {
+    let shared_memory = with_suffix(&std::fs::canonicalize(database).ok()?, "-shm");
+    let inodes: Vec<u64> = [database, &shared_memory]
+        .iter()
+        .filter_map(|path| std::fs::metadata(path).ok())
+        .map(|metadata| metadata.ino())
+        .collect();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    // "1: POSIX  ADVISORY  WRITE 708 08:01:1313 1073741825 1073741825"
+    let pid = locks.lines().find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let inode = words.get(5)?.rsplit(':').next()?.parse().ok()?;
+        let is_ours = words.get(4)? == &std::process::id().to_string();
+        (words.get(3) == Some(&"WRITE") && inodes.contains(&inode) && !is_ours)
+            .then(|| words[4].to_owned())
+    })?;
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!(
+        "{} (pid {pid})",
+        crate::diagnostics::text::escape(name.trim())
+    ))
+}

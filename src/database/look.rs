@@ -1,0 +1,247 @@
+//! Looks at a database and leaves it as it was: no file, no sidecar that stays.
+//!
+//! Owns the ways to read a database in WAL mode, on a read-only medium, or after
+//! a crash. Never writes, and knows nothing of what is read.
+
+use crate::database::limits::Limits;
+use crate::database::location::{Location, Mode};
+use crate::database::permission::with_suffix;
+use crate::diagnostics::error::{Cause, Error};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// What a database is opened for, if looking at it is not the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing will be written.
+    Look,
+    /// It may turn out that something is to be written.
+    LookThenWrite,
+}
+
+/// Opens the database, lets `read` look at it, and gives back what it read. A
+/// connection that can be used for writing is given back too, if that is what
+/// was opened. `None` if there is no such file.
+///
+/// A WAL database that nobody has open is read as immutable, because any other
+/// way creates and removes `-wal` and `-shm`, some 56 KiB of writes to the flash
+/// each time. What was read that way counts only if there is still no `-wal`
+/// afterwards and the file is still the same: every commit before that moment
+/// either left a `-wal`, or had changed the file when it was moved into it
+/// (sqlite.org/wal.html). Otherwise it is read again in the ordinary way.
+///
+/// A rollback journal that a crash left behind is rolled back, as by every
+/// reader that may write.
+///
+/// The file's header is read by other means than SQLite's before it is opened:
+/// do not call this while another connection of the same process has it open
+/// (sqlite.org/howtocorrupt.html, section 2.2).
+///
+/// # Errors
+///
+/// [`Error::NoDatabase`], [`Error::Database`], and what `read` returns.
+pub fn look<T>(
+    location: &Location,
+    access: Access,
+    limits: &Limits,
+    mut read: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<Option<(T, Option<Connection>)>, Error> {
+    let Some(metadata) = location.metadata()? else {
+        return Ok(None);
+    };
+    if location.immutable {
+        let connection = location.open_immutable(limits)?;
+        return Ok(Some((read(&connection)?, None)));
+    }
+    let is_wal = location.is_wal();
+    if is_wal && let Some(quiet) = Quiet::observe(location, &metadata) {
+        let connection = location.open_immutable(limits)?;
+        let result = read(&connection);
+        drop(connection);
+        if quiet.lasted() {
+            return Ok(Some((result?, None)));
+        }
+    }
+    // The first to open a WAL database makes `-wal` and `-shm`, and only who may
+    // write removes them again.
+    let cleans_up = is_wal && !location.sidecar("-wal").exists();
+    let may_write = location.mode != Mode::ReadOnly;
+    let writable = may_write && (access == Access::LookThenWrite || cleans_up);
+    let connection = location.open_to_read(writable, limits)?;
+    match read(&connection) {
+        Err(Error::Database {
+            cause: Cause::Permission | Cause::CannotOpen,
+            ..
+        }) if is_wal => {
+            drop(connection);
+            Ok(Some((
+                location.look_without_shared_memory(limits, &mut read)?,
+                None,
+            )))
+        }
+        Err(Error::Database {
+            cause: Cause::Permission,
+            ..
+        }) if !writable && may_write && location.has_journal() => {
+            let connection = location.open_to_read(true, limits)?;
+            Ok(Some((read(&connection)?, None)))
+        }
+        result => {
+            let found = result?;
+            let keep = access == Access::LookThenWrite && writable;
+            Ok(Some((found, keep.then_some(connection))))
+        }
+    }
+}
+
+impl Location {
+    fn open_to_read(&self, writable: bool, limits: &Limits) -> Result<Connection, Error> {
+        let flags = if writable {
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        };
+        let mut connection = self.open(&self.sqlite_path(), flags)?;
+        limits.set_patience(&connection)?;
+        limits.watch(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// Opens the file as one that nobody changes. SQLite takes this only from a
+    /// URI, so here, and only here, it is given one, with every byte encoded
+    /// that has a meaning in it (sqlite.org/uri.html).
+    fn open_immutable(&self, limits: &Limits) -> Result<Connection, Error> {
+        use std::fmt::Write;
+        let mut uri = String::from("file:");
+        for &byte in self.sqlite_path().as_os_str().as_bytes() {
+            if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+                uri.push(char::from(byte));
+            } else {
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+        uri.push_str("?immutable=1");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let mut connection = self.open(Path::new(&uri), flags)?;
+        limits.watch(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// Whether the file's header says WAL (sqlite.org/fileformat2.html, offset 18).
+    fn is_wal(&self) -> bool {
+        let mut header = [0; 20];
+        File::open(&self.path)
+            .and_then(|mut file| file.read_exact(&mut header))
+            .is_ok_and(|()| header.starts_with(b"SQLite format 3\0") && header[19] == 2)
+    }
+
+    /// Where SQLite puts `-wal` and `-journal`: beside the real file.
+    fn sidecar(&self, suffix: &str) -> PathBuf {
+        let real = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        with_suffix(&real, suffix)
+    }
+
+    fn has_journal(&self) -> bool {
+        self.sidecar("-journal").exists()
+    }
+
+    /// For a WAL database whose directory or medium is read-only, so that no
+    /// shared memory can be made: reads it as immutable if there is no `-wal`
+    /// with content in it, and says why not otherwise.
+    fn look_without_shared_memory<T>(
+        &self,
+        limits: &Limits,
+        read: &mut impl FnMut(&Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let wal = self.sidecar("-wal");
+        if std::fs::metadata(&wal).is_ok_and(|metadata| metadata.len() > 0) {
+            return Err(Error::Database {
+                path: self.path.clone(),
+                doing: "read the database",
+                cause: Cause::Permission,
+                message: format!(
+                    "it is in WAL mode, what was written last is in {}, and the -shm file beside it cannot be made or read here: open it once where its directory is writable",
+                    wal.display()
+                ),
+            });
+        }
+        read(&self.open_immutable(limits)?)
+    }
+}
+
+/// A WAL database without a `-wal`: nobody has it open for writing.
+struct Quiet<'a> {
+    location: &'a Location,
+    wal: PathBuf,
+    before: Fingerprint,
+}
+
+#[derive(PartialEq, Eq)]
+struct Fingerprint {
+    file: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Fingerprint {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            file: (metadata.dev(), metadata.ino()),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// File systems stamp a change with a clock that ticks at least every 10 ms, so
+/// a change within the tick of the last one would not show.
+const TICK: Duration = Duration::from_millis(20);
+
+impl<'a> Quiet<'a> {
+    /// `None` if somebody has the database open, or if its file was changed so
+    /// recently that a further change might not show in its times.
+    fn observe(location: &'a Location, metadata: &Metadata) -> Option<Self> {
+        let wal = location.sidecar("-wal");
+        let before = Fingerprint::of(metadata);
+        let whole_seconds = before.modified.1 == 0 && before.changed.1 == 0;
+        let tick = if whole_seconds {
+            Duration::from_secs(3)
+        } else {
+            TICK
+        };
+        let age = SystemTime::now()
+            .duration_since(metadata.modified().ok()?)
+            .ok()?;
+        if age < tick {
+            if whole_seconds {
+                return None;
+            }
+            // A pause of milliseconds spares the flash; a wrong answer is not possible.
+            std::thread::sleep(tick - age);
+        }
+        let absent = std::fs::symlink_metadata(&wal)
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        absent.then_some(Self {
+            location,
+            wal,
+            before,
+        })
+    }
+
+    /// Whether what was read since is what was there at one moment.
+    fn lasted(&self) -> bool {
+        // In this order: see `look`.
+        let absent = std::fs::symlink_metadata(&self.wal)
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        absent
+            && std::fs::metadata(&self.location.path)
+                .is_ok_and(|metadata| Fingerprint::of(&metadata) == self.before)
+    }
+}

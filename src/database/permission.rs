@@ -1,0 +1,221 @@
+//! Who may write what: which of file, directory, sidecar or mount is at fault, and
+//! whom a file that we make belongs to.
+//!
+//! Reads what the system tells of them, and never opens a database: closing it
+//! would drop SQLite's locks (sqlite.org/howtocorrupt.html, section 2.2).
+
+use crate::diagnostics::problem::Finding;
+use crate::diagnostics::text::shown;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::{Path, PathBuf};
+
+/// Who this process is, as the file system sees it (proc(5)).
+struct Identity {
+    user: u32,
+    groups: Vec<u32>,
+}
+
+impl Identity {
+    fn of_this_process() -> Option<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let numbers = |name: &str| -> Option<Vec<u32>> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().map(|n| n.parse().ok()).collect()
+        };
+        // Real, effective, saved, and of the file system.
+        let user = *numbers("Uid:")?.get(3)?;
+        let mut groups = numbers("Groups:")?;
+        groups.push(*numbers("Gid:")?.get(3)?);
+        Some(Self { user, groups })
+    }
+
+    fn may_write(&self, metadata: &Metadata) -> bool {
+        let bit = if self.user == metadata.uid() {
+            0o200
+        } else if self.groups.contains(&metadata.gid()) {
+            0o020
+        } else {
+            0o002
+        };
+        self.user == 0 || metadata.mode() & bit != 0
+    }
+}
+
+/// Whether this process is root's.
+pub(crate) fn is_root() -> bool {
+    Identity::of_this_process().is_some_and(|identity| identity.user == 0)
+}
+
+/// Which of the things that SQLite must write to, to write to `database`, cannot be
+/// written by this process: a sentence for a person. `None` if none is found, as
+/// far as owners, modes and mounts tell.
+#[must_use]
+pub fn at_fault(database: &Path) -> Option<String> {
+    let identity = Identity::of_this_process()?;
+    let absolute = std::path::absolute(database).ok()?;
+    let mut above: Vec<&Path> = absolute.ancestors().skip(1).collect();
+    above.reverse();
+    for pair in above.windows(2) {
+        let inside = std::fs::metadata(pair[1]);
+        if inside.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return Some(format!(
+                "the directory {} may not be entered by user {}",
+                shown(pair[0]),
+                identity.user
+            ));
+        }
+    }
+    let real = std::fs::canonicalize(database);
+    let database = real.as_deref().unwrap_or(database);
+    if database.is_dir() {
+        return None;
+    }
+    let directory = directory_of(database);
+    // A single file can be a mount of its own, as in a container.
+    if let Some(mount) = read_only_mount(database).or_else(|| read_only_mount(directory)) {
+        return Some(format!(
+            "the file system at {} is mounted read-only",
+            shown(&mount)
+        ));
+    }
+    let refused = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        let owner = format!(
+            "belongs to user {} and group {} with mode {:04o}, and this is user {}",
+            metadata.uid(),
+            metadata.gid(),
+            metadata.mode() & 0o7777,
+            identity.user
+        );
+        (!identity.may_write(&metadata)).then_some(owner)
+    };
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let path = with_suffix(database, suffix);
+        if let Some(owner) = refused(&path) {
+            return Some(format!("{} {owner}", shown(&path)));
+        }
+    }
+    refused(directory).map(|owner| {
+        format!(
+            "the directory {} {owner}: SQLite makes files beside the database",
+            shown(directory)
+        )
+    })
+}
+
+/// The directory that a file is in, or will be.
+pub(crate) fn directory_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// The name beside a file that SQLite and we make of its own: `app.db-wal`.
+#[must_use]
+pub fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Where the file system of a file or directory is mounted, if it is mounted read-only.
+fn read_only_mount(path: &Path) -> Option<PathBuf> {
+    let path = std::fs::canonicalize(path).ok()?;
+    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    let mut found: Option<(PathBuf, bool)> = None;
+    for line in mounts.split(|byte| *byte == b'\n') {
+        // "36 35 98:0 /root /mount rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
+        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+        let (Some(mount), Some(options)) = (words.get(4), words.get(5)) else {
+            continue;
+        };
+        let mount = unescaped(mount);
+        let of_file_system = words.last().copied().unwrap_or_default();
+        let is_read_only = [options, of_file_system].iter().any(|options| {
+            options
+                .split(|byte| *byte == b',')
+                .any(|word| word == b"ro")
+        });
+        let is_nearer = found
+            .as_ref()
+            .is_none_or(|(nearest, _)| mount.starts_with(nearest));
+        if path.starts_with(&mount) && is_nearer {
+            found = Some((mount, is_read_only));
+        }
+    }
+    found.and_then(|(mount, is_read_only)| is_read_only.then_some(mount))
+}
+
+/// `\040` is a space there.
+fn unescaped(word: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word;
+    while let [first, after @ ..] = rest {
+        let octal = after
+            .get(..3)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) if *first == b'\\' => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsStr::from_bytes(&bytes))
+}
+
+/// Gives a file that root has just made to the owner of what it belongs to. Others
+/// cannot give files away, and own what they make.
+pub(crate) fn give(file: &File, like: &Metadata) -> io::Result<()> {
+    let made = file.metadata()?;
+    let is_same = (made.uid(), made.gid()) == (like.uid(), like.gid());
+    if made.uid() != 0 || is_same {
+        return Ok(());
+    }
+    match fchown(file, Some(like.uid()), Some(like.gid())) {
+        // Root without that right, as in a sandbox.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
+}
+
+/// Whether every user of this machine can write to it.
+pub(crate) fn is_world_writable(metadata: &Metadata) -> bool {
+    metadata.mode() & 0o002 != 0
+}
+
+/// Warns of files and folders that every user of this machine can write to, if this
+/// process is root's, which runs what is in them.
+#[must_use]
+pub fn world_writable(paths: &[PathBuf]) -> Vec<Finding> {
+    let is_open = |path: &&PathBuf| std::fs::metadata(path).is_ok_and(|m| is_world_writable(&m));
+    let open: Vec<&PathBuf> = paths.iter().filter(is_open).collect();
+    if open.is_empty() || !is_root() {
+        return Vec::new();
+    }
+    let message =
+        "can be written by every user of this machine, and root runs what is in it: chmod o-w";
+    let warning = |path: &&PathBuf| Finding::new("world-writable", path, message);
+    open.iter().map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read_only_mount, unescaped};
+    use std::path::{Path, PathBuf};
+
+    #[test]
+    fn mounts_are_read() {
+        assert_eq!(unescaped(b"/a\\040b\\x"), PathBuf::from("/a b\\x"));
+        assert_eq!(unescaped(b"\\04"), PathBuf::from("\\04"));
+        assert_eq!(read_only_mount(Path::new("/proc/self/no-such")), None);
+    }
+}

@@ -1,0 +1,446 @@
+//! Why we stopped, and where.
+//!
+//! Owns every sentence that the library says about a failure. Each variant
+//! carries the file, the version or the database it is about, and says what to
+//! do next. Never decides on an exit code: the program does.
+
+use crate::diagnostics::position::Position;
+use crate::diagnostics::problem::{Difference, Finding, Problem};
+use crate::diagnostics::text::{counted, escape, shown};
+use rusqlite::ErrorCode;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What kind of thing went wrong inside SQLite; decides on the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The statement is at fault: syntax, constraint, no such table …
+    Statement,
+    /// Somebody else holds a lock, or time ran out.
+    Busy,
+    /// The disk, the file or the memory: I/O error, full, damaged, not a database.
+    Storage,
+    /// No permission, or read-only.
+    Permission,
+    /// The file cannot be opened or created.
+    CannotOpen,
+}
+
+impl Cause {
+    /// Sorts an error of SQLite by its result code (sqlite.org/rescode.html).
+    #[must_use]
+    pub fn of(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::OperationInterrupted,
+            ) => Self::Busy,
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::DiskFull
+                | ErrorCode::OutOfMemory
+                | ErrorCode::NoLargeFileSupport,
+            ) => Self::Storage,
+            Some(ErrorCode::ReadOnly) if is_moved(error) => Self::Storage,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::Permission,
+            Some(ErrorCode::CannotOpen) => Self::CannotOpen,
+            _ => Self::Statement,
+        }
+    }
+}
+
+/// `SQLITE_READONLY_DBMOVED`: the file was removed or replaced under us.
+fn is_moved(error: &rusqlite::Error) -> bool {
+    error.sqlite_extended_error_code() == Some(rusqlite::ffi::SQLITE_READONLY_DBMOVED)
+}
+
+/// SQLite's message without the statement's text, which rusqlite's own
+/// `Display` appends and which can be megabytes.
+#[must_use]
+pub fn sqlite_message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        rusqlite::Error::SqliteFailure(code, None) => code.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// SQLite's message, and what to do where it does not say it.
+#[must_use]
+pub fn explained_message(error: &rusqlite::Error) -> String {
+    use rusqlite::ffi;
+    let message = sqlite_message(error);
+    if message.contains("malformed database schema") && message.contains("non-deterministic") {
+        return format!(
+            "{message}: it has an index or a generated column on lower() or upper(), with which SQLPage cannot open it either; if it is not SQLPage's, use --profile sqlite"
+        );
+    }
+    let advice = match error.sqlite_extended_error_code() {
+        Some(ffi::SQLITE_READONLY_DIRECTORY) => {
+            "SQLite makes a journal beside the database, so this user must be able to write to its directory too"
+        }
+        Some(ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY) => {
+            "a crash left a -journal or -wal file beside it, which must be brought in first: run this once as a user who may write to it"
+        }
+        Some(
+            ffi::SQLITE_IOERR_LOCK
+            | ffi::SQLITE_IOERR_RDLOCK
+            | ffi::SQLITE_IOERR_UNLOCK
+            | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK,
+        ) => {
+            "the file system refuses locks, as some network, 9p and overlay file systems do: keep the database elsewhere, or use --vfs unix-dotfile, in every program that opens it"
+        }
+        Some(
+            ffi::SQLITE_IOERR_SHMOPEN
+            | ffi::SQLITE_IOERR_SHMSIZE
+            | ffi::SQLITE_IOERR_SHMLOCK
+            | ffi::SQLITE_IOERR_SHMMAP,
+        ) => {
+            "the file system refuses the shared memory that WAL mode needs, as JFFS2 and 9p do: keep the database elsewhere, use --vfs unix-excl while no other program has it open, or leave WAL (PRAGMA journal_mode = DELETE) where it works"
+        }
+        Some(ffi::SQLITE_IOERR_GETTEMPPATH) => NO_TEMPORARY,
+        Some(ffi::SQLITE_READONLY_DBMOVED) => "its file was removed or replaced: run again",
+        _ => match error.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly) => "may this user write to the file and to its directory?",
+            Some(ErrorCode::CannotOpen) => {
+                "may this user read and write the file and its directory, and are there file handles left?"
+            }
+            Some(ErrorCode::PermissionDenied) => "may this user read and write the file?",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process holds a lock: try again, or wait longer with --lock-wait"
+            }
+            Some(ErrorCode::DiskFull) => "make room on its disk",
+            Some(ErrorCode::OutOfMemory) => "give the process more memory",
+            Some(ErrorCode::NotADatabase) => "is it the right file?",
+            Some(ErrorCode::DatabaseCorrupt) => {
+                "see what PRAGMA integrity_check says, or restore a backup"
+            }
+            Some(ErrorCode::SystemIoFailure) => "look at the disk and its mount",
+            _ => return message,
+        },
+    };
+    format!("{message}: {advice}")
+}
+
+/// What to do where SQLite finds no directory for temporary files.
+pub(crate) const NO_TEMPORARY: &str = "SQLite finds no directory for temporary files that this user can write to: name one in the environment variable SQLITE_TMPDIR";
+
+/// A script that failed, and what is left of it.
+#[derive(Debug, Clone)]
+pub struct ScriptError {
+    /// The version of the migration.
+    pub version: i64,
+    /// The file.
+    pub path: PathBuf,
+    /// The statement or the token, unless the failure came at the end.
+    pub position: Option<Position>,
+    /// What SQLite said.
+    pub message: String,
+    /// What to do, where more can be said than the message says.
+    pub remedy: Option<&'static str>,
+    /// What kind of failure.
+    pub cause: Cause,
+    /// The statements that stay done: 0 unless the script is `-- no-transaction`.
+    pub statements_kept: usize,
+    /// Whether the script ran in a transaction, so that nothing of it is left.
+    pub rolled_back: bool,
+    /// How many scripts before it were rolled back with it.
+    pub rolled_back_with_it: usize,
+    /// The newest version in the history now.
+    pub newest: Option<i64>,
+}
+
+/// Why the library stopped. Nothing was changed, except where a variant says so.
+#[derive(Debug)]
+pub enum Error {
+    /// The migrations directory cannot be listed.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory holds files that make it unusable; all of them are listed.
+    Unusable {
+        /// The directory.
+        directory: PathBuf,
+        /// One for each file.
+        findings: Vec<Finding>,
+        /// Files that are passed over but look like a mistake.
+        warnings: Vec<Finding>,
+    },
+    /// A script is no longer what it was at the start of the run.
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        message: String,
+    },
+    /// A script could be read at the start of the run, and cannot be now.
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A new migration file cannot be made.
+    CannotCreate {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        message: String,
+    },
+    /// The version that was asked for is in no file.
+    NoSuchVersion {
+        /// The version.
+        version: i64,
+    },
+    /// Files and history do not fit together; all problems are listed.
+    Refused {
+        /// At least one.
+        problems: Vec<Problem>,
+    },
+    /// What was asked for makes no sense for this database.
+    Declined {
+        /// The database.
+        database: PathBuf,
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The database's schema is not what its migrations make.
+    Drift {
+        /// The database.
+        database: PathBuf,
+        /// One for each object.
+        differences: Vec<Difference>,
+    },
+    /// `_sqlx_migrations` is not what sqlx makes.
+    History {
+        /// The database.
+        database: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A script failed.
+    Script(Box<ScriptError>),
+    /// A script failed where it was only replayed in memory.
+    Replay(Box<ScriptError>),
+    /// There is no such database, and it may not be created.
+    NoDatabase {
+        /// The database.
+        path: PathBuf,
+    },
+    /// SQLite or the file system failed.
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What was tried: completes "cannot …".
+        doing: &'static str,
+        /// What kind of failure.
+        cause: Cause,
+        /// What SQLite or the system said, and what to do.
+        message: String,
+    },
+    /// The database cannot be created where it should be.
+    CannotCreateDatabase {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// A database URL or a setting is wrong.
+    Configuration {
+        /// Where it was said: a file, an environment variable or an option.
+        origin: String,
+        /// What is wrong and what to do.
+        message: String,
+        /// The place in the file, where there is one.
+        position: Option<Position>,
+    },
+}
+
+impl Error {
+    /// A failure of SQLite on the database of `connection`.
+    #[must_use]
+    pub fn database(
+        connection: &rusqlite::Connection,
+        doing: &'static str,
+        error: &rusqlite::Error,
+    ) -> Self {
+        Self::Database {
+            path: PathBuf::from(connection.path().unwrap_or_default()),
+            doing,
+            cause: Cause::of(error),
+            message: explained_message(error),
+        }
+    }
+
+    /// A stable word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Directory { .. } => "directory",
+            Self::Unusable { .. } => "unusable-scripts",
+            Self::Changed { .. } => "script-changed",
+            Self::Read { .. } => "read",
+            Self::CannotCreate { .. } | Self::CannotCreateDatabase { .. } => "cannot-create",
+            Self::NoSuchVersion { .. } => "no-such-version",
+            Self::Refused { .. } => "refused",
+            Self::Declined { .. } => "declined",
+            Self::Drift { .. } => "drift",
+            Self::History { .. } => "history",
+            Self::Script(_) => "script",
+            Self::Replay(_) => "replay",
+            Self::NoDatabase { .. } => "no-database",
+            Self::Database { .. } => "database",
+            Self::Configuration { .. } => "configuration",
+        }
+    }
+
+    /// The file or directory that the error is about, if it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Directory { path, .. }
+            | Self::Changed { path, .. }
+            | Self::Read { path, .. }
+            | Self::CannotCreate { path, .. }
+            | Self::CannotCreateDatabase { path, .. }
+            | Self::NoDatabase { path }
+            | Self::Database { path, .. } => Some(path),
+            Self::Unusable { directory, .. } => Some(directory),
+            Self::Declined { database, .. }
+            | Self::Drift { database, .. }
+            | Self::History { database, .. } => Some(database),
+            Self::Script(script) | Self::Replay(script) => Some(&script.path),
+            Self::Configuration { position, .. } => position.as_ref().map(|p| p.path.as_path()),
+            Self::NoSuchVersion { .. } | Self::Refused { .. } => None,
+        }
+    }
+
+    /// The place in a file, where there is one.
+    #[must_use]
+    pub fn position(&self) -> Option<&Position> {
+        match self {
+            Self::Script(script) | Self::Replay(script) => script.position.as_ref(),
+            Self::Configuration { position, .. } => position.as_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { path, source } if source.kind() == io::ErrorKind::NotFound => write!(
+                f,
+                "{}: no such migrations directory: create it (`litemigrate new NAME` does), name another with -m, or allow this with --optional",
+                shown(path)
+            ),
+            Self::Directory { path, source } => write!(
+                f,
+                "{}: cannot list the migrations directory: {source}",
+                shown(path)
+            ),
+            Self::Unusable {
+                directory,
+                findings,
+                ..
+            } => write!(
+                f,
+                "{}: {} unusable: correct or remove what is named above; the database was not touched",
+                shown(directory),
+                counted(findings.len(), "file is", "files are")
+            ),
+            Self::Changed { path, message } => write!(
+                f,
+                "{}: {}: nothing of it was run; run again when nobody is writing to the directory",
+                shown(path),
+                escape(message)
+            ),
+            Self::Read { path, source } => write!(
+                f,
+                "{}: cannot be read: {source}: nothing of it was run; run again when it can be read",
+                shown(path)
+            ),
+            Self::CannotCreate { path, message } => {
+                write!(f, "{}: cannot create: {}", shown(path), escape(message))
+            }
+            Self::NoSuchVersion { version } => write!(
+                f,
+                "there is no migration with version {version}: nothing was done; `litemigrate status` lists the versions"
+            ),
+            Self::Refused { problems } => write!(
+                f,
+                "refused because of {}: nothing is done before that is solved",
+                counted(problems.len(), "problem", "problems")
+            ),
+            Self::Drift {
+                database,
+                differences,
+            } => write!(
+                f,
+                "{}: the schema is not what its migrations make, in {}: make a migration that brings them together",
+                shown(database),
+                counted(differences.len(), "object", "objects")
+            ),
+            Self::Declined { database, message } => write!(
+                f,
+                "{}: {}: nothing was changed",
+                shown(database),
+                escape(message)
+            ),
+            Self::History { database, message } => write!(
+                f,
+                "{}: the table _sqlx_migrations cannot be used: {}: nothing was changed; correct the table or name the right database",
+                shown(database),
+                escape(message)
+            ),
+            Self::Script(script) | Self::Replay(script) => write!(f, "{script}"),
+            Self::NoDatabase { path } => write!(
+                f,
+                "{}: no such database: check its path; only `up` creates one, and not with --no-create or a URL without mode=rwc",
+                shown(path)
+            ),
+            Self::Database {
+                path,
+                doing,
+                message,
+                ..
+            } => write!(f, "{}: cannot {doing}: {}", shown(path), escape(message)),
+            Self::CannotCreateDatabase { path, message } => write!(
+                f,
+                "{}: cannot open or create the database: {}",
+                shown(path),
+                escape(message)
+            ),
+            Self::Configuration {
+                origin,
+                message,
+                position: None,
+            } => write!(f, "{}: {}", escape(origin), escape(message)),
+            Self::Configuration {
+                message,
+                position: Some(position),
+                ..
+            } => write!(f, "{position}: {}", escape(message)),
+        }
+    }
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.position {
+            Some(position) => write!(f, "{position}: {}", escape(&self.message)),
+            None => write!(f, "{}: {}", shown(&self.path), escape(&self.message)),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,270 @@
+//! What is wrong with files, with the history, or with the schema.
+//!
+//! Owns the sentence about each, which says what to do next. Decides nothing.
+
+use crate::diagnostics::position::Position;
+use crate::diagnostics::text::{escape, shown};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Something about one file of the migrations directory: a reason to refuse the
+/// directory, or a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// A stable word for programs, such as `duplicate-version`.
+    pub kind: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// The place in the file, where there is one.
+    pub position: Option<Position>,
+    /// What is wrong and what to do, in one sentence.
+    pub message: String,
+}
+
+impl Finding {
+    /// A finding about a file as a whole.
+    #[must_use]
+    pub fn new(kind: &'static str, path: &Path, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path: path.to_owned(),
+            position: None,
+            message: message.into(),
+        }
+    }
+
+    /// A finding about a place in a file.
+    #[must_use]
+    pub fn at(kind: &'static str, position: Position, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path: position.path.clone(),
+            position: Some(position),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.position {
+            Some(position) => write!(f, "{position}: {}", escape(&self.message)),
+            None => write!(f, "{}: {}", shown(&self.path), escape(&self.message)),
+        }
+    }
+}
+
+/// One reason why files and history do not fit together. A plan can have several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The history says that applying this version failed half way (`success` is
+    /// false). sqlx calls the database dirty. We never write such a row.
+    Failed {
+        /// The version.
+        version: i64,
+        /// Its description in the history.
+        description: String,
+    },
+    /// The version was applied, but its file is gone.
+    Missing {
+        /// The version.
+        version: i64,
+        /// Its description in the history.
+        description: String,
+    },
+    /// The version was applied and is above every file: the database is newer.
+    Newer {
+        /// The version.
+        version: i64,
+        /// Its description in the history.
+        description: String,
+        /// When it was applied, as stored: UTC, `YYYY-MM-DD HH:MM:SS`.
+        installed_on: String,
+    },
+    /// The file was edited after it had been applied.
+    Modified {
+        /// The version.
+        version: i64,
+        /// The file.
+        path: PathBuf,
+        /// The checksum in the history.
+        recorded: Vec<u8>,
+        /// In what the file differs, as a phrase, if it is only in spelling.
+        difference: Option<String>,
+    },
+    /// The version is to be undone, and no file undoes it.
+    NotReversible {
+        /// The version.
+        version: i64,
+    },
+    /// The version is pending and below the newest applied one, which the policy forbids.
+    OutOfOrder {
+        /// The version.
+        version: i64,
+        /// The file.
+        path: PathBuf,
+        /// The newest applied version.
+        newest: i64,
+    },
+}
+
+impl Problem {
+    /// The version that the problem is about.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        match self {
+            Self::Failed { version, .. }
+            | Self::Missing { version, .. }
+            | Self::Newer { version, .. }
+            | Self::Modified { version, .. }
+            | Self::NotReversible { version }
+            | Self::OutOfOrder { version, .. } => *version,
+        }
+    }
+
+    /// The file that the problem is about, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Modified { path, .. } | Self::OutOfOrder { path, .. } => Some(path),
+            Self::Failed { .. }
+            | Self::Missing { .. }
+            | Self::Newer { .. }
+            | Self::NotReversible { .. } => None,
+        }
+    }
+
+    /// A stable word for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Failed { .. } => "failed",
+            Self::Missing { .. } => "missing",
+            Self::Newer { .. } => "newer",
+            Self::Modified { .. } => "modified",
+            Self::NotReversible { .. } => "not-reversible",
+            Self::OutOfOrder { .. } => "out-of-order",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed {
+                version,
+                description,
+            } => write!(
+                f,
+                "version {version} ({}) is recorded as failed half way by another tool: look at what it left in the database, finish or undo that by hand, then remove its row with `litemigrate repair {}`",
+                escape(description),
+                operand(*version)
+            ),
+            Self::Missing {
+                version,
+                description,
+            } => write!(
+                f,
+                "version {version} ({}) was applied, but its file is missing: put the file back, allow it with --allow-missing, or forget it for good with `litemigrate repair {}`",
+                escape(description),
+                operand(*version)
+            ),
+            Self::Newer {
+                version,
+                description,
+                installed_on,
+            } => write!(
+                f,
+                "version {version} ({}), applied {} UTC, is above every file: the database is newer than the migrations; install the release that has this file, or let this one run on with --allow-newer",
+                escape(description),
+                escape(installed_on)
+            ),
+            Self::Modified {
+                path,
+                difference: None,
+                version,
+                ..
+            } => write!(
+                f,
+                "{}: was edited after it was applied: put its old content back and make the change in a new migration (or take the new text for what was applied: `litemigrate repair {}`)",
+                shown(path),
+                operand(*version)
+            ),
+            Self::Modified {
+                path,
+                difference: Some(difference),
+                ..
+            } => write!(
+                f,
+                "{}: differs only in {difference} from what was applied: put these back as they were, and keep Git from changing them with this line in .gitattributes: *.sql -text",
+                shown(path)
+            ),
+            Self::NotReversible { version } => write!(
+                f,
+                "version {version} cannot be undone: there is no {version}_….down.sql for it; write one, or undo it by hand in a new migration"
+            ),
+            Self::OutOfOrder {
+                version,
+                path,
+                newest,
+            } => write!(
+                f,
+                "{}: version {version} is pending, but the newer version {newest} is applied: number it above {newest}, or allow it with --out-of-order allow",
+                shown(path)
+            ),
+        }
+    }
+}
+
+/// In what an object of a schema is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DifferenceKind {
+    /// It is not there.
+    Missing,
+    /// It should not be there.
+    Extra,
+    /// It is another; of a table, with a phrase for each column that is.
+    Different(Vec<String>),
+}
+
+/// An object of a database's schema that is not what its migrations make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In what it differs.
+    pub kind: DifferenceKind,
+    /// `table`, `index`, `trigger` or `view`.
+    pub object: String,
+    /// Its name.
+    pub name: String,
+    /// The SQL that the migrations make, on one line.
+    pub expected: Option<String>,
+    /// The SQL that the database has, on one line.
+    pub found: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, name, .. } = self;
+        let name = escape(name);
+        match &self.kind {
+            DifferenceKind::Missing => write!(f, "{object} {name} is missing"),
+            DifferenceKind::Extra => write!(f, "{object} {name} is extra"),
+            DifferenceKind::Different(columns) if columns.is_empty() => {
+                write!(f, "{object} {name} is different")
+            }
+            DifferenceKind::Different(columns) => write!(
+                f,
+                "{object} {name} is different: {}",
+                escape(&columns.join(", "))
+            ),
+        }
+    }
+}
+
+/// A version as it must be typed: what begins with `-` is an option.
+fn operand(version: i64) -> String {
+    match version {
+        ..0 => format!("-- {version}"),
+        _ => version.to_string(),
+    }
+}

@@ -1,0 +1,442 @@
+//! A folder of scripts: listed, read, checked and sorted.
+//!
+//! Owns every read of a script, what makes a folder unusable, and the making of
+//! new files. Never opens a database. What is ignored and what is refused follows
+//! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
+
+use crate::database::permission::{directory_of, give, is_world_writable, world_writable};
+use crate::diagnostics::error::Error;
+use crate::diagnostics::position::Position;
+use crate::diagnostics::problem::Finding;
+use crate::files::migration::{
+    Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
+    parse_name,
+};
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
+/// script cannot be run, so it is not read either.
+const MAX_SCRIPT_BYTES: u64 = 1_000_000_000;
+
+/// Keeps the opening of a file that has become a FIFO from waiting for a writer.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))
+))]
+const O_NONBLOCK: i32 = 0o4000;
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    any(target_arch = "mips", target_arch = "mips64")
+))]
+const O_NONBLOCK: i32 = 0o200;
+#[cfg(all(target_os = "linux", target_arch = "sparc64"))]
+const O_NONBLOCK: i32 = 0x4000;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const O_NONBLOCK: i32 = 0x4;
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub struct Directory {
+    /// The migrations, by version, what undoes after what applies.
+    pub migrations: Vec<Migration>,
+    /// Files that are passed over but look like a mistake.
+    pub warnings: Vec<Finding>,
+}
+
+/// Lists `directory` and reads every script in it once, through one buffer.
+///
+/// # Errors
+///
+/// [`Error::Directory`] if it cannot be listed, [`Error::Unusable`] with every
+/// file that makes it unusable: two files of one version, a prefix that is not a
+/// number, text that is not UTF-8 or holds a NUL byte, a file that cannot be
+/// read, a dangling link.
+pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
+    let mut found = Directory::default();
+    let mut findings = Vec::new();
+    let mut buffer = Vec::new();
+    let mut open_to_all = Vec::new();
+    for entry in list(directory)? {
+        match read_entry(&entry, &mut buffer) {
+            Ok(Entry::Migration(migration, metadata)) => {
+                open_to_all.extend(is_world_writable(&metadata).then(|| migration.path.clone()));
+                found.migrations.push(migration);
+            }
+            Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
+            Ok(Entry::Ignored) => {}
+            Err(finding) => findings.push(finding),
+        }
+    }
+    if !found.migrations.is_empty() {
+        open_to_all.push(directory.to_owned());
+    }
+    found.warnings.extend(world_writable(&open_to_all));
+    finish(directory, found, findings)
+}
+
+/// Scripts that are part of the program, by file name and text: the same rules
+/// as for a folder, but no file is read when they run.
+///
+/// ```
+/// use litemigrate::embedded;
+///
+/// let scripts = embedded(&[
+///     ("0001_create_users.sql", "CREATE TABLE users (id INTEGER PRIMARY KEY);"),
+///     ("0002_add_name.sql", "ALTER TABLE users ADD COLUMN name TEXT;"),
+/// ])?;
+/// assert_eq!(scripts.migrations[1].description, "add name");
+/// # Ok::<(), litemigrate::Error>(())
+/// ```
+///
+/// With `include_str!` the texts stay files until the program is built.
+///
+/// # Errors
+///
+/// [`Error::Unusable`], also for a name that would be ignored in a folder.
+pub fn embedded(scripts: &[(&str, &'static str)]) -> Result<Directory, Error> {
+    let mut found = Directory::default();
+    let mut findings = Vec::new();
+    for (name, text) in scripts {
+        let path = Path::new(name);
+        let bytes = text.as_bytes();
+        match (parse_name(name), check_text(path, bytes)) {
+            (NameVerdict::Migration(parsed), Ok(())) => {
+                found
+                    .migrations
+                    .push(migration(parsed, path, bytes, Some(text)));
+            }
+            (NameVerdict::Migration(_), Err(finding)) => findings.push(finding),
+            (NameVerdict::Ignored | NameVerdict::NotANumber, _) => {
+                let message = "is no migration's name: call it <number>_<name>.sql";
+                findings.push(Finding::new("not-a-number", path, message));
+            }
+        }
+    }
+    finish(Path::new("the program"), found, findings)
+}
+
+/// Sorts what was found, and refuses it if it is unusable.
+fn finish(
+    directory: &Path,
+    mut found: Directory,
+    mut findings: Vec<Finding>,
+) -> Result<Directory, Error> {
+    found
+        .migrations
+        .sort_by(|a, b| (a.version, a.kind, &a.path).cmp(&(b.version, b.kind, &b.path)));
+    findings.extend(duplicates(&found.migrations));
+    found.warnings.sort_by(|a, b| a.path.cmp(&b.path));
+    if findings.is_empty() {
+        return Ok(found);
+    }
+    findings.sort_by(|a, b| a.path.cmp(&b.path));
+    Err(Error::Unusable {
+        directory: directory.to_owned(),
+        findings,
+        warnings: found.warnings,
+    })
+}
+
+fn migration(name: Name, path: &Path, bytes: &[u8], embedded: Option<&'static str>) -> Migration {
+    Migration {
+        version: name.version,
+        description: name.description,
+        kind: name.kind,
+        path: path.to_owned(),
+        checksum: Checksum::of(bytes),
+        transactional: !bytes.starts_with(NO_TRANSACTION),
+        embedded,
+    }
+}
+
+/// The highest version among the files of `directory` with the text of its
+/// number, whatever else is wrong with the folder. `None` if there is none.
+///
+/// # Errors
+///
+/// [`Error::Directory`] if it cannot be listed.
+pub fn highest_version(directory: &Path) -> Result<Option<(i64, String)>, Error> {
+    let mut highest = None;
+    for entry in list(directory)? {
+        let name = entry.name();
+        if let NameVerdict::Migration(parsed) = parse_name(&name)
+            && highest
+                .as_ref()
+                .is_none_or(|&(version, _)| parsed.version > version)
+        {
+            let digits = name.split('_').next().unwrap_or_default().to_owned();
+            highest = Some((parsed.version, digits));
+        }
+    }
+    Ok(highest)
+}
+
+/// Reads the text of a migration again, with room for one more byte.
+///
+/// # Errors
+///
+/// [`Error::Read`] if it cannot be read, [`Error::Changed`] if its checksum is
+/// not the one that the folder's listing found.
+pub fn read_sql(migration: &Migration) -> Result<String, Error> {
+    let changed = |message: String| Error::Changed {
+        path: migration.path.clone(),
+        message,
+    };
+    if let Some(text) = migration.embedded {
+        return Ok(text.to_owned());
+    }
+    let mut bytes = Vec::new();
+    read_file(&migration.path, &mut bytes).map_err(|source| Error::Read {
+        path: migration.path.clone(),
+        source,
+    })?;
+    if Checksum::of(&bytes) != migration.checksum {
+        return Err(changed("has changed since this run began".to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| changed("is not UTF-8".to_owned()))
+}
+
+/// Reads a text that is no migration, such as a settings file. The error is a
+/// sentence.
+pub(crate) fn read_text(path: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    read_file(path, &mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.contains(&0) {
+        return Err("holds a NUL byte".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
+}
+
+/// In what the script differs from the one whose checksum is `recorded`, if it is
+/// only in line endings, byte order mark or final newline.
+#[must_use]
+pub fn spelling_difference(migration: &Migration, recorded: &[u8]) -> Option<Difference> {
+    if let Some(text) = migration.embedded {
+        return difference(text.as_bytes(), recorded);
+    }
+    let mut bytes = Vec::new();
+    read_file(&migration.path, &mut bytes).ok()?;
+    difference(&bytes, recorded)
+}
+
+/// Makes a new file that must not be there yet, and writes `content`.
+///
+/// # Errors
+///
+/// [`Error::CannotCreate`] if it is there already or cannot be written.
+pub fn create_file(path: &Path, content: &str) -> Result<(), Error> {
+    let failed = |error: io::Error| Error::CannotCreate {
+        path: path.to_owned(),
+        message: error.to_string(),
+    };
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(failed)?;
+    let directory = directory_of(path);
+    let given = std::fs::metadata(directory).and_then(|directory| give(&file, &directory));
+    let written = given.and_then(|()| file.write_all(content.as_bytes()));
+    written.map_err(|error| {
+        // An empty file would be applied by the next run.
+        let _ = std::fs::remove_file(path);
+        failed(error)
+    })
+}
+
+/// One name in a folder.
+struct Listed {
+    path: PathBuf,
+    file_type: io::Result<FileType>,
+}
+
+impl Listed {
+    /// The name as sqlx sees it: what is not UTF-8 becomes U+FFFD.
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+}
+
+fn list(directory: &Path) -> Result<Vec<Listed>, Error> {
+    let failed = |source| Error::Directory {
+        path: directory.to_owned(),
+        source,
+    };
+    std::fs::read_dir(directory)
+        .map_err(failed)?
+        .map(|entry| {
+            let entry = entry.map_err(failed)?;
+            Ok(Listed {
+                path: entry.path(),
+                file_type: entry.file_type(),
+            })
+        })
+        .collect()
+}
+
+/// What one name of a folder turned out to be.
+enum Entry {
+    Migration(Migration, Metadata),
+    Suspicious(Finding),
+    Ignored,
+}
+
+fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
+    let name = entry.name();
+    let path = &entry.path;
+    let verdict = parse_name(&name);
+    if verdict == NameVerdict::Ignored {
+        return Ok(match looks_like_a_mistake(&name) {
+            Some(why) => Entry::Suspicious(Finding::new("ignored-file", path, why)),
+            None => Entry::Ignored,
+        });
+    }
+    let file_type = match &entry.file_type {
+        Ok(file_type) if file_type.is_symlink() => match std::fs::metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let message =
+                    "is a link to a file that does not exist: remove the link or restore the file";
+                return Err(Finding::new("dangling-link", path, message));
+            }
+            Err(error) => return Err(unreadable(path, &error)),
+        },
+        Ok(file_type) => *file_type,
+        Err(error) => return Err(unreadable(path, error)),
+    };
+    if !file_type.is_file() {
+        // sqlx skips these before it looks at the name.
+        let message = "is ignored: it is not a regular file";
+        return Ok(Entry::Suspicious(Finding::new(
+            "ignored-file",
+            path,
+            message,
+        )));
+    }
+    let NameVerdict::Migration(parsed) = verdict else {
+        let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
+        return Err(Finding::new("not-a-number", path, message));
+    };
+    let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
+    check_text(path, buffer)?;
+    let migration = migration(parsed, path, buffer, None);
+    Ok(Entry::Migration(migration, metadata))
+}
+
+/// Why a name that is ignored may have been meant as a migration.
+fn looks_like_a_mistake(name: &str) -> Option<&'static str> {
+    if !name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower.ends_with(".sql") {
+        return Some(if name.contains('_') {
+            "is ignored: its name must end in .sql, in lower case"
+        } else {
+            "is ignored: its name has no `_` after the version: rename it to <number>_<name>.sql"
+        });
+    }
+    (lower.trim_end().ends_with(".sql") || lower.ends_with(".sql.txt"))
+        .then_some("is ignored: its name does not end in .sql")
+}
+
+/// A file that cannot be read: by this user, because of the disk, or at all.
+fn unreadable(path: &Path, error: &io::Error) -> Finding {
+    let kind = match error.kind() {
+        io::ErrorKind::PermissionDenied => "no-permission",
+        io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => "unreadable",
+        _ => "io-error",
+    };
+    Finding::new(kind, path, format!("cannot be read: {error}"))
+}
+
+/// Reads the whole of a regular file into `buffer`, which is cleared first and
+/// has room for one byte more afterwards. Returns what the system knows of it.
+fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Metadata> {
+    let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
+    let mut file = open_regular(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(unusable("it is not a regular file"));
+    }
+    if metadata.len() > MAX_SCRIPT_BYTES {
+        let message = format!(
+            "it has {} bytes, and SQLite takes {MAX_SCRIPT_BYTES} at most: split it",
+            metadata.len()
+        );
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    // The length is a promise of the file system's that a writer may break; the
+    // loop ends at the end of the file, or at the promised length, which saves
+    // a system call for each script. A script that grows meanwhile is found out
+    // by its checksum when its turn comes.
+    let promised = usize::try_from(metadata.len()).map_err(io::Error::other)?;
+    buffer.clear();
+    buffer
+        .try_reserve(promised + 1)
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    buffer.resize(promised.max(1), 0);
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if promised == 0 && filled > 0 {
+        return Err(unusable("it is growing"));
+    }
+    buffer.truncate(filled);
+    Ok(metadata)
+}
+
+/// Opens a file for reading, without waiting if it has become a FIFO.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)
+}
+
+fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
+    if let Err(error) = std::str::from_utf8(bytes) {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        let line = String::from_utf8_lossy(&bytes[error.valid_up_to()..]);
+        let line = line.split('\n').next().unwrap_or_default();
+        let text = format!("{valid}{line}");
+        let position = Position::new(path, &text, error.valid_up_to());
+        let message = "is not UTF-8 text: save it as UTF-8";
+        return Err(Finding::at("not-utf8", position, message));
+    }
+    if bytes.contains(&0) {
+        let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
+        let text = String::from_utf8_lossy(bytes);
+        let position = Position::new(path, &text, offset);
+        let message = "holds a NUL byte, as a power cut leaves in a file that was just written: restore the file";
+        return Err(Finding::at("nul-byte", position, message));
+    }
+    Ok(())
+}
+
+/// A finding for every file whose version another file has already. One file
+/// that applies and one that undoes are one migration.
+fn duplicates(sorted: &[Migration]) -> Vec<Finding> {
+    let undoes = |migration: &Migration| migration.kind == Kind::Down;
+    sorted
+        .windows(2)
+        .filter(|pair| pair[0].version == pair[1].version && undoes(&pair[0]) == undoes(&pair[1]))
+        .map(|pair| {
+            let message = format!(
+                "has the same version as {}: give one of them another number",
+                pair[0].file_name()
+            );
+            Finding::new("duplicate-version", &pair[1].path, message)
+        })
+        .collect()
+}

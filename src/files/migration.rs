@@ -1,0 +1,335 @@
+//! One migration file: its name taken apart, and the checksum of its bytes.
+//!
+//! Owns the rules of names and checksums, which are sqlx's
+//! (`sqlx-core/src/migrate/source.rs`, `migration.rs`, `migration_type.rs`).
+//! Never lists a folder and never opens a database.
+
+use sha2::{Digest, Sha384};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The bytes that make a script run outside a transaction, if the file starts
+/// with exactly them (`sqlx-core/src/migrate/source.rs`).
+pub const NO_TRANSACTION: &[u8] = b"-- no-transaction";
+
+/// What a file does to the version it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `<version>_<name>.sql`: applied, never undone.
+    Simple,
+    /// `<version>_<name>.up.sql`: applied; may be undone by a [`Kind::Down`].
+    Up,
+    /// `<version>_<name>.down.sql`: undoes a version.
+    Down,
+}
+
+/// SHA-384 of a file's bytes; displays as lower-case hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Checksum(pub [u8; 48]);
+
+impl Checksum {
+    /// The checksum of a script's bytes, exactly as they are in the file.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha384::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One migration file. Its text is not kept: it is read again when its turn comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// The number before the first `_` of the file's name.
+    pub version: i64,
+    /// The rest of the name without its suffix, `_` replaced by a space.
+    pub description: String,
+    /// Simple, up or down.
+    pub kind: Kind,
+    /// The file.
+    pub path: PathBuf,
+    /// SHA-384 of the file's bytes.
+    pub checksum: Checksum,
+    /// `false` if the file starts with `-- no-transaction`.
+    pub transactional: bool,
+    /// The script, if it is part of the program and not a file: see
+    /// [`embedded`](crate::files::directory::embedded).
+    pub embedded: Option<&'static str>,
+}
+
+impl Migration {
+    /// The file's name, as it should be shown.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+
+    /// The file's name without the suffix of its kind: `0003_orders`.
+    #[must_use]
+    pub fn short_name(&self) -> String {
+        let name = self.file_name();
+        let suffix = suffix(self.kind);
+        name.strip_suffix(suffix).unwrap_or(&name).to_owned()
+    }
+}
+
+/// A file name taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The number before the first `_`.
+    pub version: i64,
+    /// The description that goes into the history.
+    pub description: String,
+    /// What the suffix says.
+    pub kind: Kind,
+}
+
+/// What a file name says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameVerdict {
+    /// A migration.
+    Migration(Name),
+    /// Not a migration; sqlx and SQLPage pass it over in silence.
+    Ignored,
+    /// It has a migration's form but no number: sqlx and SQLPage refuse the
+    /// whole folder because of it.
+    NotANumber,
+}
+
+/// Takes a file name apart as sqlx does: split at the first `_`, the rest must
+/// end in `.sql`, the version is what [`i64::from_str`](std::str::FromStr)
+/// accepts, and the suffix of the kind is trimmed repeatedly.
+#[must_use]
+pub fn parse_name(name: &str) -> NameVerdict {
+    let Some((version, rest)) = name.split_once('_') else {
+        return NameVerdict::Ignored;
+    };
+    if !rest.ends_with(".sql") {
+        return NameVerdict::Ignored;
+    }
+    let Ok(version) = version.parse() else {
+        return NameVerdict::NotANumber;
+    };
+    let kind = if rest.ends_with(suffix(Kind::Up)) {
+        Kind::Up
+    } else if rest.ends_with(suffix(Kind::Down)) {
+        Kind::Down
+    } else {
+        Kind::Simple
+    };
+    let description = rest.trim_end_matches(suffix(kind)).replace('_', " ");
+    NameVerdict::Migration(Name {
+        version,
+        description,
+        kind,
+    })
+}
+
+fn suffix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Simple => ".sql",
+        Kind::Up => ".up.sql",
+        Kind::Down => ".down.sql",
+    }
+}
+
+/// How an edited script differs from the one that was applied, where that can
+/// be told from the recorded checksum alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// Only in LF and CRLF.
+    LineEndings,
+    /// Only in the byte order mark at its start.
+    ByteOrderMark,
+    /// Only in the newline at its end.
+    FinalNewline,
+    /// In several of these, and in nothing else.
+    Several,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LineEndings => "line endings",
+            Self::ByteOrderMark => "the byte order mark",
+            Self::FinalNewline => "the newline at its end",
+            Self::Several => "line endings, byte order mark or final newline",
+        })
+    }
+}
+
+/// Tries every spelling of `bytes` that differs only in line endings, byte
+/// order mark and final newline, and says which one has the checksum `recorded`.
+#[must_use]
+pub fn difference(bytes: &[u8], recorded: &[u8]) -> Option<Difference> {
+    const BOM: &[u8] = b"\xEF\xBB\xBF";
+    let body = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    let ended = body
+        .strip_suffix(b"\r\n")
+        .or(body.strip_suffix(b"\n"))
+        .unwrap_or(body);
+    let had_newline = ended.len() < body.len();
+    for ending in [None, Some(&b"\n"[..]), Some(b"\r\n")] {
+        for (text, end) in [
+            (body, None),
+            (ended, Some(&b""[..])),
+            (ended, Some(b"\n")),
+            (ended, Some(b"\r\n")),
+        ] {
+            for bom in [&b""[..], BOM] {
+                let mut hasher = Sha384::new();
+                hasher.update(bom);
+                hash_lines(&mut hasher, text, ending);
+                hasher.update(end.unwrap_or_default());
+                if hasher.finalize().as_slice() != recorded {
+                    continue;
+                }
+                let has_newline = end.map_or(had_newline, |end| !end.is_empty());
+                let newline = had_newline != has_newline;
+                let endings = ending.is_some() || (end.is_some() && had_newline && has_newline);
+                let mark = bom.is_empty() == bytes.starts_with(BOM);
+                return match (endings, newline, mark) {
+                    (false, false, true) => Some(Difference::ByteOrderMark),
+                    (false, true, false) => Some(Difference::FinalNewline),
+                    (true, false, false) => Some(Difference::LineEndings),
+                    (false, false, false) => None,
+                    _ => Some(Difference::Several),
+                };
+            }
+        }
+    }
+    None
+}
+
+/// Hashes `text` with `ending` at the end of each of its lines, if one is given,
+/// without a copy of it.
+fn hash_lines(hasher: &mut Sha384, text: &[u8], ending: Option<&[u8]>) {
+    let Some(ending) = ending else {
+        return hasher.update(text);
+    };
+    let mut lines = text.split(|&byte| byte == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        if lines.peek().is_none() {
+            return hasher.update(line);
+        }
+        hasher.update(line.strip_suffix(b"\r").unwrap_or(line));
+        hasher.update(ending);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(name: &str) -> Option<(i64, String, Kind)> {
+        match parse_name(name) {
+            NameVerdict::Migration(name) => Some((name.version, name.description, name.kind)),
+            NameVerdict::Ignored | NameVerdict::NotANumber => None,
+        }
+    }
+
+    #[test]
+    fn names_are_taken_apart_as_sqlx_does() {
+        for (name, version, description, kind) in [
+            ("1_a.sql", 1, "a", Kind::Simple),
+            ("0001_create_users.sql", 1, "create users", Kind::Simple),
+            ("+5_a.sql", 5, "a", Kind::Simple),
+            ("-5_a.sql", -5, "a", Kind::Simple),
+            ("-0_a.sql", 0, "a", Kind::Simple),
+            ("9223372036854775807_a.sql", i64::MAX, "a", Kind::Simple),
+            ("-9223372036854775808_a.sql", i64::MIN, "a", Kind::Simple),
+            ("1__a.sql", 1, " a", Kind::Simple),
+            ("1_.sql", 1, "", Kind::Simple),
+            ("1_a_.sql", 1, "a ", Kind::Simple),
+            ("1_a.sql.sql", 1, "a", Kind::Simple),
+            ("1_a.up.sql", 1, "a", Kind::Up),
+            ("1_a.down.sql", 1, "a", Kind::Down),
+            ("1_a.up.up.sql", 1, "a.up", Kind::Up),
+            ("1_a.sql.up.sql", 1, "a.sql", Kind::Up),
+            ("1_a.up.sql.sql", 1, "a.up", Kind::Simple),
+            ("1_a.UP.sql", 1, "a.UP", Kind::Simple),
+            ("1_up.sql", 1, "up", Kind::Simple),
+            ("1_.up.sql", 1, "", Kind::Up),
+        ] {
+            assert_eq!(
+                parsed(name),
+                Some((version, description.to_owned(), kind)),
+                "{name}"
+            );
+        }
+        for name in [
+            "README_x.sql",
+            "_x.sql",
+            "1.5_x.sql",
+            "V1__init.sql",
+            " 1_x.sql",
+            "１_x.sql",
+            "2024-01-31_x.sql",
+            "._1_a.sql",
+            ".1_a.sql",
+            "9223372036854775808_x.sql",
+        ] {
+            assert_eq!(parse_name(name), NameVerdict::NotANumber, "{name}");
+        }
+        for name in [
+            "",
+            "_",
+            "1.sql",
+            "1_a",
+            "1_a.SQL",
+            "1_a.sql~",
+            "1_asql",
+            "schema.sql",
+            "1-a.sql",
+        ] {
+            assert_eq!(parse_name(name), NameVerdict::Ignored, "{name}");
+        }
+    }
+
+    #[test]
+    fn differences_in_spelling_are_recognised() {
+        let sum = |text: &str| Checksum::of(text.as_bytes()).0;
+        let cases = [
+            ("a\nb\n", "a\r\nb\r\n", Some(Difference::LineEndings)),
+            ("a\r\nb\r\n", "a\nb\n", Some(Difference::LineEndings)),
+            ("a\r\nb\n", "a\nb\n", Some(Difference::LineEndings)),
+            ("a\n", "\u{FEFF}a\n", Some(Difference::ByteOrderMark)),
+            ("\u{FEFF}a\n", "a\n", Some(Difference::ByteOrderMark)),
+            ("a\n", "a\r\n", Some(Difference::LineEndings)),
+            ("a\r\n", "a\n", Some(Difference::LineEndings)),
+            ("a\nb", "a\r\nb\r\n", Some(Difference::Several)),
+            ("a", "a\r\n", Some(Difference::FinalNewline)),
+            ("a\nb", "a\nb\n", Some(Difference::FinalNewline)),
+            ("a\nb\n", "a\nb", Some(Difference::FinalNewline)),
+            ("a\nb", "\u{FEFF}a\r\nb\r\n", Some(Difference::Several)),
+            ("a\nb\n", "a\nc\n", None),
+            ("a\n", "a\n", None),
+        ];
+        for (now, then, expected) in cases {
+            assert_eq!(
+                difference(now.as_bytes(), &sum(then)),
+                expected,
+                "{now:?} {then:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_checksum_is_sha_384() {
+        assert_eq!(
+            Checksum::of(b"abc").to_string(),
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! The scripts: their names, their bytes, and the folder or program that they are in.
+//!
+//! Owns every read of a script, and what makes a folder unusable. Never opens a
+//! database, and keeps no script's text.
+
+pub(crate) mod directory;
+pub(crate) mod migration;

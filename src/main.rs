@@ -1,0 +1,7 @@
+//! The program `litemigrate`: see `program` in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    litemigrate::program::main()
+}

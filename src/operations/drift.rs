@@ -1,0 +1,105 @@
+//! What migrations make of an empty database, and how a real one differs from it.
+//!
+//! Owns the replay in memory. Touches no file; the database is only compared with.
+
+use crate::diagnostics::error::Error;
+use crate::files::migration::{Kind, Migration};
+use crate::operations::apply;
+use crate::plan::{Plan, State};
+use crate::schema::Schema;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// What scripts made of a database in memory.
+#[derive(Debug)]
+pub struct Replayed {
+    /// What was there before them, such as what `on_connect.sql` makes.
+    given: Schema,
+    schema: Schema,
+}
+
+/// Runs scripts on a database in memory, in this order, and tells what they make.
+/// Nothing outside of `memory` is touched: a script that attaches a file or
+/// vacuums into one stops the replay.
+///
+/// # Errors
+///
+/// [`Error::Replay`] if a script fails; [`Error::Changed`], [`Error::Database`].
+pub fn replay(memory: &mut Connection, scripts: &[&Migration]) -> Result<Replayed, Error> {
+    let read = |memory: &Connection| {
+        Schema::read(memory).map_err(|error| Error::database(memory, "read the schema", &error))
+    };
+    let given = read(memory)?;
+    apply::replay(memory, scripts).map_err(|error| match error {
+        Error::Script(script) => Error::Replay(script),
+        other => other,
+    })?;
+    let schema = read(memory)?;
+    Ok(Replayed { given, schema })
+}
+
+impl Replayed {
+    /// What the scripts made.
+    #[must_use]
+    pub fn made(&self) -> Schema {
+        let mut made = self.schema.clone();
+        made.remove_all(&self.given);
+        made
+    }
+
+    /// Refuses if a schema is not what the scripts made. What was there before
+    /// them, and is as it was, may be in it or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Drift`] with every object that is missing, extra or different.
+    pub fn refuse_drift(&self, database: &Path, found: &Schema) -> Result<(), Error> {
+        let mut untouched = self.given.clone();
+        untouched.keep_all(&self.schema);
+        let [mut expected, mut found] = [self.schema.clone(), found.clone()];
+        expected.remove_named(&untouched);
+        found.remove_named(&untouched);
+        let differences = expected.differences(&found);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Drift {
+            database: database.to_owned(),
+            differences,
+        })
+    }
+}
+
+/// The scripts of the applied versions, in the order in which they were applied,
+/// as [`order_of_application`](crate::plan::history::order_of_application) tells it.
+///
+/// # Errors
+///
+/// [`Error::Declined`] if a version cannot be replayed because its script is gone.
+pub fn applied_scripts<'a>(
+    database: &Path,
+    migrations: &'a [Migration],
+    plan: &Plan<'_>,
+    order: &[i64],
+) -> Result<Vec<&'a Migration>, Error> {
+    let script = |version: i64| {
+        migrations
+            .iter()
+            .find(|m| m.version == version && m.kind != Kind::Down)
+    };
+    let applied = plan.states.iter().filter_map(State::row);
+    let gone: Vec<String> = applied
+        .filter(|row| script(row.version).is_none())
+        .map(|row| row.version.to_string())
+        .collect();
+    if !gone.is_empty() {
+        return Err(Error::Declined {
+            database: database.to_owned(),
+            message: format!(
+                "the schema cannot be compared, because what was applied cannot be replayed: there is no file of version {}",
+                gone.join(", ")
+            ),
+        });
+    }
+    Ok(order.iter().copied().filter_map(script).collect())
+}

@@ -1,0 +1,348 @@
+//! The man page and the completions, made from the same table as the help.
+//!
+//! Owns what these languages want: roff(7), bash, zsh and fish. Prints nothing.
+
+use crate::program::arguments::help::topics;
+use crate::program::arguments::table::{
+    COMMANDS, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, Flag, Name, RELEASED,
+    SUMMARY,
+};
+use std::fmt::Write;
+
+/// The man page, in the language of man(7).
+pub(crate) fn man() -> String {
+    let mut page = format!(
+        ".TH LITEMIGRATE 1 \"{RELEASED}\" \"litemigrate {}\" \"User Commands\"\n.nh\n.ad l\n.SH NAME\nlitemigrate \\- {SUMMARY}\n.SH SYNOPSIS\n.B litemigrate\n.RI [ COMMAND ]\n.RI [ OPTIONS ]\n.SH DESCRIPTION\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    push_text(&mut page, FILES);
+    page.push_str(".SH COMMANDS\n");
+    for command in COMMANDS {
+        let _ = writeln!(
+            page,
+            ".TP\n.B {}",
+            roff(&format!("{}{}", command.word, command.operand))
+        );
+        push_text(&mut page, command.about);
+    }
+    page.push_str(".SH OPTIONS\n");
+    for flag in FLAGS {
+        let value = flag
+            .value
+            .map_or(String::new(), |value| format!(" \\fI{}\\fR", roff(value)));
+        let short = flag
+            .short
+            .map_or(String::new(), |short| format!("\\fB\\-{short}\\fR, "));
+        let _ = writeln!(
+            page,
+            ".TP\n{short}\\fB\\-\\-{}\\fR{value}\n{}.",
+            roff(flag.long),
+            roff(&sentence(flag.help))
+        );
+        let commands: Vec<&str> = COMMANDS
+            .iter()
+            .filter(|command| flag.goes_with(command))
+            .map(|command| command.word)
+            .collect();
+        if commands.len() < COMMANDS.len() {
+            let _ = writeln!(page, "Goes with {}.", commands.join(", "));
+        }
+    }
+    page.push_str(".SH \"EXIT STATUS\"\n");
+    for line in EXIT_CODES.lines() {
+        let (code, meaning) = line.trim().split_once("  ").unwrap_or_default();
+        let _ = writeln!(page, ".TP\n.B {code}\n{}", roff(meaning));
+    }
+    page.push_str(".SH ENVIRONMENT\n");
+    for (name, meaning) in ENVIRONMENT {
+        let _ = writeln!(page, ".TP\n.B {name}\n{}.", roff(&sentence(meaning)));
+    }
+    page.push_str(".SH EXAMPLES\n");
+    for (command, meaning) in EXAMPLES {
+        let _ = writeln!(
+            page,
+            ".TP\n\\fB{}\\fR\n{}.",
+            roff(command),
+            roff(&sentence(meaning))
+        );
+    }
+    page.push_str(".SH \"SEE ALSO\"\n.BR sqlite3 (1)\n");
+    page
+}
+
+/// Paragraphs of plain text; a blank line ends one. man(7) wants short lines.
+fn push_text(page: &mut String, text: &str) {
+    for (index, paragraph) in text.trim_end().split("\n\n").enumerate() {
+        if index > 0 {
+            page.push_str(".PP\n");
+        }
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            if !line.is_empty() && line.len() + word.len() > 60 {
+                page.push_str(&roff(&line));
+                page.push('\n');
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        page.push_str(&roff(&line));
+        page.push('\n');
+    }
+}
+
+/// A line that roff(7) prints as it is: no macro, no escape, real hyphens.
+fn roff(text: &str) -> String {
+    let escaped = text.replace('\\', "\\e").replace('-', "\\-");
+    match escaped.starts_with(['.', '\'']) {
+        true => format!("\\&{escaped}"),
+        false => escaped,
+    }
+}
+
+/// With a capital letter at its beginning.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
+fn words(command: &CommandHelp) -> String {
+    let mut words = Vec::new();
+    for flag in FLAGS.iter().filter(|flag| flag.goes_with(command)) {
+        words.push(format!("--{}", flag.long));
+        words.extend(flag.short.map(|short| format!("-{short}")));
+    }
+    words.join(" ")
+}
+
+fn command_words() -> String {
+    let words: Vec<&str> = COMMANDS.iter().map(|command| command.word).collect();
+    words.join(" ")
+}
+
+/// What the value of an option is, to a shell.
+enum Value {
+    Words(String),
+    Directory,
+    File,
+    Other,
+}
+
+fn value(flag: &Flag) -> Option<Value> {
+    let text = flag.value?;
+    let words = flag.words();
+    Some(if !words.is_empty() {
+        Value::Words(words.join(" "))
+    } else if text == "DIR" {
+        Value::Directory
+    } else if text == "FILE" || text.starts_with("PATH") {
+        Value::File
+    } else {
+        Value::Other
+    })
+}
+
+/// The completion for bash; it needs nothing but bash.
+pub(crate) fn bash() -> String {
+    let mut values = String::new();
+    for flag in FLAGS {
+        let Some(value) = value(flag) else { continue };
+        let reply = match value {
+            Value::Words(words) => format!("compgen -W '{words}' -- \"$current\""),
+            Value::Directory => "compgen -d -- \"$current\"".to_owned(),
+            Value::File => "compgen -f -- \"$current\"".to_owned(),
+            Value::Other => ":".to_owned(),
+        };
+        let short = flag
+            .short
+            .map_or(String::new(), |short| format!("|-{short}"));
+        let _ = writeln!(
+            values,
+            "        --{}{short}) mapfile -t COMPREPLY < <({reply}); return ;;",
+            flag.long
+        );
+    }
+    let mut commands = String::new();
+    for command in COMMANDS {
+        let _ = writeln!(
+            commands,
+            "        {}) options='{}' ;;",
+            command.word,
+            words(command)
+        );
+    }
+    format!(
+        r#"# bash completion for litemigrate; made by `litemigrate --generate bash`
+_litemigrate() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
+    local command='' options='' index word
+    # Bash takes = for a word of its own.
+    if [[ $current == '=' ]]; then
+        current=''
+    elif [[ $previous == '=' ]]; then
+        previous=${{COMP_WORDS[COMP_CWORD - 2]}}
+    fi
+    compopt -o filenames 2>/dev/null
+    case $previous in
+{values}    esac
+    for ((index = 1; index < COMP_CWORD; index++)); do
+        word=${{COMP_WORDS[index]}}
+        if [[ ' {commands_list} ' == *" $word "* ]]; then
+            command=$word
+            break
+        fi
+    done
+    case $command in
+{commands}        *) options='{all}' ;;
+    esac
+    if [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+    elif [[ -z $command ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '{commands_list}' -- "$current")
+    elif [[ $command == restore ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    elif [[ $command == help ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '{topics}' -- "$current")
+    fi
+}}
+complete -F _litemigrate litemigrate
+"#,
+        commands_list = command_words(),
+        all = words(&COMMANDS[0]),
+        topics = topics().join(" "),
+    )
+}
+
+/// The completion for zsh, a file `_litemigrate` in its `fpath`.
+pub(crate) fn zsh() -> String {
+    let quoted = |text: &str| text.replace('\'', "'\\''").replace(':', "\\:");
+    let bracketed = |text: &str| quoted(text).replace('[', "\\[").replace(']', "\\]");
+    let mut commands = String::new();
+    for command in COMMANDS {
+        let _ = writeln!(
+            commands,
+            "        '{}:{}'",
+            command.word,
+            quoted(command.summary)
+        );
+    }
+    let mut cases = String::new();
+    for command in COMMANDS {
+        let _ = writeln!(cases, "    {})\n        options=(", command.word);
+        for flag in FLAGS.iter().filter(|flag| flag.goes_with(command)) {
+            let action = value(flag).map_or(String::new(), |value| {
+                let action = match value {
+                    Value::Words(words) => format!("({words})"),
+                    Value::Directory => "_files -/".to_owned(),
+                    Value::File => "_files".to_owned(),
+                    Value::Other => String::new(),
+                };
+                format!(":{}:{action}", quoted(flag.value.unwrap_or_default()))
+            });
+            let help = bracketed(flag.help);
+            let equals = if flag.value.is_some() { "=" } else { "" };
+            let _ = writeln!(
+                cases,
+                "            '*--{}{equals}[{help}]{action}'",
+                flag.long
+            );
+            if let Some(short) = flag.short {
+                let plus = if flag.value.is_some() { "+" } else { "" };
+                let _ = writeln!(cases, "            '*-{short}{plus}[{help}]{action}'");
+            }
+        }
+        let operand = match command.name {
+            Name::Restore => "            '*:backup:_files'\n".to_owned(),
+            Name::Help => format!("            '*:topic:({})'\n", topics().join(" ")),
+            _ if command.operand.is_empty() => String::new(),
+            _ => "            '*:operand:()'\n".to_owned(),
+        };
+        let _ = writeln!(cases, "{operand}        )\n        ;;");
+    }
+    format!(
+        r#"#compdef litemigrate
+# zsh completion for litemigrate; made by `litemigrate --generate zsh`
+_litemigrate() {{
+    local -a commands options
+    local command word
+    commands=(
+{commands}    )
+    for word in "${{(@)words[2,CURRENT-1]}}"; do
+        if (( ${{commands[(I)$word:*]}} )); then
+            command=$word
+            break
+        fi
+    done
+    case ${{command:-up}} in
+{cases}    esac
+    if [[ -z $command ]]; then
+        options+=('1:command:{{ _describe -t commands command commands }}')
+    else
+        words=("${{(@)words:#$command}}")
+        (( CURRENT-- ))
+    fi
+    _arguments -s -S $options
+}}
+_litemigrate "$@"
+"#
+    )
+}
+
+/// The completion for fish.
+pub(crate) fn fish() -> String {
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+    let all = command_words();
+    let mut script = format!(
+        "# fish completion for litemigrate; made by `litemigrate --generate fish`\ncomplete -c litemigrate -f\nset -l commands {all}\n"
+    );
+    for command in COMMANDS {
+        let _ = writeln!(
+            script,
+            "complete -c litemigrate -n \"not __fish_seen_subcommand_from $commands\" -a {} -d '{}'",
+            command.word,
+            quoted(command.summary)
+        );
+    }
+    for flag in FLAGS {
+        let known: Vec<&str> = COMMANDS
+            .iter()
+            .filter(|command| flag.goes_with(command))
+            .map(|command| command.word)
+            .collect();
+        // Without a command it is up.
+        let condition = match (known.len() == COMMANDS.len(), flag.goes_with(&COMMANDS[0])) {
+            (true, _) => String::new(),
+            (false, false) => format!(" -n '__fish_seen_subcommand_from {}'", known.join(" ")),
+            (false, true) => format!(
+                " -n \"not __fish_seen_subcommand_from $commands; or __fish_seen_subcommand_from {}\"",
+                known.join(" ")
+            ),
+        };
+        let short = flag
+            .short
+            .map_or(String::new(), |short| format!(" -s {short}"));
+        let value = value(flag).map_or(String::new(), |value| match value {
+            Value::Words(words) => format!(" -x -a '{words}'"),
+            Value::Directory => " -x -a '(__fish_complete_directories)'".to_owned(),
+            Value::File => " -r -F".to_owned(),
+            Value::Other => " -x".to_owned(),
+        });
+        let _ = writeln!(
+            script,
+            "complete -c litemigrate{condition}{short} -l {}{value} -d '{}'",
+            flag.long,
+            quoted(flag.help)
+        );
+    }
+    let _ = writeln!(
+        script,
+        "complete -c litemigrate -n '__fish_seen_subcommand_from restore' -F\ncomplete -c litemigrate -n '__fish_seen_subcommand_from help' -a '{}'",
+        topics().join(" ")
+    );
+    script
+}

@@ -1,0 +1,10 @@
+//! What can be typed, and what is said about it.
+//!
+//! Owns the table of commands and options; parsing, help, man page and completions
+//! are made from it, and the table knows none of them. Opens nothing, prints nothing.
+
+pub(crate) mod generate;
+pub(crate) mod help;
+pub(crate) mod nearest;
+pub(crate) mod parse;
+pub(crate) mod table;

@@ -1,0 +1,53 @@
+//! The program: argv in, text out, exit code.
+//!
+//! Owns everything that prints, exits or reads argv. Decides nothing that the rooms
+//! below it decide.
+
+pub(crate) mod arguments;
+mod commands;
+mod exit_codes;
+mod report;
+
+use arguments::parse::{self, Arguments};
+use report::Report;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// All of it.
+pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        let _ = writeln!(
+            io::stderr(),
+            "litemigrate: this is a bug in litemigrate, please report it: {info}"
+        );
+        std::process::exit(70);
+    }));
+    let arguments = match parse::parse(std::env::args_os().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(message) => return usage_error(&message),
+    };
+    let mut report = Report::new(&arguments);
+    let code = commands::run(&arguments, &mut report);
+    report.finish(code);
+    ExitCode::from(code)
+}
+
+/// Whether a command line can be understood, or why not, in one line; for the fuzzer.
+///
+/// # Errors
+///
+/// The line.
+pub fn parses(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), String> {
+    parse::parse(words).map(|_| ())
+}
+
+fn usage_error(message: &str) -> ExitCode {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let mut report = Report::new(&Arguments {
+        json,
+        ..Arguments::default()
+    });
+    report.usage(message);
+    report.finish(64);
+    ExitCode::from(64)
+}

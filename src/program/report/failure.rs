@@ -1,0 +1,177 @@
+//! What is said of a failure: what is wrong, where, who is at fault, and what is left.
+//!
+//! Owns these lines and the fields of `error` in the JSON.
+
+use super::{Report, Severity, database_is_at};
+use crate::database::location::lock_holder;
+use crate::database::permission::{at_fault, with_suffix};
+use crate::diagnostics::error::{Cause, Error, ScriptError};
+use crate::diagnostics::text::{counted, escape, shown};
+use crate::program::report::json::Json;
+use crate::program::report::objects;
+use std::path::Path;
+
+impl Report {
+    /// Why the run stopped.
+    pub fn failed(&mut self, error: &Error) {
+        self.ended();
+        match error {
+            Error::Unusable {
+                findings, warnings, ..
+            } => {
+                self.warnings(warnings);
+                for found in findings {
+                    self.complain(Severity::Error, &found.to_string());
+                    found
+                        .position
+                        .iter()
+                        .for_each(|position| self.show(position));
+                    self.problems.push(objects::finding(found));
+                }
+            }
+            Error::Drift { differences, .. } => {
+                for difference in differences {
+                    self.complain(Severity::Error, &difference.to_string());
+                    let (expected, found) = (&difference.expected, &difference.found);
+                    for (what, sql) in [("expected", expected), ("found   ", found)] {
+                        let sql = sql.iter().filter(|sql| !sql.is_empty());
+                        sql.for_each(|sql| self.quote(&format!("    {what} {}", escape(sql))));
+                    }
+                    self.problems.push(objects::difference(difference));
+                }
+            }
+            Error::Refused { problems } => {
+                for problem in problems {
+                    self.complain(Severity::Error, &problem.to_string());
+                    self.problems.push(objects::problem(problem));
+                }
+            }
+            _ => {}
+        }
+        self.complain(Severity::Error, &self.sentence(error));
+        if let Some(position) = error.position() {
+            self.show(position);
+        }
+        if let Error::Database {
+            cause: Cause::Busy,
+            message,
+            ..
+        } = error
+            && let Some(database) = &self.database
+            && message.contains("locked")
+        {
+            let lock = with_suffix(database, ".lock");
+            let holder = match lock_holder(database) {
+                // As --vfs unix-dotfile makes it.
+                None if lock.is_dir() => format!(
+                    "the lock {} is there: if no program has the database open, one that was killed has left it, and it must be removed",
+                    shown(&lock)
+                ),
+                Some(holder) => format!("{holder} holds a lock on it"),
+                None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
+            };
+            self.complain(Severity::Error, &holder);
+        }
+        let fault = self.at_fault(error);
+        if let Some(fault) = &fault {
+            self.complain(Severity::Error, &format!("at fault: {fault}"));
+        }
+        if let Error::Script(script) | Error::Replay(script) = error
+            && let Some(remedy) = script.remedy
+        {
+            self.complain(Severity::Error, &format!("remedy: {remedy}"));
+        }
+        match error {
+            Error::Script(script) => self.complain(Severity::Error, &what_remains(script)),
+            Error::Replay(_) => self.complain(
+                Severity::Error,
+                "the migrations were only replayed in memory; the database was not touched",
+            ),
+            _ => {}
+        }
+        if let Some(live) = &self.live {
+            live.status(&self.sentence(error));
+        }
+        let mut described = self.described(error);
+        if let (Json::Object(fields), Some(fault)) = (&mut described, fault) {
+            fields.push(("at_fault", Json::from(fault)));
+        }
+        self.error = Some(described);
+    }
+
+    /// Which file, directory or mount does not let itself be written, if that is it.
+    fn at_fault(&self, error: &Error) -> Option<String> {
+        let denied = [Cause::Permission, Cause::CannotOpen];
+        match error {
+            Error::Database { cause, .. } if denied.contains(cause) => {}
+            Error::Script(script) if denied.contains(&script.cause) => {}
+            Error::CannotCreateDatabase { .. } => {}
+            _ => return None,
+        }
+        at_fault(self.database.as_deref()?)
+    }
+
+    /// The path that an error is about: the database's as it was named, because
+    /// SQLite tells it in full, and not at all if it is not UTF-8.
+    fn path_of<'a>(&'a self, error: &'a Error) -> Option<&'a Path> {
+        let path = error.path()?;
+        let database = self.database.as_deref()?;
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let is_it = path.as_os_str().is_empty()
+            || (path.is_absolute() && real(path).is_some_and(|path| Some(path) == real(database)));
+        Some(if is_it { database } else { path })
+    }
+
+    /// The error's sentence, with that path.
+    fn sentence(&self, error: &Error) -> String {
+        let sentence = error.to_string();
+        let told = error.path().map(shown).unwrap_or_default();
+        match (self.path_of(error), sentence.strip_prefix(&told)) {
+            (Some(path), Some(rest)) => format!("{}{rest}", shown(path)),
+            _ => sentence,
+        }
+    }
+
+    fn described(&self, error: &Error) -> Json {
+        let version = match error {
+            Error::Script(script) | Error::Replay(script) => Some(script.version),
+            Error::NoSuchVersion { version } => Some(*version),
+            _ => None,
+        };
+        let message = match error {
+            Error::Script(script) | Error::Replay(script) => script.message.clone(),
+            Error::Configuration { message, .. } => message.clone(),
+            _ => self.sentence(error),
+        };
+        objects::error(
+            error.kind(),
+            message,
+            self.path_of(error).or(error.path()),
+            error.position(),
+            version,
+        )
+    }
+}
+
+/// What a failed script leaves behind.
+fn what_remains(script: &ScriptError) -> String {
+    let name = script.path.file_name().unwrap_or(script.path.as_os_str());
+    let name = name.to_string_lossy();
+    let name = escape(name.strip_suffix(".sql").unwrap_or(&name)).into_owned();
+    let at = database_is_at(script.newest);
+    if script.rolled_back {
+        let with_it = match script.rolled_back_with_it {
+            0 => String::new(),
+            count => format!(", and {} before it", counted(count, "script", "scripts")),
+        };
+        return format!("{name} was rolled back{with_it}; {at}, unchanged by it");
+    }
+    let done = match script.statements_kept {
+        0 => "none of its statements is done".to_owned(),
+        1 => "its first statement is done and stays".to_owned(),
+        count => format!("its first {count} statements are done and stay"),
+    };
+    format!(
+        "{name} runs outside a transaction: {done}; {at}, and the next run starts the script again from its beginning"
+    )
+}

@@ -1,0 +1,205 @@
+//! What the library tells becomes objects of the JSON output.
+//!
+//! Owns the names of their fields, which the README lists: fields may be added,
+//! never removed.
+
+use crate::diagnostics::position::Position;
+use crate::diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
+use crate::files::migration::Checksum;
+use crate::operations::apply::Step;
+use crate::operations::repair::{Change, hexadecimal};
+use crate::plan::State;
+use crate::program::report::json::Json;
+use crate::schema::ChangeKind;
+use std::path::Path;
+use std::time::Duration;
+
+/// The fields of a migration that was run.
+pub(crate) fn step(step: &Step<'_>) -> Vec<(&'static str, Json)> {
+    vec![
+        ("version", Json::Integer(step.migration.version)),
+        (
+            "description",
+            Json::from(step.migration.description.as_str()),
+        ),
+        ("path", path(&step.migration.path)),
+        ("execution_ms", milliseconds(step.elapsed)),
+        ("statements", Json::from(step.statements)),
+        (
+            "rows_changed",
+            Json::from(usize::try_from(step.rows_changed).unwrap_or(usize::MAX)),
+        ),
+    ]
+}
+
+/// A migration in `would_apply` or `would_undo`, with what it would do to the schema.
+pub(crate) fn step_for_show(step: &Step<'_>) -> Json {
+    let changes = step.schema_changes.iter().map(|change| {
+        Json::Object(vec![
+            ("change", Json::from(verb(change.kind))),
+            ("object", Json::from(change.object.as_str())),
+            ("name", Json::from(change.name.as_str())),
+            ("sql", Json::from(change.sql.as_str())),
+        ])
+    });
+    let mut fields = self::step(step);
+    fields.push(("schema", Json::Array(changes.collect())));
+    Json::Object(fields)
+}
+
+/// Milliseconds, to the microsecond.
+fn milliseconds(duration: Duration) -> Json {
+    Json::Thousandths((duration.as_nanos() + 500) / 1000)
+}
+
+pub(crate) fn verb(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Created => "created",
+        ChangeKind::Changed => "changed",
+        ChangeKind::Dropped => "dropped",
+    }
+}
+
+pub(crate) fn path(path: &Path) -> Json {
+    Json::from(path.to_string_lossy().into_owned())
+}
+
+pub(crate) fn error(
+    kind: &str,
+    message: String,
+    file: Option<&Path>,
+    position: Option<&Position>,
+    version: Option<i64>,
+) -> Json {
+    let [line, column] = line_and_column(position);
+    Json::Object(vec![
+        ("kind", Json::from(kind)),
+        ("message", Json::from(message)),
+        ("path", file.map_or(Json::Null, path)),
+        ("line", line),
+        ("column", column),
+        ("version", Json::from(version)),
+    ])
+}
+
+fn line_and_column(position: Option<&Position>) -> [Json; 2] {
+    match position {
+        Some(position) => [Json::from(position.line), Json::from(position.column)],
+        None => [Json::Null, Json::Null],
+    }
+}
+
+pub(crate) fn finding(finding: &Finding) -> Json {
+    let [line, column] = line_and_column(finding.position.as_ref());
+    Json::Object(vec![
+        ("kind", Json::from(finding.kind)),
+        ("message", Json::from(finding.message.as_str())),
+        ("path", path(&finding.path)),
+        ("line", line),
+        ("column", column),
+    ])
+}
+
+pub(crate) fn problem(problem: &Problem) -> Json {
+    Json::Object(vec![
+        ("kind", Json::from(problem.kind())),
+        ("message", Json::from(problem.to_string())),
+        ("path", problem.path().map_or(Json::Null, path)),
+        ("version", Json::Integer(problem.version())),
+    ])
+}
+
+/// A change of the history.
+pub(crate) fn change(change: &Change) -> Json {
+    let (what, version, description, migration, before) = match change {
+        Change::Recorded(file) => (
+            "recorded",
+            file.version,
+            &file.description,
+            Some(file),
+            None,
+        ),
+        Change::Corrected { migration, before } => (
+            "corrected",
+            migration.version,
+            &migration.description,
+            Some(migration),
+            Some(before),
+        ),
+        Change::Removed {
+            version,
+            description,
+        } => ("removed", *version, description, None, None),
+    };
+    Json::Object(vec![
+        ("change", Json::from(what)),
+        ("version", Json::Integer(version)),
+        ("description", Json::from(description.as_str())),
+        (
+            "path",
+            migration.map_or(Json::Null, |file| path(&file.path)),
+        ),
+        ("before", Json::from(before.map(|sum| hexadecimal(sum)))),
+        (
+            "checksum",
+            Json::from(migration.map(|file| file.checksum.to_string())),
+        ),
+    ])
+}
+
+/// A difference between the schema and what the migrations make.
+pub(crate) fn difference(difference: &Difference) -> Json {
+    let what = match difference.kind {
+        DifferenceKind::Missing => "missing",
+        DifferenceKind::Extra => "extra",
+        DifferenceKind::Different(_) => "different",
+    };
+    Json::Object(vec![
+        ("kind", Json::from("drift")),
+        ("message", Json::from(difference.to_string())),
+        ("difference", Json::from(what)),
+        ("object", Json::from(difference.object.as_str())),
+        ("name", Json::from(difference.name.as_str())),
+        ("expected", Json::from(difference.expected.as_deref())),
+        ("found", Json::from(difference.found.as_deref())),
+    ])
+}
+
+/// The state of a version.
+pub(crate) fn state(state: &State<'_>) -> Json {
+    let row = state.row();
+    let description = match (state.migration(), row) {
+        (Some(migration), _) => migration.description.as_str(),
+        (None, Some(row)) => row.description.as_str(),
+        (None, None) => "",
+    };
+    let checksum = match (row, state.migration()) {
+        (Some(row), _) => hexadecimal(&row.checksum),
+        (None, Some(migration)) => Checksum::to_string(&migration.checksum),
+        (None, None) => String::new(),
+    };
+    let execution = row
+        .map(|row| row.execution_time)
+        .filter(|&nanoseconds| nanoseconds >= 0);
+    let execution = execution.map_or(Json::Null, |nanoseconds| {
+        let elapsed = Duration::from_nanos(nanoseconds.unsigned_abs());
+        milliseconds(elapsed)
+    });
+    Json::Object(vec![
+        ("version", Json::Integer(state.version())),
+        ("description", Json::from(description)),
+        ("state", Json::from(state.name())),
+        (
+            "path",
+            state
+                .migration()
+                .map_or(Json::Null, |migration| path(&migration.path)),
+        ),
+        (
+            "installed_on",
+            Json::from(row.map(|row| row.installed_on.as_str())),
+        ),
+        ("execution_ms", execution),
+        ("checksum", Json::from(checksum)),
+    ])
+}

@@ -1,0 +1,6 @@
+//! SQLPage's own rules: where its files are, and what it does to its connections.
+//!
+//! Owns every word about SQLPage. Never migrates anything, and writes no file.
+
+pub(crate) mod connection;
+pub(crate) mod project;
