@@ -3,8 +3,11 @@
 //! Owns the table of commands and options; parsing, help, man page and completions
 //! are made from it, and the table knows none of them. Opens nothing, prints nothing.
 
-pub(crate) mod generate;
-pub(crate) mod help;
-pub(crate) mod nearest;
+mod completions;
+mod help;
+mod man;
+mod nearest;
+mod operands;
 pub(crate) mod parse;
-pub(crate) mod table;
+mod table;
+mod values;

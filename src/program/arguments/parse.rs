@@ -3,13 +3,13 @@
 //! Only records what was typed. Opens nothing, reads no environment, prints
 //! nothing: `--help` works on a broken machine.
 
-use crate::diagnostics::text::escape;
 use crate::operations::create::Numbering;
-use crate::plan::OutOfOrder;
-use crate::program::arguments::generate;
-use crate::program::arguments::help::{command_help, general_help, help_on};
+use crate::plan::Policy;
+use crate::program::arguments::help::{command_help, general_help};
 use crate::program::arguments::nearest::unknown;
-use crate::program::arguments::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id, Name};
+use crate::program::arguments::operands::make_command;
+use crate::program::arguments::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id};
+use crate::program::arguments::values::{generated, set};
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -36,42 +36,42 @@ pub(crate) enum Profile {
 /// What was typed.
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {
-    pub command: Command,
-    pub config_dir: Option<PathBuf>,
-    pub config_file: Option<PathBuf>,
-    pub profile: Option<Profile>,
-    pub migrations: Option<PathBuf>,
+    pub(crate) command: Command,
+    pub(crate) config_dir: Option<PathBuf>,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) profile: Option<Profile>,
+    pub(crate) migrations: Option<PathBuf>,
     /// Every `--database`, in order.
-    pub databases: Vec<OsString>,
-    pub databases_from: Option<PathBuf>,
-    pub vfs: Option<String>,
+    pub(crate) databases: Vec<OsString>,
+    pub(crate) databases_from: Option<PathBuf>,
+    pub(crate) vfs: Option<String>,
     /// The list's names end in NUL, not in newlines.
-    pub null: bool,
-    pub fail_fast: bool,
-    pub to: Option<i64>,
-    pub lock_wait: Option<Duration>,
-    pub timeout: Option<Duration>,
-    pub dry_run: bool,
-    pub single_transaction: bool,
-    pub backup: Option<PathBuf>,
-    pub allow_cascade: bool,
-    pub policy: crate::plan::Policy,
-    pub no_create: bool,
-    pub optional: bool,
-    pub numbering: Numbering,
-    pub reversible: bool,
-    pub force: bool,
-    pub line_endings: bool,
-    pub drift: bool,
-    pub quiet: bool,
-    pub verbose: bool,
-    pub json: bool,
-    pub color: Color,
+    pub(crate) null: bool,
+    pub(crate) fail_fast: bool,
+    pub(crate) to: Option<i64>,
+    pub(crate) lock_wait: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) dry_run: bool,
+    pub(crate) single_transaction: bool,
+    pub(crate) backup: Option<PathBuf>,
+    pub(crate) allow_cascade: bool,
+    pub(crate) policy: Policy,
+    pub(crate) no_create: bool,
+    pub(crate) optional: bool,
+    pub(crate) numbering: Numbering,
+    pub(crate) reversible: bool,
+    pub(crate) force: bool,
+    pub(crate) line_endings: bool,
+    pub(crate) drift: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) json: bool,
+    pub(crate) color: Color,
 }
 
 impl Arguments {
     /// Whether there may be more databases than one.
-    pub fn is_for_several(&self) -> bool {
+    pub(crate) fn is_for_several(&self) -> bool {
         self.databases.len() > 1 || self.databases_from.is_some()
     }
 }
@@ -95,7 +95,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// The word that names it.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Up => "up",
             Self::Status => "status",
@@ -160,6 +160,17 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
         return Ok(parsed);
     }
     let command = command.unwrap_or(&COMMANDS[0]);
+    refuse_what_does_not_fit(&parsed, command, &used)?;
+    parsed.command = make_command(command, operands, parsed.line_endings)?;
+    Ok(parsed)
+}
+
+/// Options that do not go with the command, or not with each other.
+fn refuse_what_does_not_fit(
+    parsed: &Arguments,
+    command: &CommandHelp,
+    used: &[&Flag],
+) -> Result<(), String> {
     if let Some(flag) = used.iter().find(|flag| !flag.goes_with(command)) {
         return Err(format!(
             "--{} does not go with the command {}",
@@ -175,8 +186,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
     if parsed.null && parsed.databases_from.is_none() {
         return Err("--null goes with --databases-from".to_owned());
     }
-    parsed.command = make_command(command, operands, parsed.line_endings)?;
-    Ok(parsed)
+    Ok(())
 }
 
 fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
@@ -195,201 +205,6 @@ fn find_flag(word: &str, is_it: impl Fn(&Flag) -> bool) -> Result<&'static Flag,
     let found = FLAGS.iter().find(|flag| is_it(flag));
     let dashes = if word.chars().count() == 1 { "-" } else { "--" };
     found.ok_or_else(|| unknown("option", dashes, word, FLAGS.iter().map(|flag| flag.long)))
-}
-
-fn make_command(
-    command: &CommandHelp,
-    operands: Vec<OsString>,
-    line_endings: bool,
-) -> Result<Command, String> {
-    if command.name == Name::Repair {
-        return make_repair(operands, line_endings);
-    }
-    let mut operands = operands.into_iter();
-    let first = operands.next();
-    let made = match (command.name, first) {
-        (Name::New, None) => {
-            return Err("new needs a name: litemigrate new \"create users\"".to_owned());
-        }
-        (Name::New, Some(name)) if name.is_empty() => {
-            return Err("new needs a name that is not empty".to_owned());
-        }
-        (Name::New, Some(name)) => Command::New(text(name)?),
-        (Name::Restore, None) => return Err("restore needs the file of a backup".to_owned()),
-        (Name::Restore, Some(file)) => Command::Restore(PathBuf::from(file)),
-        (Name::Help, topic) => {
-            let topic = topic.map(text).transpose()?;
-            Command::Print(help_on(topic.as_deref())?)
-        }
-        (Name::Baseline, None) => {
-            return Err("baseline needs a version: litemigrate baseline 7".to_owned());
-        }
-        (Name::Baseline, Some(operand)) => Command::Baseline(version_operand(operand)?),
-        (Name::Repair, _) => Command::Repair(Vec::new()),
-        (Name::Up | Name::Status | Name::Check | Name::Down | Name::Schema, Some(operand)) => {
-            let operand = operand.to_string_lossy();
-            return Err(format!(
-                "{} takes no operand, and '{}' is one",
-                command.word,
-                escape(&operand)
-            ));
-        }
-        (Name::Up, None) => Command::Up,
-        (Name::Status, None) => Command::Status,
-        (Name::Check, None) => Command::Check,
-        (Name::Down, None) => Command::Down,
-        (Name::Schema, None) => Command::Schema,
-    };
-    match operands.next() {
-        Some(operand) => Err(format!(
-            "'{}' is one operand too many (quote a name with spaces)",
-            escape(&operand.to_string_lossy())
-        )),
-        None => Ok(made),
-    }
-}
-
-fn make_repair(operands: Vec<OsString>, line_endings: bool) -> Result<Command, String> {
-    if operands.is_empty() != line_endings {
-        return Err(
-            "repair needs either versions or --line-endings: litemigrate repair 7".to_owned(),
-        );
-    }
-    let versions = operands.into_iter().map(version_operand);
-    versions.collect::<Result<_, _>>().map(Command::Repair)
-}
-
-fn version_operand(operand: OsString) -> Result<i64, String> {
-    let text = text(operand)?;
-    let wrong = || format!("'{}' is not a version, such as 7", escape(&text));
-    text.parse().map_err(|_| wrong())
-}
-
-fn text(operand: OsString) -> Result<String, String> {
-    let shown =
-        |operand: OsString| format!("'{}' is not UTF-8", escape(&operand.to_string_lossy()));
-    operand.into_string().map_err(shown)
-}
-
-/// Records a flag that is neither help nor version, reading its value if it has one.
-fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), String> {
-    let value = match flag.value {
-        Some(_) => value_of(flag, parser)?,
-        None => OsString::new(),
-    };
-    let wrong = |expected: &str| {
-        let typed = value.to_string_lossy();
-        format!(
-            "--{} must be {expected}, not '{}'",
-            flag.long,
-            escape(&typed)
-        )
-    };
-    let text = value.to_str().unwrap_or_default();
-    match flag.id {
-        Id::ConfigDir => parsed.config_dir = Some(not_empty(flag, value)?.into()),
-        Id::ConfigFile => parsed.config_file = Some(not_empty(flag, value)?.into()),
-        Id::Profile => {
-            parsed.profile = match text {
-                "sqlpage" => Some(Profile::Sqlpage),
-                "sqlite" => Some(Profile::Sqlite),
-                _ => return Err(wrong("sqlpage or sqlite")),
-            };
-        }
-        Id::Migrations => parsed.migrations = Some(not_empty(flag, value)?.into()),
-        Id::Database => parsed.databases.push(not_empty(flag, value)?),
-        Id::Vfs => {
-            let name = value
-                .to_str()
-                .filter(|name| !name.contains('\0') && !name.is_empty());
-            parsed.vfs = Some(name.ok_or_else(|| wrong("a name"))?.to_owned());
-        }
-        Id::DatabasesFrom => parsed.databases_from = Some(not_empty(flag, value)?.into()),
-        Id::Null => parsed.null = true,
-        Id::FailFast => parsed.fail_fast = true,
-        Id::To => parsed.to = Some(text.parse().map_err(|_| wrong("a version, such as 7"))?),
-        Id::LockWait => {
-            parsed.lock_wait = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?)
-        }
-        Id::Timeout => {
-            parsed.timeout = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?);
-        }
-        Id::DryRun => parsed.dry_run = true,
-        Id::SingleTransaction => parsed.single_transaction = true,
-        Id::Backup => parsed.backup = Some(not_empty(flag, value)?.into()),
-        Id::AllowCascade => parsed.allow_cascade = true,
-        Id::OutOfOrder => {
-            parsed.policy.out_of_order = match text {
-                "warn" => OutOfOrder::Warn,
-                "allow" => OutOfOrder::Allow,
-                "refuse" => OutOfOrder::Refuse,
-                _ => return Err(wrong("warn, allow or refuse")),
-            };
-        }
-        Id::AllowMissing => parsed.policy.allow_missing = true,
-        Id::AllowNewer => parsed.policy.allow_newer = true,
-        Id::NoCreate => parsed.no_create = true,
-        Id::Optional => parsed.optional = true,
-        Id::Sequential => parsed.numbering = Numbering::Sequential,
-        Id::Timestamp => parsed.numbering = Numbering::Timestamp,
-        Id::Reversible => parsed.reversible = true,
-        Id::Force => parsed.force = true,
-        Id::LineEndings => parsed.line_endings = true,
-        Id::Drift => parsed.drift = true,
-        Id::Quiet => parsed.quiet = true,
-        Id::Verbose => parsed.verbose = true,
-        Id::Json => parsed.json = true,
-        Id::Color => {
-            parsed.color = match text {
-                "auto" => Color::Auto,
-                "always" => Color::Always,
-                "never" => Color::Never,
-                _ => return Err(wrong("auto, always or never")),
-            };
-        }
-        Id::Help | Id::Version | Id::Generate => {}
-    }
-    Ok(())
-}
-
-fn value_of(flag: &Flag, parser: &mut Parser) -> Result<OsString, String> {
-    parser
-        .value()
-        .map_err(|_| format!("--{} needs a value", flag.long))
-}
-
-fn generated(flag: &Flag, parser: &mut Parser) -> Result<String, String> {
-    match value_of(flag, parser)?.to_str() {
-        Some("man") => Ok(generate::man()),
-        Some("bash") => Ok(generate::bash()),
-        Some("zsh") => Ok(generate::zsh()),
-        Some("fish") => Ok(generate::fish()),
-        _ => Err(format!("--{} must be man, bash, zsh or fish", flag.long)),
-    }
-}
-
-fn not_empty(flag: &Flag, value: OsString) -> Result<OsString, String> {
-    if value.is_empty() {
-        return Err(format!("--{} must not be empty", flag.long));
-    }
-    Ok(value)
-}
-
-/// Seconds, whole or decimal; SQLite counts milliseconds in 31 bits.
-fn seconds(text: &str) -> Option<Duration> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-    if !is_number(whole) || !is_number(fraction) || !has_digit {
-        return None;
-    }
-    let milliseconds = format!("{fraction:0<3.3}").parse().ok()?;
-    let whole = match whole {
-        "" => 0,
-        whole => whole.parse().ok()?,
-    };
-    let seconds = Duration::from_secs(whole) + Duration::from_millis(milliseconds);
-    (whole <= 2_000_000).then_some(seconds)
 }
 
 fn version() -> String {
@@ -461,35 +276,6 @@ mod tests {
             }
         }
         assert!(parsed > 1000);
-    }
-
-    #[test]
-    fn seconds_are_whole_or_decimal() {
-        let milliseconds = |text| super::seconds(text).map(|seconds| seconds.as_millis());
-        for (text, expected) in [
-            ("5", 5000),
-            ("0.25", 250),
-            (".5", 500),
-            ("1.", 1000),
-            ("0.12345", 123),
-            ("2000000", 2_000_000_000),
-        ] {
-            assert_eq!(milliseconds(text), Some(expected), "{text}");
-        }
-        for text in [
-            "",
-            ".",
-            "-1",
-            "1e3",
-            "inf",
-            "2000001",
-            "99999999999999999999",
-            "5s",
-            "1.2.3",
-            "١",
-        ] {
-            assert_eq!(milliseconds(text), None, "{text}");
-        }
     }
 
     #[test]

@@ -19,11 +19,11 @@ pub(crate) enum Name {
 
 /// A command, and what is said about it.
 pub(crate) struct CommandHelp {
-    pub name: Name,
-    pub word: &'static str,
-    pub operand: &'static str,
-    pub summary: &'static str,
-    pub about: &'static str,
+    pub(crate) name: Name,
+    pub(crate) word: &'static str,
+    pub(crate) operand: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) about: &'static str,
 }
 
 /// The commands, in the order of the help; the first is the default.
@@ -141,13 +141,13 @@ pub(crate) enum Id {
 
 /// An option.
 pub(crate) struct Flag {
-    pub id: Id,
-    pub short: Option<char>,
-    pub long: &'static str,
-    pub value: Option<&'static str>,
+    pub(crate) id: Id,
+    pub(crate) short: Option<char>,
+    pub(crate) long: &'static str,
+    pub(crate) value: Option<&'static str>,
     /// The commands that know it; none means all.
     commands: &'static [Name],
-    pub help: &'static str,
+    pub(crate) help: &'static str,
 }
 
 // Each list is the beginning of the next: what opens a database to look at its
@@ -177,19 +177,19 @@ const NEW: &[Name] = &[Name::New];
 
 impl CommandHelp {
     /// Whether it may be about several databases.
-    pub fn takes_several(&self) -> bool {
+    pub(crate) fn takes_several(&self) -> bool {
         SEVERAL.contains(&self.name)
     }
 }
 
 impl Flag {
     /// Whether the command knows it.
-    pub fn goes_with(&self, command: &CommandHelp) -> bool {
+    pub(crate) fn goes_with(&self, command: &CommandHelp) -> bool {
         self.commands.is_empty() || self.commands.contains(&command.name)
     }
 
     /// The words that its value can be; none if it can be anything.
-    pub fn words(&self) -> Vec<&'static str> {
+    pub(crate) fn words(&self) -> Vec<&'static str> {
         match self.value {
             Some(value) if value.starts_with(char::is_lowercase) => value.split('|').collect(),
             _ => Vec::new(),

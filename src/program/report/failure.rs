@@ -2,18 +2,19 @@
 //!
 //! Owns these lines and the fields of `error` in the JSON.
 
-use super::{Report, Severity, database_is_at};
 use crate::database::location::lock_holder;
 use crate::database::permission::{at_fault, with_suffix};
 use crate::diagnostics::error::{Cause, Error, ScriptError};
 use crate::diagnostics::text::{counted, escape, shown};
 use crate::program::report::json::Json;
 use crate::program::report::objects;
+use crate::program::report::printing::Severity;
+use crate::program::report::{Report, database_is_at};
 use std::path::Path;
 
 impl Report {
     /// Why the run stopped.
-    pub fn failed(&mut self, error: &Error) {
+    pub(crate) fn failed(&mut self, error: &Error) {
         self.ended();
         match error {
             Error::Unusable {
@@ -21,36 +22,40 @@ impl Report {
             } => {
                 self.warnings(warnings);
                 for found in findings {
-                    self.complain(Severity::Error, &found.to_string());
+                    self.printer.complain(Severity::Error, &found.to_string());
                     found
                         .position
                         .iter()
-                        .for_each(|position| self.show(position));
+                        .for_each(|position| self.printer.show(position));
                     self.problems.push(objects::finding(found));
                 }
             }
             Error::Drift { differences, .. } => {
                 for difference in differences {
-                    self.complain(Severity::Error, &difference.to_string());
+                    self.printer
+                        .complain(Severity::Error, &difference.to_string());
                     let (expected, found) = (&difference.expected, &difference.found);
                     for (what, sql) in [("expected", expected), ("found   ", found)] {
                         let sql = sql.iter().filter(|sql| !sql.is_empty());
-                        sql.for_each(|sql| self.quote(&format!("    {what} {}", escape(sql))));
+                        sql.for_each(|sql| {
+                            self.printer.quote(&format!("    {what} {}", escape(sql)))
+                        });
                     }
                     self.problems.push(objects::difference(difference));
                 }
             }
             Error::Refused { problems } => {
                 for problem in problems {
-                    self.complain(Severity::Error, &problem.to_string());
+                    self.printer.complain(Severity::Error, &problem.to_string());
                     self.problems.push(objects::problem(problem));
                 }
             }
             _ => {}
         }
-        self.complain(Severity::Error, &self.sentence(error));
+        self.printer
+            .complain(Severity::Error, &self.sentence(error));
         if let Some(position) = error.position() {
-            self.show(position);
+            self.printer.show(position);
         }
         if let Error::Database {
             cause: Cause::Busy,
@@ -70,26 +75,30 @@ impl Report {
                 Some(holder) => format!("{holder} holds a lock on it"),
                 None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
             };
-            self.complain(Severity::Error, &holder);
+            self.printer.complain(Severity::Error, &holder);
         }
         let fault = self.at_fault(error);
         if let Some(fault) = &fault {
-            self.complain(Severity::Error, &format!("at fault: {fault}"));
+            self.printer
+                .complain(Severity::Error, &format!("at fault: {fault}"));
         }
         if let Error::Script(script) | Error::Replay(script) = error
             && let Some(remedy) = script.remedy
         {
-            self.complain(Severity::Error, &format!("remedy: {remedy}"));
+            self.printer
+                .complain(Severity::Error, &format!("remedy: {remedy}"));
         }
         match error {
-            Error::Script(script) => self.complain(Severity::Error, &what_remains(script)),
-            Error::Replay(_) => self.complain(
+            Error::Script(script) => self
+                .printer
+                .complain(Severity::Error, &what_remains(script)),
+            Error::Replay(_) => self.printer.complain(
                 Severity::Error,
                 "the migrations were only replayed in memory; the database was not touched",
             ),
             _ => {}
         }
-        if let Some(live) = &self.live {
+        if let Some(live) = &self.printer.live {
             live.status(&self.sentence(error));
         }
         let mut described = self.described(error);

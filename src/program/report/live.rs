@@ -37,7 +37,7 @@ struct Script {
 
 impl Live {
     /// `None` if there is nobody to tell.
-    pub fn new(on_terminal: bool) -> Option<Self> {
+    pub(crate) fn new(on_terminal: bool) -> Option<Self> {
         let systemd = Systemd::from_environment();
         (on_terminal || systemd.is_some()).then(|| Self {
             on_terminal,
@@ -51,7 +51,7 @@ impl Live {
     }
 
     /// A script begins, or the backup.
-    pub fn begin(&self, name: &str) {
+    pub(crate) fn begin(&self, name: &str) {
         let now = Instant::now();
         *self.script() = Some(Script {
             name: escape(name).into_owned(),
@@ -66,7 +66,7 @@ impl Live {
     }
 
     /// So many of its statements are done.
-    pub fn statements(&self, count: usize) {
+    pub(crate) fn statements(&self, count: usize) {
         if let Some(script) = &mut *self.script() {
             script.statements = count;
         }
@@ -74,7 +74,7 @@ impl Live {
     }
 
     /// It is still running.
-    pub fn tick(&self) {
+    pub(crate) fn tick(&self) {
         let Some(script) = &mut *self.script() else {
             return;
         };
@@ -101,7 +101,7 @@ impl Live {
     }
 
     /// Takes the line away, so that another can be written.
-    pub fn erase(&self) {
+    pub(crate) fn erase(&self) {
         if let Some(script) = &mut *self.script()
             && script.written.take().is_some()
         {
@@ -110,13 +110,13 @@ impl Live {
     }
 
     /// The script is over.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.erase();
         *self.script() = None;
     }
 
     /// How the run ended, or how far it is between two scripts.
-    pub fn status(&self, text: &str) {
+    pub(crate) fn status(&self, text: &str) {
         if let Some(systemd) = &self.systemd {
             systemd.tell(text);
         }

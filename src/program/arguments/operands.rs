@@ -1,0 +1,93 @@
+//! A command's word and what stands after it become a [`Command`].
+//!
+//! Owns what each command wants to be about. The error is a sentence.
+
+use crate::diagnostics::text::escape;
+use crate::program::arguments::help::help_on;
+use crate::program::arguments::parse::Command;
+use crate::program::arguments::table::{CommandHelp, Name};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The command, if it has what it needs and nothing else.
+pub(crate) fn make_command(
+    command: &CommandHelp,
+    operands: Vec<OsString>,
+    line_endings: bool,
+) -> Result<Command, String> {
+    match command.name {
+        Name::Up => without(command, operands, Command::Up),
+        Name::Status => without(command, operands, Command::Status),
+        Name::Check => without(command, operands, Command::Check),
+        Name::Down => without(command, operands, Command::Down),
+        Name::Schema => without(command, operands, Command::Schema),
+        Name::New => {
+            let missing = "new needs a name: litemigrate new \"create users\"";
+            let name = one(operands)?.ok_or(missing)?;
+            if name.is_empty() {
+                return Err("new needs a name that is not empty".to_owned());
+            }
+            Ok(Command::New(text(name)?))
+        }
+        Name::Restore => {
+            let file = one(operands)?.ok_or("restore needs the file of a backup")?;
+            Ok(Command::Restore(PathBuf::from(file)))
+        }
+        Name::Help => {
+            let topic = one(operands)?.map(text).transpose()?;
+            Ok(Command::Print(help_on(topic.as_deref())?))
+        }
+        Name::Baseline => {
+            let missing = "baseline needs a version: litemigrate baseline 7";
+            Ok(Command::Baseline(version(one(operands)?.ok_or(missing)?)?))
+        }
+        Name::Repair if operands.is_empty() != line_endings => {
+            Err("repair needs either versions or --line-endings: litemigrate repair 7".to_owned())
+        }
+        Name::Repair => {
+            let versions = operands.into_iter().map(version);
+            versions.collect::<Result<_, _>>().map(Command::Repair)
+        }
+    }
+}
+
+/// A command that stands alone.
+fn without(
+    command: &CommandHelp,
+    operands: Vec<OsString>,
+    made: Command,
+) -> Result<Command, String> {
+    match operands.first() {
+        None => Ok(made),
+        Some(operand) => Err(format!(
+            "{} takes no operand, and '{}' is one",
+            command.word,
+            escape(&operand.to_string_lossy())
+        )),
+    }
+}
+
+/// The only operand, if there is any.
+fn one(operands: Vec<OsString>) -> Result<Option<OsString>, String> {
+    let mut operands = operands.into_iter();
+    let first = operands.next();
+    match operands.next() {
+        None => Ok(first),
+        Some(operand) => Err(format!(
+            "'{}' is one operand too many (quote a name with spaces)",
+            escape(&operand.to_string_lossy())
+        )),
+    }
+}
+
+fn version(operand: OsString) -> Result<i64, String> {
+    let text = text(operand)?;
+    let wrong = || format!("'{}' is not a version, such as 7", escape(&text));
+    text.parse().map_err(|_| wrong())
+}
+
+fn text(operand: OsString) -> Result<String, String> {
+    let shown =
+        |operand: OsString| format!("'{}' is not UTF-8", escape(&operand.to_string_lossy()));
+    operand.into_string().map_err(shown)
+}

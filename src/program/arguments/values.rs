@@ -1,0 +1,168 @@
+//! The values of options.
+//!
+//! Owns what each may be. The error is a sentence that names the option.
+
+use crate::diagnostics::text::escape;
+use crate::operations::create::Numbering;
+use crate::plan::OutOfOrder;
+use crate::program::arguments::parse::{Arguments, Color, Profile};
+use crate::program::arguments::table::{Flag, Id};
+use crate::program::arguments::{completions, man};
+use lexopt::Parser;
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// Records a flag that is neither help nor version, reading its value if it has one.
+/// One arm for each, so that none is forgotten.
+pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> Result<(), String> {
+    let value = match flag.value {
+        Some(_) => value_of(flag, parser)?,
+        None => OsString::new(),
+    };
+    let wrong = |expected: &str| {
+        let typed = value.to_string_lossy();
+        format!(
+            "--{} must be {expected}, not '{}'",
+            flag.long,
+            escape(&typed)
+        )
+    };
+    let text = value.to_str().unwrap_or_default();
+    match flag.id {
+        Id::ConfigDir => parsed.config_dir = Some(not_empty(flag, value)?.into()),
+        Id::ConfigFile => parsed.config_file = Some(not_empty(flag, value)?.into()),
+        Id::Profile => {
+            parsed.profile = match text {
+                "sqlpage" => Some(Profile::Sqlpage),
+                "sqlite" => Some(Profile::Sqlite),
+                _ => return Err(wrong("sqlpage or sqlite")),
+            };
+        }
+        Id::Migrations => parsed.migrations = Some(not_empty(flag, value)?.into()),
+        Id::Database => parsed.databases.push(not_empty(flag, value)?),
+        Id::Vfs => {
+            let name = value
+                .to_str()
+                .filter(|name| !name.contains('\0') && !name.is_empty());
+            parsed.vfs = Some(name.ok_or_else(|| wrong("a name"))?.to_owned());
+        }
+        Id::DatabasesFrom => parsed.databases_from = Some(not_empty(flag, value)?.into()),
+        Id::Null => parsed.null = true,
+        Id::FailFast => parsed.fail_fast = true,
+        Id::To => parsed.to = Some(text.parse().map_err(|_| wrong("a version, such as 7"))?),
+        Id::LockWait => {
+            parsed.lock_wait = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?)
+        }
+        Id::Timeout => {
+            parsed.timeout = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?);
+        }
+        Id::DryRun => parsed.dry_run = true,
+        Id::SingleTransaction => parsed.single_transaction = true,
+        Id::Backup => parsed.backup = Some(not_empty(flag, value)?.into()),
+        Id::AllowCascade => parsed.allow_cascade = true,
+        Id::OutOfOrder => {
+            parsed.policy.out_of_order = match text {
+                "warn" => OutOfOrder::Warn,
+                "allow" => OutOfOrder::Allow,
+                "refuse" => OutOfOrder::Refuse,
+                _ => return Err(wrong("warn, allow or refuse")),
+            };
+        }
+        Id::AllowMissing => parsed.policy.allow_missing = true,
+        Id::AllowNewer => parsed.policy.allow_newer = true,
+        Id::NoCreate => parsed.no_create = true,
+        Id::Optional => parsed.optional = true,
+        Id::Sequential => parsed.numbering = Numbering::Sequential,
+        Id::Timestamp => parsed.numbering = Numbering::Timestamp,
+        Id::Reversible => parsed.reversible = true,
+        Id::Force => parsed.force = true,
+        Id::LineEndings => parsed.line_endings = true,
+        Id::Drift => parsed.drift = true,
+        Id::Quiet => parsed.quiet = true,
+        Id::Verbose => parsed.verbose = true,
+        Id::Json => parsed.json = true,
+        Id::Color => {
+            parsed.color = match text {
+                "auto" => Color::Auto,
+                "always" => Color::Always,
+                "never" => Color::Never,
+                _ => return Err(wrong("auto, always or never")),
+            };
+        }
+        Id::Help | Id::Version | Id::Generate => {}
+    }
+    Ok(())
+}
+
+/// The text that `--generate` names.
+pub(crate) fn generated(flag: &Flag, parser: &mut Parser) -> Result<String, String> {
+    match value_of(flag, parser)?.to_str() {
+        Some("man") => Ok(man::man()),
+        Some("bash") => Ok(completions::bash()),
+        Some("zsh") => Ok(completions::zsh()),
+        Some("fish") => Ok(completions::fish()),
+        _ => Err(format!("--{} must be man, bash, zsh or fish", flag.long)),
+    }
+}
+
+fn value_of(flag: &Flag, parser: &mut Parser) -> Result<OsString, String> {
+    parser
+        .value()
+        .map_err(|_| format!("--{} needs a value", flag.long))
+}
+
+fn not_empty(flag: &Flag, value: OsString) -> Result<OsString, String> {
+    if value.is_empty() {
+        return Err(format!("--{} must not be empty", flag.long));
+    }
+    Ok(value)
+}
+
+/// Seconds, whole or decimal; SQLite counts milliseconds in 31 bits.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) || !has_digit {
+        return None;
+    }
+    let milliseconds = format!("{fraction:0<3.3}").parse().ok()?;
+    let whole = match whole {
+        "" => 0,
+        whole => whole.parse().ok()?,
+    };
+    let seconds = Duration::from_secs(whole) + Duration::from_millis(milliseconds);
+    (whole <= 2_000_000).then_some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn seconds_are_whole_or_decimal() {
+        let milliseconds = |text| super::seconds(text).map(|seconds| seconds.as_millis());
+        for (text, expected) in [
+            ("5", 5000),
+            ("0.25", 250),
+            (".5", 500),
+            ("1.", 1000),
+            ("0.12345", 123),
+            ("2000000", 2_000_000_000),
+        ] {
+            assert_eq!(milliseconds(text), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "-1",
+            "1e3",
+            "inf",
+            "2000001",
+            "99999999999999999999",
+            "5s",
+            "1.2.3",
+            "١",
+        ] {
+            assert_eq!(milliseconds(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The commands that only look: `status`, `check` (and `--drift`), `schema`.
+//!
+//! Owns what they read of the database, and the replay into memory. Writes nothing.
+
+use crate::database::look::{Access, look};
+use crate::diagnostics::error::Error;
+use crate::files::migration::{Kind, Migration};
+use crate::operations::drift::{self, Replayed, applied_scripts};
+use crate::plan::history::{self, AppliedMigration};
+use crate::plan::plan;
+use crate::plan::targets::refuse_problems;
+use crate::program::commands::Run;
+use crate::program::exit_codes::Outcome;
+use crate::program::report::Report;
+use crate::schema::Schema;
+use crate::sqlpage::connection;
+use rusqlite::Connection;
+use std::rc::Rc;
+
+/// What drift is found out from: which script came when, and the schema.
+type Seen = (Vec<i64>, Schema);
+
+impl Run<'_> {
+    /// Lists every version.
+    pub(crate) fn status(&self, report: &mut Report) -> Result<Outcome, Error> {
+        let (history, _) = self.look(report)?;
+        report.status(&plan(&self.migrations, &history));
+        Ok(Outcome::Done)
+    }
+
+    /// Judges the database by the files.
+    pub(crate) fn check(&self, report: &mut Report) -> Result<Outcome, Error> {
+        let (history, schema) = self.look(report)?;
+        let plan = plan(&self.migrations, &history);
+        refuse_problems(&plan, &self.options.policy)?;
+        report.warnings(&plan.warnings(&self.options.policy, None));
+        if let Some((order, found)) = schema {
+            let database = &self.settings.database.path;
+            let applied = applied_scripts(database, &self.migrations, &plan, &order)?;
+            self.replay_applied(order, applied)?
+                .refuse_drift(database, &found)?;
+        }
+        report.check(&plan);
+        match plan.pending(None).next() {
+            Some(_) => Ok(Outcome::Pending),
+            None => Ok(Outcome::Done),
+        }
+    }
+
+    /// Prints the schema that the migrations make.
+    pub(crate) fn schema(&self, report: &mut Report) -> Result<Outcome, Error> {
+        report.warnings(&self.settings.warnings);
+        let applies = |migration: &&Migration| migration.kind != Kind::Down;
+        let scripts: Vec<&Migration> = self.migrations.iter().filter(applies).collect();
+        report.schema(&self.replay(&scripts)?.made().to_sql());
+        Ok(Outcome::Done)
+    }
+
+    /// The history, and the schema too if drift is asked for.
+    fn look(&self, report: &mut Report) -> Result<(Vec<AppliedMigration>, Option<Seen>), Error> {
+        let seen = look(
+            &self.settings.database,
+            Access::Look,
+            &self.options.limits(),
+            |connection| {
+                let history = self.read_history(connection)?;
+                let schema = match self.arguments.drift {
+                    true => Some(self.read_schema(connection)?),
+                    false => None,
+                };
+                Ok((history, schema))
+            },
+        )?;
+        report.warnings(&self.settings.warnings);
+        Ok(seen.map_or_else(Default::default, |(found, _)| found))
+    }
+
+    /// The history, seen as SQLPage would see the database if it is SQLPage's: one
+    /// that it cannot open is refused here too.
+    pub(crate) fn read_history(
+        &self,
+        connection: &Connection,
+    ) -> Result<Vec<AppliedMigration>, Error> {
+        if self.settings.sqlpage.is_some() {
+            connection::register_functions(connection)?;
+        }
+        history::read(connection)
+    }
+
+    fn read_schema(&self, connection: &Connection) -> Result<Seen, Error> {
+        if let Some(sqlpage) = &self.settings.sqlpage {
+            // Their virtual tables tell which tables are theirs.
+            connection::load_extensions(connection, &sqlpage.extensions)?;
+        }
+        let schema = Schema::read(connection)
+            .map_err(|error| Error::database(connection, "read the schema", &error))?;
+        Ok((history::order_of_application(connection)?, schema))
+    }
+
+    /// Replays in the order of application, or if that is not possible by version:
+    /// the order of the rows is another where somebody has mended them.
+    fn replay_applied(
+        &self,
+        order: Vec<i64>,
+        mut scripts: Vec<&Migration>,
+    ) -> Result<Rc<Replayed>, Error> {
+        if let Some((known, replayed)) = &*self.replayed.borrow()
+            && *known == order
+        {
+            return Ok(Rc::clone(replayed));
+        }
+        let replayed = match self.replay(&scripts) {
+            Err(error @ Error::Replay(_)) => {
+                scripts.sort_by_key(|migration| migration.version);
+                self.replay(&scripts).map_err(|_| error)?
+            }
+            result => result?,
+        };
+        let replayed = Rc::new(replayed);
+        self.replayed.replace(Some((order, Rc::clone(&replayed))));
+        Ok(replayed)
+    }
+
+    fn replay(&self, scripts: &[&Migration]) -> Result<Replayed, Error> {
+        let mut memory = self.in_memory()?;
+        self.connect(&mut memory)?;
+        drift::replay(&mut memory, scripts)
+    }
+}

@@ -1,0 +1,67 @@
+//! `up`.
+//!
+//! Owns the order: look without a trace, and only then connect, warn and apply.
+
+use crate::database::look::{Access, look};
+use crate::diagnostics::error::Error;
+use crate::operations::apply::up;
+use crate::plan::history::AppliedMigration;
+use crate::plan::plan;
+use crate::plan::targets::to_apply;
+use crate::program::commands::Run;
+use crate::program::exit_codes::Outcome;
+use crate::program::report::Report;
+use crate::sqlpage::project as sqlpage;
+
+impl Run<'_> {
+    /// Applies what is pending.
+    pub(crate) fn up(&self, report: &mut Report) -> Result<Outcome, Error> {
+        // Whether anything is to be done, what a person should know about that,
+        // and the newest version.
+        let judge = |history: &[AppliedMigration]| {
+            let plan = plan(&self.migrations, history);
+            let targets = to_apply(&self.migrations, &plan, &self.options)?;
+            let warnings = match self.settings.sqlpage {
+                Some(_) => sqlpage::warnings(targets.iter().copied()),
+                None => Vec::new(),
+            };
+            Ok((!targets.is_empty(), warnings, plan.newest_applied()))
+        };
+        let seen = look(
+            &self.settings.database,
+            Access::LookThenWrite,
+            &self.options.limits(),
+            |connection| judge(&self.read_history(connection)?),
+        );
+        // From cron, a run with nothing to do says nothing, about odd files either.
+        let idle = matches!(&seen, Ok(Some(((false, ..), _))));
+        if !idle || report.talks_when_idle() {
+            report.warnings(&self.settings.warnings);
+        }
+        let seen = seen?;
+        let is_new = seen.is_none();
+        let ((to_do, warnings, newest), connection) = match seen {
+            Some(seen) => seen,
+            None => (judge(&[])?, None),
+        };
+        if !to_do {
+            report.up_done(0, newest);
+            return Ok(Outcome::Done);
+        }
+        let mut connection = match connection {
+            // A database that is not there is not made for show.
+            None if self.options.dry_run && is_new => self.in_memory()?,
+            connection => self.settings.database.open_to_write(connection)?,
+        };
+        self.prepare_connection(&mut connection, report)?;
+        report.warnings(&warnings);
+        let summary = up(
+            &mut connection,
+            &self.migrations,
+            &self.options,
+            &mut |event| report.event(event, self.arguments),
+        )?;
+        report.up_done(summary.applied, summary.newest);
+        Ok(Outcome::Done)
+    }
+}

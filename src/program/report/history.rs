@@ -1,0 +1,69 @@
+//! What is said of the commands that change the history, or what lies around it.
+//!
+//! Owns the lines and fields of `baseline`, `repair`, `restore` and `new`.
+
+use crate::diagnostics::text::{escape, shown};
+use crate::operations::repair::{Change, hexadecimal};
+use crate::program::report::json::Json;
+use crate::program::report::objects::{self, path};
+use crate::program::report::{Report, database_is_at};
+use std::path::{Path, PathBuf};
+
+impl Report {
+    /// What `baseline` and `repair` did to the history, or would do.
+    pub(crate) fn history_changed(&mut self, changes: &[Change]) {
+        let would = if self.dry_run { "would have " } else { "" };
+        for change in changes {
+            self.printer.say(&match change {
+                Change::Recorded(migration) => format!(
+                    "{would}recorded {} as applied",
+                    escape(&migration.file_name())
+                ),
+                Change::Corrected { migration, before } => format!(
+                    "{would}corrected the checksum of {}\n  from {}\n  to   {}",
+                    escape(&migration.file_name()),
+                    hexadecimal(before),
+                    migration.checksum
+                ),
+                Change::Removed {
+                    version,
+                    description,
+                } => format!(
+                    "{would}removed version {version} ({}) from the history",
+                    escape(description)
+                ),
+            });
+        }
+        if changes.is_empty() {
+            self.printer.say("nothing to record");
+        } else if self.dry_run {
+            self.printer.say("nothing was changed");
+        }
+        let name = match self.dry_run {
+            true => "would_change",
+            false => "changes",
+        };
+        let list = changes.iter().map(objects::change).collect();
+        self.fields.push((name, Json::Array(list)));
+    }
+
+    /// The end of `restore`.
+    pub(crate) fn restored(&mut self, file: &Path, newest: Option<i64>) {
+        self.printer.say(&format!(
+            "restored {}; {}",
+            shown(file),
+            database_is_at(newest)
+        ));
+        self.fields.push(("version", Json::from(newest)));
+    }
+
+    /// A file that `new` created.
+    pub(crate) fn created(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            self.printer
+                .say(&format!("Migration file created: {}", shown(path)));
+        }
+        let created = paths.iter().map(|file| path(file)).collect();
+        self.fields.push(("created", Json::Array(created)));
+    }
+}

@@ -1,0 +1,113 @@
+//! What is said of a database that is only looked at.
+//!
+//! Owns the lines and fields of `status`, `check` and `schema`.
+
+use crate::diagnostics::text::{counted, escape, fitted};
+use crate::files::migration::Migration;
+use crate::plan::{Plan, State};
+use crate::program::report::Report;
+use crate::program::report::json::Json;
+use crate::program::report::objects;
+use crate::program::report::printing::write_out;
+
+impl Report {
+    /// The table of `status`.
+    pub(crate) fn status(&mut self, plan: &Plan<'_>) {
+        if self.printer.json {
+            let rows = plan.states.iter().map(objects::state).collect();
+            self.fields.push(("migrations", Json::Array(rows)));
+            return;
+        }
+        let width = plan
+            .states
+            .iter()
+            .map(|state| state.version().to_string().len())
+            .max();
+        let width = width.unwrap_or(0).max("VERSION".len());
+        if !plan.states.is_empty() {
+            self.printer.say(&format!(
+                "{:>width$}  {:<8}  {:<19}  MIGRATION",
+                "VERSION", "STATE", "APPLIED (UTC)"
+            ));
+        }
+        for state in &plan.states {
+            let when = state.row().map_or("", |row| row.installed_on.as_str());
+            let name = match (state.migration(), state.row()) {
+                (Some(migration), _) => escape(&migration.file_name()).into_owned(),
+                (None, Some(row)) => format!("({})", escape(&row.description)),
+                (None, None) => String::new(),
+            };
+            let color = match state {
+                State::Applied(..) => 32,
+                State::Pending(_) => 33,
+                State::Modified(..) | State::Missing(_) | State::Failed(..) => 31,
+            };
+            let name = fitted(&name, self.printer.columns_left(width + 33));
+            let padded = format!("{:<8}", state.name());
+            self.printer.say(&format!(
+                "{:>width$}  {}  {:<19}  {name}",
+                state.version(),
+                self.printer.colored(&padded, color),
+                escape(when)
+            ));
+        }
+        self.printer.say(&summary(plan));
+    }
+
+    /// The verdict of `check`, if nothing is wrong.
+    pub(crate) fn check(&mut self, plan: &Plan<'_>) {
+        let pending: Vec<&Migration> = plan.pending(None).collect();
+        if self.printer.json {
+            let rows = plan.states.iter().map(objects::state).collect();
+            self.fields.push(("migrations", Json::Array(rows)));
+        }
+        if !pending.is_empty() {
+            let names: Vec<String> = pending
+                .iter()
+                .map(|m| escape(&m.file_name()).into_owned())
+                .collect();
+            self.printer.say(&format!(
+                "{}: {}",
+                counted(
+                    names.len(),
+                    "migration is pending",
+                    "migrations are pending"
+                ),
+                names.join(", ")
+            ));
+        } else if self.printer.talks_when_idle() {
+            self.printer.say("up to date");
+        }
+    }
+
+    /// The schema that the migrations make.
+    pub(crate) fn schema(&mut self, sql: &str) {
+        if self.printer.json {
+            self.fields.push(("schema", Json::from(sql)));
+        } else {
+            write_out(sql);
+        }
+    }
+}
+
+fn summary(plan: &Plan<'_>) -> String {
+    let mut parts = Vec::new();
+    for name in ["applied", "pending", "modified", "missing", "failed"] {
+        let count = plan
+            .states
+            .iter()
+            .filter(|state| state.name() == name)
+            .count();
+        if count > 0 {
+            parts.push(format!("{count} {name}"));
+        }
+    }
+    match plan.states.len() {
+        0 => "no migrations".to_owned(),
+        count => format!(
+            "{}: {}",
+            counted(count, "migration", "migrations"),
+            parts.join(", ")
+        ),
+    }
+}

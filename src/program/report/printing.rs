@@ -1,0 +1,192 @@
+//! Lines on stdout and stderr.
+//!
+//! Owns both streams: colours, journald's priorities, who is to be told what. Failing
+//! to write to them is remembered by nobody: it must not stop a migration, and there
+//! is nowhere left to say it.
+
+use crate::database::limits::Heartbeat;
+use crate::diagnostics::position::Position;
+use crate::diagnostics::text::shown;
+use crate::program::arguments::parse::{Arguments, Color, Command};
+use crate::program::report::live::Live;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How serious a line on stderr is, as syslog and journald number it.
+#[derive(Clone, Copy)]
+pub(crate) enum Severity {
+    Error = 3,
+    Warning = 4,
+}
+
+/// Who listens on the two streams, and how they are spoken to.
+#[derive(Default, Clone)]
+pub(crate) struct Printer {
+    /// What each line begins with, if there are several databases.
+    prefix: String,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) out_is_terminal: bool,
+    color_out: bool,
+    color_err: bool,
+    journal: bool,
+    /// Who is told while a script runs, if anybody.
+    pub(crate) live: Option<Arc<Live>>,
+}
+
+impl Printer {
+    /// For a command line that was understood.
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        let out_is_terminal = io::stdout().is_terminal();
+        let color = |terminal: bool| match arguments.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let unset =
+                    |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
+                terminal && unset("NO_COLOR") && !terminal_is_dumb()
+            }
+        };
+        Self {
+            prefix: String::new(),
+            json: arguments.json,
+            quiet: arguments.quiet,
+            verbose: arguments.verbose,
+            out_is_terminal,
+            color_out: color(out_is_terminal),
+            color_err: color(io::stderr().is_terminal()),
+            journal: stderr_is_journal(),
+            live: match arguments.command {
+                Command::Up | Command::Down => {
+                    let to_person = !arguments.quiet && io::stderr().is_terminal();
+                    Live::new(to_person && !terminal_is_dumb()).map(Arc::new)
+                }
+                _ => None,
+            },
+        }
+    }
+
+    /// The same for one of several databases, whose lines begin with its name.
+    pub(crate) fn one_of_several(&self, name: &Path) -> Self {
+        Self {
+            prefix: format!("{}: ", shown(name)),
+            ..self.clone()
+        }
+    }
+
+    /// Whether a run with nothing to do says so: to a person, or to a program.
+    pub(crate) fn talks_when_idle(&self) -> bool {
+        self.out_is_terminal || self.verbose || self.json
+    }
+
+    /// What is to be called while scripts run.
+    pub(crate) fn heartbeat(&self) -> Option<Heartbeat> {
+        let live = self.live.clone()?;
+        Some(Heartbeat(Arc::new(move || live.tick())))
+    }
+
+    /// Takes the live line away before another line is written.
+    fn erase(&self) {
+        if let Some(live) = &self.live {
+            live.erase();
+        }
+    }
+
+    /// A line of the result, for people.
+    pub(crate) fn say(&self, line: &str) {
+        self.erase();
+        if !self.json && !self.quiet {
+            write_out(&format!("{}{line}\n", self.prefix));
+        }
+    }
+
+    /// A line about what is wrong.
+    pub(crate) fn complain(&self, severity: Severity, line: &str) {
+        self.erase();
+        let names_it = line.starts_with(&self.prefix);
+        let prefix = if names_it { "" } else { &self.prefix };
+        let color = match severity {
+            Severity::Error => 31,
+            Severity::Warning => 33,
+        };
+        if self.journal {
+            write_err(&format!("<{}>{prefix}{line}", severity as u8));
+        } else if self.color_err {
+            write_err(&format!("\x1b[{color}mlitemigrate:\x1b[0m {prefix}{line}"));
+        } else {
+            write_err(&format!("litemigrate: {prefix}{line}"));
+        }
+    }
+
+    /// Where something is wrong.
+    pub(crate) fn show(&self, position: &Position) {
+        position.excerpt().iter().for_each(|line| self.quote(line));
+    }
+
+    /// A line that belongs to the error before it.
+    pub(crate) fn quote(&self, line: &str) {
+        let priority = if self.journal { "<3>" } else { "" };
+        write_err(&format!("{priority}{line}"));
+    }
+
+    /// For stdout, in a colour by its number if it has colours.
+    pub(crate) fn colored(&self, text: &str, color: u8) -> String {
+        if self.color_out && !self.json {
+            format!("\x1b[{color}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// How many columns are left for the last column of a table whose others take
+    /// so many; a program gets the whole of it.
+    pub(crate) fn columns_left(&self, used: usize) -> usize {
+        if !self.out_is_terminal {
+            return usize::MAX;
+        }
+        let used = used + self.prefix.chars().count();
+        columns().saturating_sub(used).max(10)
+    }
+}
+
+/// Text that is the result itself.
+pub(crate) fn write_out(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// One line in one system call, so that lines of several processes do not mix.
+fn write_err(line: &str) {
+    let _ = io::stderr()
+        .lock()
+        .write_all(format!("{line}\n").as_bytes());
+}
+
+/// How wide the terminal is, as far as the environment tells.
+fn columns() -> usize {
+    let columns = std::env::var("COLUMNS").ok();
+    columns.and_then(|text| text.parse().ok()).unwrap_or(80)
+}
+/// Whether the terminal knows no escape sequences.
+fn terminal_is_dumb() -> bool {
+    std::env::var_os("TERM").as_deref() == Some(OsStr::new("dumb"))
+}
+/// Whether `JOURNAL_STREAM` names the device and inode of stderr
+/// (systemd.exec(5)).
+fn stderr_is_journal() -> bool {
+    let Some(stream) = std::env::var_os("JOURNAL_STREAM") else {
+        return false;
+    };
+    io::stderr()
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|descriptor| File::from(descriptor).metadata())
+        .is_ok_and(|metadata| {
+            stream.to_str() == Some(&format!("{}:{}", metadata.dev(), metadata.ino()))
+        })
+}
