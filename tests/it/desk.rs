@@ -1,8 +1,7 @@
 //! Are we at home on a desk: man page, completions, live line, systemd's socket?
 
-use crate::support::{Sandbox, has_namespaces, has_tool, shell};
+use crate::support::{Sandbox, has_namespaces, has_terminals, has_tool, is_root, shell};
 use rusqlite::Connection;
-use std::fs::File;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::Stdio;
@@ -78,7 +77,8 @@ fn completions_work_in_the_real_shells() {
             }
         }
     }
-    if has_tool("zsh") {
+    // zpty is a terminal, too.
+    if has_tool("zsh") && has_terminals() {
         // In a terminal of its own: what was typed and completed is run, and a
         // function of our name says what it got.
         let script = "mkdir f; litemigrate --generate zsh > f/_litemigrate\ncat > test.zsh <<'E'\nzmodload zsh/zpty\nzpty -b z zsh -f -i\nline() { zpty -w z \"$1\" }\nline 'PS1= RPS1= PROMPT_EOL_MARK='\nline 'fpath=($PWD/f $fpath); autoload -Uz compinit; compinit -u -D'\nline 'litemigrate() { print \"GOT<$*>\" }'\nsleep 1\nfor text in \"$@\"; do\n  zpty -n -w z \"$text\"$'\\t'\n  sleep 0.7\n  zpty -n -w z $'\\n'\n  sleep 0.3\ndone\nout=''\nfor i in {1..20}; do\n  while zpty -r -t z chunk; do out+=$chunk; done\n  sleep 0.1\ndone\nprint -r -- \"$out\"\nzpty -d z\nE\n";
@@ -101,7 +101,7 @@ fn a_long_script_has_a_live_line_on_a_terminal_and_nowhere_else() {
     sandbox.script("1_slow.sql", slow(2));
     let output = sandbox.run(&["up"]);
     assert!(output.status.success() && output.stderr.is_empty());
-    if !has_tool("script") {
+    if !has_terminals() {
         return;
     }
     std::fs::remove_file(sandbox.path.join("app.db")).unwrap();
@@ -215,8 +215,7 @@ fn systemd_hears_how_far_a_long_run_is() {
 fn what_root_makes_belongs_to_the_owner_of_where_it_is() {
     let sandbox = Sandbox::new("owner");
     sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
-    let is_root = sandbox.path.metadata().unwrap().uid() == 0;
-    if !is_root {
+    if !is_root() {
         return;
     }
     let owner = |name: &str| {
@@ -274,7 +273,7 @@ fn what_root_makes_belongs_to_the_owner_of_where_it_is() {
 
 #[test]
 fn which_file_is_at_fault_is_said() {
-    if !has_tool("setpriv") || File::open("/root").is_err() {
+    if !is_root() || !has_tool("setpriv") {
         return;
     }
     let sandbox = Sandbox::new("fault");

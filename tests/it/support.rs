@@ -1,6 +1,7 @@
 //! What several tests need: a directory of their own, and the program in it.
 
 use rusqlite::Connection;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -124,16 +125,55 @@ pub fn query(connection: &Connection, sql: &str) -> String {
     lines.join("\n")
 }
 
-/// Whether a tool that judges us is here. Where all of them must be, as in CI, one
-/// that is missing fails the test.
+/// Says on the test's own stderr, past what the harness keeps to itself, that something
+/// is not tested here, and why. Where everything must be, as in CI, that is a failure.
+pub fn skipped(why: &str) {
+    let required = std::env::var_os("LITEMIGRATE_ALL_TOOLS").is_some();
+    assert!(!required, "{why}");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or_default();
+    let _ = writeln!(std::io::stderr(), "{test}: skipped in part: {why}");
+}
+
+/// Whether that is so; if not, what needs it is skipped.
+fn has(found: bool, why_not: &str) -> bool {
+    if !found {
+        skipped(why_not);
+    }
+    found
+}
+
+/// Whether a tool that judges us is here.
 pub fn has_tool(name: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let found = path
         .split(':')
         .any(|directory| Path::new(directory).join(name).exists());
-    let required = std::env::var_os("LITEMIGRATE_ALL_TOOLS").is_some();
-    assert!(found || !required, "{name} is not installed");
-    found
+    has(found, &format!("{name} is not installed"))
+}
+
+/// Whether util-linux's `script` can make a terminal to run something in.
+pub fn has_terminals() -> bool {
+    let works = || succeeds("script -qec true /dev/null");
+    has_tool("script") && has(works(), "no pseudo-terminal can be made")
+}
+
+/// Whether this process may make worlds of its own, as root may unless a container
+/// forbids it.
+pub fn has_namespaces() -> bool {
+    has(
+        succeeds("unshare --mount true"),
+        "no namespaces can be made",
+    )
+}
+
+/// Whether this is root, who can give files away.
+pub fn is_root() -> bool {
+    has(succeeds("test \"$(id -u)\" = 0"), "this is not root")
+}
+
+fn succeeds(script: &str) -> bool {
+    shell_output(Path::new("/"), script).status.success()
 }
 
 /// Runs a shell script; `litemigrate` is on its PATH.
@@ -161,12 +201,4 @@ pub fn shell(directory: &Path, script: &str) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}\n{stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Whether this process may make worlds of its own, as root may unless a container
-/// forbids it.
-pub fn has_namespaces() -> bool {
-    shell_output(Path::new("/"), "unshare --mount true")
-        .status
-        .success()
 }
