@@ -42,8 +42,8 @@ fn value(flag: &Flag) -> Option<Value> {
     })
 }
 
-/// The completion for bash; it needs nothing but bash.
-pub(crate) fn bash() -> String {
+/// For bash: how the value of each option is completed.
+fn bash_values() -> String {
     let mut values = String::new();
     for flag in FLAGS {
         let Some(value) = value(flag) else { continue };
@@ -62,6 +62,12 @@ pub(crate) fn bash() -> String {
             flag.long
         );
     }
+    values
+}
+
+/// The completion for bash; it needs nothing but bash.
+pub(crate) fn bash() -> String {
+    let values = bash_values();
     let mut commands = String::new();
     for command in COMMANDS {
         let _ = writeln!(
@@ -113,44 +119,56 @@ complete -F _litemigrate litemigrate
     )
 }
 
+/// A text between single quotes, where a colon separates.
+fn zsh_quoted(text: &str) -> String {
+    text.replace('\'', "'\\''").replace(':', "\\:")
+}
+
+/// For zsh: the options of a command.
+fn zsh_options(command: &CommandHelp) -> String {
+    let mut cases = String::new();
+    for flag in FLAGS.iter().filter(|flag| flag.goes_with(command)) {
+        let action = value(flag).map_or(String::new(), |value| {
+            let action = match value {
+                Value::Words(words) => format!("({words})"),
+                Value::Directory => "_files -/".to_owned(),
+                Value::File => "_files".to_owned(),
+                Value::Other => String::new(),
+            };
+            format!(":{}:{action}", zsh_quoted(flag.value.unwrap_or_default()))
+        });
+        let help = zsh_quoted(flag.help)
+            .replace('[', "\\[")
+            .replace(']', "\\]");
+        let equals = if flag.value.is_some() { "=" } else { "" };
+        let _ = writeln!(
+            cases,
+            "            '*--{}{equals}[{help}]{action}'",
+            flag.long
+        );
+        if let Some(short) = flag.short {
+            let plus = if flag.value.is_some() { "+" } else { "" };
+            let _ = writeln!(cases, "            '*-{short}{plus}[{help}]{action}'");
+        }
+    }
+    cases
+}
+
 /// The completion for zsh, a file `_litemigrate` in its `fpath`.
 pub(crate) fn zsh() -> String {
-    let quoted = |text: &str| text.replace('\'', "'\\''").replace(':', "\\:");
-    let bracketed = |text: &str| quoted(text).replace('[', "\\[").replace(']', "\\]");
     let mut commands = String::new();
     for command in COMMANDS {
         let _ = writeln!(
             commands,
             "        '{}:{}'",
             command.word,
-            quoted(command.summary)
+            zsh_quoted(command.summary)
         );
     }
     let mut cases = String::new();
     for command in COMMANDS {
         let _ = writeln!(cases, "    {})\n        options=(", command.word);
-        for flag in FLAGS.iter().filter(|flag| flag.goes_with(command)) {
-            let action = value(flag).map_or(String::new(), |value| {
-                let action = match value {
-                    Value::Words(words) => format!("({words})"),
-                    Value::Directory => "_files -/".to_owned(),
-                    Value::File => "_files".to_owned(),
-                    Value::Other => String::new(),
-                };
-                format!(":{}:{action}", quoted(flag.value.unwrap_or_default()))
-            });
-            let help = bracketed(flag.help);
-            let equals = if flag.value.is_some() { "=" } else { "" };
-            let _ = writeln!(
-                cases,
-                "            '*--{}{equals}[{help}]{action}'",
-                flag.long
-            );
-            if let Some(short) = flag.short {
-                let plus = if flag.value.is_some() { "+" } else { "" };
-                let _ = writeln!(cases, "            '*-{short}{plus}[{help}]{action}'");
-            }
-        }
+        cases.push_str(&zsh_options(command));
         let operand = match command.name {
             Name::Restore => "            '*:backup:_files'\n".to_owned(),
             Name::Help => format!("            '*:topic:({})'\n", topics().join(" ")),

@@ -8,7 +8,6 @@ use crate::diagnostics::error::{Cause, Error, ScriptError};
 use crate::diagnostics::text::{counted, escape, shown};
 use crate::program::report::json::Json;
 use crate::program::report::objects;
-use crate::program::report::printing::Severity;
 use crate::program::report::{Report, database_is_at};
 use std::path::Path;
 
@@ -16,86 +15,28 @@ impl Report {
     /// Why the run stopped.
     pub(crate) fn failed(&mut self, error: &Error) {
         self.ended();
-        match error {
-            Error::Unusable {
-                findings, warnings, ..
-            } => {
-                self.warnings(warnings);
-                for found in findings {
-                    self.printer.complain(Severity::Error, &found.to_string());
-                    found
-                        .position
-                        .iter()
-                        .for_each(|position| self.printer.show(position));
-                    self.problems.push(objects::finding(found));
-                }
-            }
-            Error::Drift { differences, .. } => {
-                for difference in differences {
-                    self.printer
-                        .complain(Severity::Error, &difference.to_string());
-                    let (expected, found) = (&difference.expected, &difference.found);
-                    for (what, sql) in [("expected", expected), ("found   ", found)] {
-                        let sql = sql.iter().filter(|sql| !sql.is_empty());
-                        sql.for_each(|sql| {
-                            self.printer.quote(&format!("    {what} {}", escape(sql)))
-                        });
-                    }
-                    self.problems.push(objects::difference(difference));
-                }
-            }
-            Error::Refused { problems } => {
-                for problem in problems {
-                    self.printer.complain(Severity::Error, &problem.to_string());
-                    self.problems.push(objects::problem(problem));
-                }
-            }
-            _ => {}
-        }
-        self.printer
-            .complain(Severity::Error, &self.sentence(error));
+        self.problems_of(error);
+        self.printer.error(&self.sentence(error));
         if let Some(position) = error.position() {
             self.printer.show(position);
         }
-        if let Error::Database {
-            cause: Cause::Busy,
-            message,
-            ..
-        } = error
-            && let Some(database) = &self.database
-            && message.contains("locked")
-        {
-            let lock = with_suffix(database, ".lock");
-            let holder = match lock_holder(database) {
-                // As --vfs unix-dotfile makes it.
-                None if lock.is_dir() => format!(
-                    "the lock {} is there: if no program has the database open, one that was killed has left it, and it must be removed",
-                    shown(&lock)
-                ),
-                Some(holder) => format!("{holder} holds a lock on it"),
-                None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
-            };
-            self.printer.complain(Severity::Error, &holder);
+        if let Some(holder) = self.holder(error) {
+            self.printer.error(&holder);
         }
         let fault = self.at_fault(error);
         if let Some(fault) = &fault {
-            self.printer
-                .complain(Severity::Error, &format!("at fault: {fault}"));
+            self.printer.error(&format!("at fault: {fault}"));
         }
         if let Error::Script(script) | Error::Replay(script) = error
             && let Some(remedy) = script.remedy
         {
-            self.printer
-                .complain(Severity::Error, &format!("remedy: {remedy}"));
+            self.printer.error(&format!("remedy: {remedy}"));
         }
         match error {
-            Error::Script(script) => self
+            Error::Script(script) => self.printer.error(&what_remains(script)),
+            Error::Replay(_) => self
                 .printer
-                .complain(Severity::Error, &what_remains(script)),
-            Error::Replay(_) => self.printer.complain(
-                Severity::Error,
-                "the migrations were only replayed in memory; the database was not touched",
-            ),
+                .error("the migrations were only replayed in memory; the database was not touched"),
             _ => {}
         }
         if let Some(live) = &self.printer.live {
@@ -106,6 +47,69 @@ impl Report {
             fields.push(("at_fault", Json::from(fault)));
         }
         self.error = Some(described);
+    }
+
+    /// Everything that an error lists.
+    fn problems_of(&mut self, error: &Error) {
+        match error {
+            Error::Unusable {
+                findings, warnings, ..
+            } => {
+                self.warnings(warnings);
+                for found in findings {
+                    self.printer.error(&found.to_string());
+                    if let Some(position) = &found.position {
+                        self.printer.show(position);
+                    }
+                    self.problems.push(objects::finding(found));
+                }
+            }
+            Error::Drift { differences, .. } => {
+                for difference in differences {
+                    self.printer.error(&difference.to_string());
+                    let (expected, found) = (&difference.expected, &difference.found);
+                    for (what, sql) in [("expected", expected), ("found   ", found)] {
+                        if let Some(sql) = sql.as_ref().filter(|sql| !sql.is_empty()) {
+                            self.printer.quote(&format!("    {what} {}", escape(sql)));
+                        }
+                    }
+                    self.problems.push(objects::difference(difference));
+                }
+            }
+            Error::Refused { problems } => {
+                for problem in problems {
+                    self.printer.error(&problem.to_string());
+                    self.problems.push(objects::problem(problem));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Who holds the lock, if that is it.
+    fn holder(&self, error: &Error) -> Option<String> {
+        let Error::Database {
+            cause: Cause::Busy,
+            message,
+            ..
+        } = error
+        else {
+            return None;
+        };
+        let database = self.database.as_deref()?;
+        if !message.contains("locked") {
+            return None;
+        }
+        let lock = with_suffix(database, ".lock");
+        Some(match lock_holder(database) {
+            // As --vfs unix-dotfile makes it.
+            None if lock.is_dir() => format!(
+                "the lock {} is there: if no program has the database open, one that was killed has left it, and it must be removed",
+                shown(&lock)
+            ),
+            Some(holder) => format!("{holder} holds a lock on it"),
+            None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
+        })
     }
 
     /// Which file, directory or mount does not let itself be written, if that is it.

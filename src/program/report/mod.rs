@@ -19,7 +19,7 @@ use crate::diagnostics::text::shown;
 use crate::program::arguments::parse::Arguments;
 use json::Json;
 use objects::path;
-use printing::{Printer, Severity, write_out};
+use printing::{Printer, write_out};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -109,8 +109,7 @@ impl Report {
     pub(crate) fn warning(&mut self, warning: &Finding) {
         self.warnings.push(objects::finding(warning));
         if !self.printer.quiet {
-            self.printer
-                .complain(Severity::Warning, &format!("warning: {warning}"));
+            self.printer.warning(&format!("warning: {warning}"));
         }
     }
 
@@ -130,7 +129,7 @@ impl Report {
 
     /// A command line that was not understood.
     pub(crate) fn usage(&mut self, message: &str) {
-        self.printer.complain(Severity::Error, message);
+        self.printer.error(message);
         self.error = Some(objects::error(
             "usage",
             message.to_owned(),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// How serious a line on stderr is, as syslog and journald number it.
 #[derive(Clone, Copy)]
-pub(crate) enum Severity {
+enum Severity {
     Error = 3,
     Warning = 4,
 }
@@ -107,7 +107,16 @@ impl Printer {
     }
 
     /// A line about what is wrong.
-    pub(crate) fn complain(&self, severity: Severity, line: &str) {
+    pub(crate) fn error(&self, line: &str) {
+        self.complain(Severity::Error, line);
+    }
+
+    /// A line about what a person should know.
+    pub(crate) fn warning(&self, line: &str) {
+        self.complain(Severity::Warning, line);
+    }
+
+    fn complain(&self, severity: Severity, line: &str) {
         self.erase();
         let names_it = line.starts_with(&self.prefix);
         let prefix = if names_it { "" } else { &self.prefix };

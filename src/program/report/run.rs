@@ -9,7 +9,6 @@ use crate::operations::apply::{Event, Step};
 use crate::program::arguments::parse::Arguments;
 use crate::program::report::json::Json;
 use crate::program::report::objects::{self, path};
-use crate::program::report::printing::Severity;
 use crate::program::report::{Report, database_is_at};
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -187,10 +186,8 @@ impl Report {
         if io::stderr().is_terminal() && !self.printer.quiet {
             let holder = self.database.as_deref().and_then(lock_holder);
             let holder = holder.map_or(String::new(), |holder| format!(", held by {holder}"));
-            self.printer.complain(
-                Severity::Warning,
-                &format!("waiting for the lock on the database{holder}"),
-            );
+            self.printer
+                .warning(&format!("waiting for the lock on the database{holder}"));
         }
     }
 
