@@ -9,4 +9,5 @@ pub(crate) mod limits;
 pub(crate) mod location;
 pub(crate) mod look;
 pub(crate) mod permission;
+pub(crate) mod settings;
 pub(crate) mod transaction;

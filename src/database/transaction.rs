@@ -1,13 +1,12 @@
-//! Locks and transactions: begin, commit, roll back, and the connection's settings.
+//! Locks and transactions: begin, commit, roll back.
 //!
-//! Owns how long is waited for whom, and what a connection must be set to so that
-//! a commit is durable. Never runs a script, and knows nothing of the history.
+//! Owns what is said when a lock is not to be had. Never runs a script, and knows
+//! nothing of the history.
 
 use crate::database::limits::Limits;
-use crate::database::location::{file_of, refuse_read_only};
+use crate::database::location::file_of;
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::seconds;
-use crate::schema::readable::refuse_unreadable;
 use rusqlite::Connection;
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -117,77 +116,5 @@ pub(crate) fn lock_script(
                 });
             }
         }
-    }
-}
-
-/// The settings of the connection: those that a script may change and the next
-/// one must find as they were, and those that the caller gets back in the end.
-pub(crate) struct Settings {
-    /// Whether foreign keys were enforced when the run began.
-    pub foreign_keys: bool,
-    busy_timeout: Duration,
-    synchronous: i64,
-}
-
-impl Settings {
-    /// Makes sure that the database can be written, durably and within the time.
-    pub(crate) fn prepare(connection: &mut Connection, limits: &Limits) -> Result<Self, Error> {
-        refuse_read_only(connection)?;
-        if !connection.is_autocommit() {
-            return Err(Error::Database {
-                path: file_of(connection),
-                doing: "begin",
-                cause: Cause::Statement,
-                message: "the connection is in a transaction: end it first".to_owned(),
-            });
-        }
-        refuse_unreadable(connection)?;
-        let ask = |pragma: &str| {
-            connection
-                .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
-                .map_err(|error| Error::database(connection, "read its settings", &error))
-        };
-        let milliseconds = ask("busy_timeout")?;
-        let settings = Self {
-            foreign_keys: ask("foreign_keys")? != 0,
-            busy_timeout: Duration::from_millis(milliseconds.unsigned_abs()),
-            synchronous: ask("main.synchronous")?,
-        };
-        settings.restore(connection, settings.foreign_keys)?;
-        limits.watch(connection)?;
-        Ok(settings)
-    }
-
-    /// Sets everything as it must be, with foreign keys enforced or not.
-    pub(crate) fn restore(&self, connection: &Connection, foreign_keys: bool) -> Result<(), Error> {
-        let foreign_keys = if foreign_keys { "ON" } else { "OFF" };
-        let pragmas = format!(
-            "PRAGMA query_only = OFF; PRAGMA main.synchronous = EXTRA; PRAGMA foreign_keys = {foreign_keys}"
-        );
-        let configure = || {
-            connection.execute_batch(&pragmas)?;
-            // Without a journal nothing could be rolled back.
-            let query = "PRAGMA main.journal_mode";
-            let mode: String = connection.query_row(query, [], |row| row.get(0))?;
-            if (mode == "off" || mode == "memory") && connection.path() != Some("") {
-                connection.query_row("PRAGMA main.journal_mode = DELETE", [], |_| Ok(()))?;
-            }
-            Ok(())
-        };
-        configure().map_err(|error| Error::database(connection, "configure the connection", &error))
-    }
-
-    /// Ends what is open, and gives the caller the connection as it was.
-    pub(crate) fn give_back(&self, connection: &mut Connection) -> Result<(), Error> {
-        roll_back(connection);
-        let _ = connection.progress_handler(0, None::<fn() -> bool>);
-        self.restore(connection, self.foreign_keys)?;
-        connection
-            .busy_timeout(self.busy_timeout)
-            .and_then(|()| {
-                let pragma = format!("PRAGMA main.synchronous = {}", self.synchronous);
-                connection.execute_batch(&pragma)
-            })
-            .map_err(|error| Error::database(connection, "configure the connection", &error))
     }
 }

@@ -143,7 +143,7 @@ pub struct ScriptError {
     /// What SQLite said.
     pub message: String,
     /// What to do, where more can be said than the message says.
-    pub remedy: Option<&'static str>,
+    pub remedy: Option<String>,
     /// What kind of failure.
     pub cause: Cause,
     /// The statements that stay done: 0 unless the script is `-- no-transaction`.
@@ -229,6 +229,8 @@ pub enum Error {
     },
     /// A script failed.
     Script(Box<ScriptError>),
+    /// A script drew a warning, and was rolled back because warnings refuse.
+    Warned(Box<ScriptError>),
     /// A script failed where it was only replayed in memory.
     Replay(Box<ScriptError>),
     /// There is no such database, and it may not be created.
@@ -296,6 +298,7 @@ impl Error {
             Self::Drift { .. } => "drift",
             Self::History { .. } => "history",
             Self::Script(_) => "script",
+            Self::Warned(_) => "warned",
             Self::Replay(_) => "replay",
             Self::NoDatabase { .. } => "no-database",
             Self::Database { .. } => "database",
@@ -318,7 +321,9 @@ impl Error {
             Self::Declined { database, .. }
             | Self::Drift { database, .. }
             | Self::History { database, .. } => Some(database),
-            Self::Script(script) | Self::Replay(script) => Some(&script.path),
+            Self::Script(script) | Self::Warned(script) | Self::Replay(script) => {
+                Some(&script.path)
+            }
             Self::Configuration { position, .. } => position.as_ref().map(|p| p.path.as_path()),
             Self::NoSuchVersion { .. } | Self::Refused { .. } => None,
         }
@@ -328,7 +333,9 @@ impl Error {
     #[must_use]
     pub fn position(&self) -> Option<&Position> {
         match self {
-            Self::Script(script) | Self::Replay(script) => script.position.as_ref(),
+            Self::Script(script) | Self::Warned(script) | Self::Replay(script) => {
+                script.position.as_ref()
+            }
             Self::Configuration { position, .. } => position.as_ref(),
             _ => None,
         }
@@ -402,7 +409,9 @@ impl fmt::Display for Error {
                 shown(database),
                 escape(message)
             ),
-            Self::Script(script) | Self::Replay(script) => write!(f, "{script}"),
+            Self::Script(script) | Self::Warned(script) | Self::Replay(script) => {
+                write!(f, "{script}")
+            }
             Self::NoDatabase { path } => write!(
                 f,
                 "{}: no such database: check its path; only `up` creates one, and not with --no-create or a URL without mode=rwc",

@@ -33,6 +33,23 @@ impl Finding {
         }
     }
 
+    /// Whether `strict` takes it for a reason to refuse: not what is as it was meant,
+    /// what another program would do, or what is no matter of the script.
+    pub(crate) fn refuses_if_strict(&self) -> bool {
+        const NOTED_ONLY: [&str; 9] = [
+            "transaction-absorbed",
+            "sqlpage-foreign-keys",
+            "not-run",
+            "link",
+            "no-transaction",
+            "byte-order-mark",
+            "line-endings",
+            "world-writable",
+            "on-connect",
+        ];
+        !NOTED_ONLY.contains(&self.kind)
+    }
+
     /// A finding about a place in a file.
     #[must_use]
     pub fn at(kind: &'static str, position: Position, message: impl Into<String>) -> Self {

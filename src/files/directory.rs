@@ -12,6 +12,7 @@ use crate::files::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
 };
+use crate::script::text;
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -197,6 +198,21 @@ pub fn read_sql(migration: &Migration) -> Result<String, Error> {
         return Err(changed("has changed since this run began".to_owned()));
     }
     String::from_utf8(bytes).map_err(|_| changed("is not UTF-8".to_owned()))
+}
+
+/// What the text of a script says by itself that a person should know.
+///
+/// # Errors
+///
+/// As [`read_sql`].
+pub(crate) fn text_findings(migration: &Migration) -> Result<Vec<Finding>, Error> {
+    let text = read_sql(migration)?;
+    let path = &migration.path;
+    let head = text::at_its_head(path, &text);
+    Ok(head
+        .into_iter()
+        .chain(text::comment_never_closed(path, &text, 0))
+        .collect())
 }
 
 /// Reads a text that is no migration, such as a settings file. The error is a

@@ -3,7 +3,8 @@
 //! Owns the changes of `_sqlx_migrations` that no script goes with. Never touches
 //! anything else in the database, and nothing that was not named.
 
-use crate::database::transaction::{Settings, begin, commit};
+use crate::database::settings::Settings;
+use crate::database::transaction::{begin, commit};
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
 use crate::files::directory;
 use crate::files::migration::{Checksum, Migration};

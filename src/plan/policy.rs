@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How to run [`up`](crate::up) and [`down`](crate::down).
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Options {
     /// What the user allows.
     pub policy: Policy,
@@ -22,8 +23,12 @@ pub struct Options {
     pub single_transaction: bool,
     /// Run everything, report what it did, and roll it back.
     pub dry_run: bool,
-    /// Let a DROP TABLE delete or change rows of other tables.
+    /// Let DROP TABLE and REPLACE delete or change rows of other tables.
     pub allow_cascade: bool,
+    /// A warning about a script refuses it.
+    pub strict: bool,
+    /// The database is SQLPage's: say where SQLPage would do something else.
+    pub for_sqlpage: bool,
     /// Copy the database to this file before the first write.
     pub backup: Option<PathBuf>,
     /// The VFS that the connection was opened with, if it was named: for the backup.
@@ -43,6 +48,8 @@ impl Default for Options {
             single_transaction: false,
             dry_run: false,
             allow_cascade: false,
+            strict: false,
+            for_sqlpage: false,
             backup: None,
             vfs: None,
             heartbeat: None,

@@ -3,8 +3,11 @@
 //! Owns the comparison of `sqlite_schema` with itself at another time, or with
 //! another one. Reads only, and knows nothing of migrations.
 
+pub(crate) mod pragma;
 pub(crate) mod readable;
+pub(crate) mod references;
 pub(crate) mod sql;
+pub(crate) mod whole;
 
 use crate::diagnostics::problem::{Difference, DifferenceKind};
 use crate::schema::sql::{formatted, is_same, one_line};
@@ -43,8 +46,7 @@ type Key = (String, String);
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Schema {
     objects: BTreeMap<Key, (String, String)>,
-    /// By the table's name in lower case: the name and the definition of each.
-    columns: BTreeMap<String, Vec<(String, String)>>,
+    columns: Columns,
 }
 
 impl Schema {
@@ -55,6 +57,14 @@ impl Schema {
     ///
     /// What SQLite says.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            columns: columns(connection)?,
+            ..Self::read_objects(connection)?
+        })
+    }
+
+    /// The same without the columns, which only a comparison with another database needs.
+    pub(crate) fn read_objects(connection: &Connection) -> rusqlite::Result<Self> {
         let query = "SELECT type, name, coalesce(sql, '') FROM main.sqlite_schema WHERE lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
         let mut statement = connection.prepare(query)?;
         let objects = statement.query_map([], |row| {
@@ -64,17 +74,10 @@ impl Schema {
                 (name, row.get(2)?),
             ))
         })?;
-        let objects = objects.collect::<rusqlite::Result<_>>()?;
-        let query = "SELECT t.name, c.name, trim(c.type || iif(c.\"notnull\", ' NOT NULL', '') || coalesce(' DEFAULT ' || c.dflt_value, '') || iif(c.pk, ' PRIMARY KEY', '') || iif(c.hidden, ' GENERATED', '')) FROM pragma_table_list AS t, pragma_table_xinfo(t.name, 'main') AS c WHERE t.schema = 'main' AND t.type = 'table'";
-        let mut columns: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-        let mut statement = connection.prepare(query)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let table = row.get::<_, String>(0)?.to_ascii_lowercase();
-            let column = (row.get(1)?, row.get(2)?);
-            columns.entry(table).or_default().push(column);
-        }
-        Ok(Self { objects, columns })
+        Ok(Self {
+            objects: objects.collect::<rusqlite::Result<_>>()?,
+            columns: BTreeMap::new(),
+        })
     }
 
     /// All of it as SQL that makes it again, written in one way: tables, indexes,
@@ -203,6 +206,22 @@ impl Schema {
             });
         dropped.chain(others).collect()
     }
+}
+
+/// By the table's name in lower case: the name and the definition of each column.
+type Columns = BTreeMap<String, Vec<(String, String)>>;
+
+fn columns(connection: &Connection) -> rusqlite::Result<Columns> {
+    let query = "SELECT t.name, c.name, trim(c.type || iif(c.\"notnull\", ' NOT NULL', '') || coalesce(' DEFAULT ' || c.dflt_value, '') || iif(c.pk, ' PRIMARY KEY', '') || iif(c.hidden, ' GENERATED', '')) FROM pragma_table_list AS t, pragma_table_xinfo(t.name, 'main') AS c WHERE t.schema = 'main' AND t.type = 'table'";
+    let mut columns = Columns::new();
+    let mut statement = connection.prepare(query)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let table = row.get::<_, String>(0)?.to_ascii_lowercase();
+        let column = (row.get(1)?, row.get(2)?);
+        columns.entry(table).or_default().push(column);
+    }
+    Ok(columns)
 }
 
 #[cfg(test)]

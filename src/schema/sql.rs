@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     /// A keyword, a name or a number.
     Word,
     /// In brackets or backticks: a name, whatever it says.
@@ -24,17 +24,17 @@ enum Kind {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Token<'a> {
+pub(crate) struct Token<'a> {
     kind: Kind,
     /// As it is written, with its quotes.
-    text: &'a str,
+    pub(crate) text: &'a str,
     /// Whether there is a space or a comment before it.
     spaced: bool,
 }
 
 impl<'a> Token<'a> {
     /// Without its quotes.
-    fn content(&self) -> Cow<'a, str> {
+    pub(crate) fn content(&self) -> Cow<'a, str> {
         let quote = match self.kind {
             Kind::Word | Kind::String | Kind::Sign => return Cow::Borrowed(self.text),
             Kind::Name | Kind::Double => &self.text[..1],
@@ -76,7 +76,7 @@ fn closing(quote: &str) -> &str {
     if quote == "[" { "]" } else { quote }
 }
 
-fn tokens(sql: &str) -> Vec<Token<'_>> {
+pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = sql;
     let mut spaced = false;

@@ -1,27 +1,33 @@
 //! What SQLite asks about each statement of a script while it prepares it.
 //!
-//! Owns what a script may do to the transaction it runs in and to its journal, and
-//! the notes that are taken on the way. Runs nothing.
+//! Owns what a script may do to the transaction it runs in, and the notes that are
+//! taken on the way: which table a statement writes itself, which by triggers, which by
+//! way of foreign keys, and what it drops or sets. Runs nothing.
 
-use crate::script::foreign_keys;
 use rusqlite::ffi::SQLITE_ATTACH;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What a script may do.
+/// What a script may do, and what is watched.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     /// It runs in a transaction that is not its own.
     pub transactional: bool,
-    /// Foreign keys are enforced.
-    pub enforced: bool,
-    /// They are not, only because another script in the same transaction asks so.
-    pub mixed: bool,
-    /// A DROP TABLE may delete and change rows of other tables.
+    /// A statement may take rows of other tables with it through foreign keys.
     pub allow_cascade: bool,
     /// It may touch no other file: what it does to a database in memory is for show.
     pub contained: bool,
+    /// It was applied already, and only runs to see what it makes: nothing is judged.
+    pub replayed: bool,
+    /// The rows of each table that it changes are counted before and after.
+    pub counted: bool,
+    /// Other scripts follow in the same transaction, so that no COMMIT checks the keys.
+    pub shared: bool,
+    /// The database is SQLPage's: it is said where SQLPage would do something else.
+    pub for_sqlpage: bool,
+    /// A warning stops the script.
+    pub strict: bool,
 }
 
 /// Something that the authorizer saw in the statement that was just prepared.
@@ -34,39 +40,142 @@ pub(crate) mod saw {
     pub const ROLLBACK: u32 = 1 << 2;
     /// Any pragma.
     pub const PRAGMA: u32 = 1 << 3;
-    /// `PRAGMA foreign_keys = OFF`, which does nothing in a transaction.
-    pub const FOREIGN_KEYS_OFF: u32 = 1 << 4;
-    /// `PRAGMA journal_mode = OFF` or `MEMORY`, made to do nothing.
-    pub const UNSAFE_JOURNAL: u32 = 1 << 5;
     /// `PRAGMA writable_schema`, by which a script can destroy the schema.
-    pub const WRITABLE_SCHEMA: u32 = 1 << 6;
+    pub const WRITABLE_SCHEMA: u32 = 1 << 4;
     /// ATTACH, whose file may be what cannot be opened, and which may stay.
-    pub const ATTACH: u32 = 1 << 7;
+    pub const ATTACH: u32 = 1 << 5;
     /// A temporary table, index, view or trigger, which may stay.
-    pub const TEMPORARY: u32 = 1 << 8;
+    pub const TEMPORARY: u32 = 1 << 6;
     /// DROP TABLE, by which other tables may lose rows.
-    pub const DROP: u32 = 1 << 9;
+    pub const DROP: u32 = 1 << 7;
     /// ALTER TABLE, the second half of a rebuild.
-    pub const ALTER: u32 = 1 << 10;
-    /// DELETE or UPDATE, whose effect may depend on foreign keys.
-    pub const ROWS: u32 = 1 << 11;
-    /// INSERT, which may be a REPLACE.
-    pub const INSERT: u32 = 1 << 12;
+    pub const ALTER: u32 = 1 << 8;
+    /// DROP VIEW, DROP INDEX or DROP TRIGGER.
+    pub const DROP_OTHER: u32 = 1 << 9;
+    /// INSERT, UPDATE or DELETE of the statement's own, on an ordinary table.
+    pub const WRITE: u32 = 1 << 10;
+    /// A trigger may write.
+    pub const TRIGGER: u32 = 1 << 11;
+    /// A foreign key's action may delete or change rows.
+    pub const ACTION: u32 = 1 << 12;
     /// ATTACH of a file, or VACUUM INTO one, denied.
     pub const OUTSIDE: u32 = 1 << 13;
+    /// The statement itself writes to the history.
+    pub const HISTORY: u32 = 1 << 14;
+    /// A trigger may write to the history, or its table is dropped or renamed.
+    pub const HISTORY_ASIDE: u32 = 1 << 15;
+    /// `sqlite_schema` is written to, as by all that creates, alters and drops.
+    pub const SCHEMA: u32 = 1 << 16;
+    /// `load_extension()`, which SQLite will not authorize.
+    pub const EXTENSION: u32 = 1 << 17;
+    /// DETACH.
+    pub const DETACH: u32 = 1 << 18;
+    /// Columns that an INSERT reads, as of `INSERT … SELECT`.
+    pub const READ: u32 = 1 << 19;
+    /// A table is made.
+    pub const CREATE_TABLE: u32 = 1 << 20;
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Write {
+    #[default]
+    Nothing,
+    Insert,
+    Update,
+    Delete,
+    Drop,
+}
+
+/// A pragma as the parser took it apart.
+#[derive(Debug, Clone)]
+pub(crate) struct Pragma {
+    pub schema: Option<String>,
+    /// In lower case.
+    pub name: String,
+    pub value: Option<String>,
+}
+
+/// What a statement does, as far as the authorizer is told. The buffers are kept from
+/// statement to statement: an INSERT of one row allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// What the statement itself does, to which table of which schema.
+    pub own: Write,
+    pub own_schema: String,
+    pub own_table: String,
+    /// An `ON CONFLICT DO UPDATE`, which is meant.
+    pub upserts: bool,
+    /// What triggers do.
+    pub triggered: Vec<(Write, String)>,
+    /// What foreign keys do: the tables that lose rows, or values of their references.
+    pub actions: Vec<(Write, String)>,
+    /// Columns that are read: table, a zero byte, column, a zero byte, and so on.
+    reads: String,
+    /// Indexes, triggers and views that the statement itself drops.
+    pub dropped_parts: Vec<String>,
+    pub pragma: Option<Pragma>,
+    /// The table that is made.
+    pub created: Option<String>,
+    /// The file of ATTACH, if it is a literal.
+    pub attached: Option<String>,
+}
+
+impl Notes {
+    fn clear(&mut self) {
+        self.own = Write::Nothing;
+        self.own_schema.clear();
+        self.own_table.clear();
+        self.upserts = false;
+        self.triggered.clear();
+        self.actions.clear();
+        self.reads.clear();
+        self.dropped_parts.clear();
+        self.pragma = None;
+        self.created = None;
+        self.attached = None;
+    }
+
+    /// The columns that the statement reads, each with its table, in the order in
+    /// which they are named.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut parts = self.reads.split_terminator('\0');
+        std::iter::from_fn(move || Some((parts.next()?, parts.next()?)))
+    }
+
+    /// The tables that the statement writes to, by itself or by triggers and keys.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
+        let own = (self.own != Write::Nothing).then_some(self.own_table.as_str());
+        let others = self.triggered.iter().chain(&self.actions);
+        own.into_iter()
+            .chain(others.map(|(_, table)| table.as_str()))
+    }
 }
 
 /// What the authorizer saw in the statement that was just prepared.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Seen {
     what: AtomicU32,
-    /// The schema and the name of a table that is about to be dropped.
-    dropped: Mutex<Option<(String, String)>>,
+    /// Our own statements are none of the script's.
+    paused: AtomicBool,
+    /// Every read is noted, not only those of INSERT.
+    reads: AtomicBool,
+    notes: Mutex<Notes>,
+}
+
+/// While this lives, statements are not noted.
+pub(crate) struct Pause<'a>(&'a Seen);
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        self.0.paused.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Seen {
     pub(crate) fn clear(&self) {
         self.what.store(0, Ordering::Relaxed);
+        self.notes().clear();
     }
 
     /// The flags of [`saw`].
@@ -74,9 +183,19 @@ impl Seen {
         self.what.load(Ordering::Relaxed)
     }
 
-    /// The schema and the name of the table that the statement drops.
-    pub(crate) fn take_dropped(&self) -> Option<(String, String)> {
-        self.dropped.lock().ok()?.take()
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For statements of our own, between two of the script's.
+    pub(crate) fn pause(&self) -> Pause<'_> {
+        self.paused.store(true, Ordering::Relaxed);
+        Pause(self)
+    }
+
+    /// From now on every read is noted.
+    pub(crate) fn note_reads(&self) {
+        self.reads.store(true, Ordering::Relaxed);
     }
 
     fn add(&self, what: u32) {
@@ -84,10 +203,35 @@ impl Seen {
     }
 }
 
+/// The history's name, in any case, as a script may write it.
+fn is_history(context: &AuthContext<'_>, table: &str) -> bool {
+    table.eq_ignore_ascii_case("_sqlx_migrations")
+        && context.database_name.is_none_or(|name| name == "main")
+}
+
 /// Tells SQLite what to do with an action that its parser found in a statement,
 /// and leaves word of it in `seen`.
 pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -> Authorization {
+    if seen.paused.load(Ordering::Relaxed) {
+        return Authorization::Allow;
+    }
     let (what, answer) = match context.action {
+        AuthAction::Read {
+            table_name,
+            column_name,
+        } => {
+            note_read(seen, table_name, column_name);
+            return Authorization::Allow;
+        }
+        AuthAction::Insert { table_name } => {
+            return note_write(seen, Write::Insert, table_name, context);
+        }
+        AuthAction::Update { table_name, .. } => {
+            return note_write(seen, Write::Update, table_name, context);
+        }
+        AuthAction::Delete { table_name } => {
+            return note_write(seen, Write::Delete, table_name, context);
+        }
         AuthAction::Transaction { operation } if rules.transactional => match operation {
             TransactionOperation::Rollback => (saw::ROLLBACK, Authorization::Deny),
             TransactionOperation::Begin => (saw::BEGIN, Authorization::Ignore),
@@ -96,41 +240,123 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
         AuthAction::Pragma {
             pragma_name,
             pragma_value,
-        } => {
-            return authorize_pragma(seen, rules.transactional, pragma_name, pragma_value);
-        }
+        } => return authorize_pragma(seen, rules, context, pragma_name, pragma_value),
         // A name that is no literal comes as an unknown action.
         AuthAction::Attach { filename } if rules.contained && !is_in_memory(filename) => {
             (saw::OUTSIDE, Authorization::Deny)
         }
-        AuthAction::Unknown { code, .. } if rules.contained && code == SQLITE_ATTACH => {
+        AuthAction::Unknown { code, .. } if code == SQLITE_ATTACH && rules.contained => {
             (saw::OUTSIDE, Authorization::Deny)
         }
-        AuthAction::Attach { .. } => (saw::ATTACH, Authorization::Allow),
+        AuthAction::Unknown { code, .. } if code == SQLITE_ATTACH => {
+            (saw::ATTACH, Authorization::Allow)
+        }
+        AuthAction::Attach { filename } => {
+            seen.notes().attached = Some(filename.to_owned());
+            (saw::ATTACH, Authorization::Allow)
+        }
+        AuthAction::Detach { .. } => (saw::DETACH, Authorization::Allow),
         AuthAction::CreateTempTable { .. }
         | AuthAction::CreateTempIndex { .. }
         | AuthAction::CreateTempTrigger { .. }
         | AuthAction::CreateTempView { .. } => (saw::TEMPORARY, Authorization::Allow),
-        AuthAction::Delete { table_name } | AuthAction::Update { table_name, .. }
-            if !table_name.starts_with("sqlite_") =>
-        {
-            (saw::ROWS, Authorization::Allow)
+        AuthAction::AlterTable { table_name, .. } => {
+            let aside = match is_history(context, table_name) {
+                true => saw::HISTORY_ASIDE,
+                false => 0,
+            };
+            (saw::ALTER | aside, Authorization::Allow)
         }
-        AuthAction::Insert { table_name } if !table_name.starts_with("sqlite_") => {
-            (saw::INSERT, Authorization::Allow)
+        AuthAction::DropTable { table_name } => return note_drop(seen, table_name, context),
+        AuthAction::DropIndex {
+            index_name: name, ..
         }
-        AuthAction::AlterTable { .. } => (saw::ALTER, Authorization::Allow),
-        AuthAction::DropTable { table_name } => {
-            let schema = context.database_name.unwrap_or("main").to_owned();
-            if let Ok(mut dropped) = seen.dropped.lock() {
-                *dropped = Some((schema, table_name.to_owned()));
-            }
-            (saw::DROP, Authorization::Allow)
+        | AuthAction::DropTrigger {
+            trigger_name: name, ..
         }
+        | AuthAction::DropView { view_name: name } => {
+            seen.notes().dropped_parts.push(name.to_owned());
+            (saw::DROP_OTHER, Authorization::Allow)
+        }
+        AuthAction::CreateTable { table_name } => {
+            seen.notes().created = Some(table_name.to_owned());
+            (saw::CREATE_TABLE, Authorization::Allow)
+        }
+        AuthAction::Function {
+            function_name: "load_extension",
+        } => (saw::EXTENSION, Authorization::Allow),
         _ => return Authorization::Allow,
     };
     seen.add(what);
     answer
+}
+
+/// Reads are of interest to INSERT … SELECT, and where somebody waits for them.
+fn note_read(seen: &Seen, table: &str, column: &str) {
+    if seen.what() & saw::WRITE == 0 && !seen.reads.load(Ordering::Relaxed) {
+        return;
+    }
+    seen.add(saw::READ);
+    let mut notes = seen.notes();
+    for part in [table, column] {
+        notes.reads.push_str(part);
+        notes.reads.push('\0');
+    }
+}
+
+/// A trigger's statement comes with the trigger's name, a foreign key's action without
+/// any, after the statement's own.
+fn note_write(seen: &Seen, write: Write, table: &str, context: &AuthContext<'_>) -> Authorization {
+    if table.starts_with("sqlite_") {
+        seen.add(saw::SCHEMA);
+        return Authorization::Allow;
+    }
+    let schema = context.database_name.unwrap_or("main");
+    if schema == "temp" {
+        return Authorization::Allow;
+    }
+    let is_history = is_history(context, table);
+    let mut notes = seen.notes();
+    let what = if context.accessor.is_some() {
+        notes.triggered.push((write, table.to_owned()));
+        match is_history {
+            true => saw::TRIGGER | saw::HISTORY_ASIDE,
+            false => saw::TRIGGER,
+        }
+    } else if notes.own == Write::Nothing {
+        notes.own = write;
+        notes.own_schema.push_str(schema);
+        notes.own_table.push_str(table);
+        match is_history {
+            true => saw::WRITE | saw::HISTORY,
+            false => saw::WRITE,
+        }
+    } else if notes.own_table != table || (notes.own, write) == (Write::Insert, Write::Delete) {
+        notes.actions.push((write, table.to_owned()));
+        saw::ACTION
+    } else {
+        notes.upserts |= (notes.own, write) == (Write::Insert, Write::Update);
+        0
+    };
+    seen.add(what);
+    Authorization::Allow
+}
+
+fn note_drop(seen: &Seen, table: &str, context: &AuthContext<'_>) -> Authorization {
+    let aside = match is_history(context, table) {
+        true => saw::HISTORY_ASIDE,
+        false => 0,
+    };
+    seen.add(saw::DROP | aside);
+    let mut notes = seen.notes();
+    notes.own = Write::Drop;
+    notes.own_schema.clear();
+    notes.own_table.clear();
+    notes
+        .own_schema
+        .push_str(context.database_name.unwrap_or("main"));
+    notes.own_table.push_str(table);
+    Authorization::Allow
 }
 
 /// A database of ATTACH that is no file; VACUUM attaches one without a name.
@@ -140,47 +366,30 @@ fn is_in_memory(filename: &str) -> bool {
 
 fn authorize_pragma(
     seen: &Seen,
-    transactional: bool,
+    rules: &Rules,
+    context: &AuthContext<'_>,
     name: &str,
     value: Option<&str>,
 ) -> Authorization {
-    seen.add(saw::PRAGMA);
-    let is = |expected: &str| name.eq_ignore_ascii_case(expected);
-    let Some(value) = value else {
-        return Authorization::Allow;
-    };
-    if is("writable_schema") {
-        seen.add(saw::WRITABLE_SCHEMA);
-    } else if transactional && is("foreign_keys") && foreign_keys::is_off(value) {
-        seen.add(saw::FOREIGN_KEYS_OFF);
-    } else if transactional && is("journal_mode") && takes_the_journal_away(value) {
-        // At the head of a transaction SQLite would obey, and neither a failing
-        // script nor a power cut could be rolled back any more.
-        seen.add(saw::UNSAFE_JOURNAL);
-        return Authorization::Ignore;
-    }
-    Authorization::Allow
-}
-
-/// `OFF` or `MEMORY`: SQLite takes any beginning of a mode's name for the mode.
-fn takes_the_journal_away(mode: &str) -> bool {
-    let mode = mode.to_ascii_lowercase();
-    !mode.is_empty() && ["off", "memory"].iter().any(|name| name.starts_with(&mode))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::takes_the_journal_away;
-
-    #[test]
-    fn journal_modes_are_recognised_by_any_beginning() {
-        for mode in ["off", "OFF", "o", "of", "memory", "MEM", "m"] {
-            assert!(takes_the_journal_away(mode), "{mode}");
-        }
-        for mode in [
-            "", "delete", "wal", "persist", "truncate", "offf", "memoryx",
-        ] {
-            assert!(!takes_the_journal_away(mode), "{mode}");
+    let name = name.to_ascii_lowercase();
+    let (mut what, mut answer) = (saw::PRAGMA, Authorization::Allow);
+    if value.is_some() {
+        match name.as_str() {
+            "writable_schema" => what |= saw::WRITABLE_SCHEMA,
+            // At the head of a transaction SQLite would obey some of these, and then
+            // neither a failing script nor a power cut could be rolled back any more.
+            "journal_mode" if rules.transactional => answer = Authorization::Ignore,
+            // Nobody could raise it again in this process.
+            "hard_heap_limit" if !rules.replayed => answer = Authorization::Ignore,
+            // OFF forgets what was counted (see `orphans`); ON is as good as it says.
+            _ => {}
         }
     }
+    seen.add(what);
+    seen.notes().pragma = Some(Pragma {
+        schema: context.database_name.map(str::to_owned),
+        name,
+        value: value.map(str::to_owned),
+    });
+    answer
 }

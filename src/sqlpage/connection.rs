@@ -8,7 +8,7 @@ use crate::database::location::file_of;
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
 use crate::files::directory::read_text;
 use crate::script::authorizer::Rules;
-use crate::script::{self, Failed};
+use crate::script::{self, Watched};
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
@@ -113,24 +113,27 @@ pub fn connect(
         message,
         position: None,
     })?;
+    // Only run: a person who runs a script is told about it, and nobody about this file.
     let rules = Rules {
         transactional: false,
-        enforced: false,
-        mixed: false,
         allow_cascade: true,
+        replayed: true,
+        counted: false,
+        shared: false,
+        for_sqlpage: false,
+        strict: false,
         // Nothing is kept in memory: it is only for show.
         contained: file_of(connection).as_os_str().is_empty(),
     };
-    match script::execute_batch(connection, &path, text, rules, &mut |_| {}) {
-        Ok(_) | Err(Failed::WithoutForeignKeys) => Ok(()),
-        Err(Failed::Stopped(stopped)) if stopped.cause == Cause::Statement => {
-            Err(Error::Configuration {
-                origin: path.to_string_lossy().into_owned(),
-                message: stopped.message,
-                position: stopped.position,
-            })
-        }
-        Err(Failed::Stopped(stopped)) => Err(Error::Database {
+    let watched = &mut Watched::default();
+    match script::execute_batch(connection, &path, text, rules, watched, &mut |_| {}) {
+        Ok(_) => Ok(()),
+        Err(stopped) if stopped.cause == Cause::Statement => Err(Error::Configuration {
+            origin: path.to_string_lossy().into_owned(),
+            message: stopped.message,
+            position: stopped.position,
+        }),
+        Err(stopped) => Err(Error::Database {
             path: connection.path().unwrap_or_default().into(),
             doing: "run on_connect.sql",
             cause: stopped.cause,

@@ -3,52 +3,50 @@
 //! Owns what a script is told, and what is said when it or its row fails. Never
 //! decides which script is next.
 
-use super::{Direction, Event, Run, Step};
+use super::run::Run;
+use super::{Event, Step};
 use crate::database::transaction::{begin, commit, roll_back};
-use crate::diagnostics::error::{Cause, Error, ScriptError, explained_message};
+use crate::diagnostics::error::{Cause, Error, explained_message};
 use crate::diagnostics::problem::Finding;
 use crate::files::directory;
 use crate::files::migration::Migration;
 use crate::plan::history::{self, RecordError};
-use crate::schema::Schema;
+use crate::schema::pragma::ask;
+use crate::schema::{Schema, SchemaChange};
 use crate::script::authorizer::Rules;
-use crate::script::foreign_keys::{new_violations, violations};
-use crate::script::{self, Failed, Ran, Stopped};
+use crate::script::{self, Ran, Stopped, text};
 use rusqlite::Connection;
 use std::time::{Duration, Instant};
 
-/// Why a migration was not applied.
-pub(super) enum Halt {
-    Error(Error),
-    /// The script asks for foreign keys to be off, which only works outside a
-    /// transaction: begin again without them.
-    WithoutForeignKeys,
-}
-
-impl From<Error> for Halt {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
 impl<'a> Run<'a, '_> {
     fn rules(&self, transactional: bool) -> Rules {
+        let options = self.job.options;
         Rules {
             transactional,
-            enforced: self.enforced,
-            mixed: self.together && !self.enforced && self.settings.foreign_keys,
-            allow_cascade: self.job.options.allow_cascade,
+            allow_cascade: options.allow_cascade,
             contained: self.job.contained,
+            replayed: self.job.replayed,
+            counted: options.dry_run,
+            shared: self.together,
+            for_sqlpage: options.for_sqlpage && self.is_up(),
+            strict: options.strict,
         }
     }
 
-    fn execute(
+    fn run_script(
         &mut self,
         connection: &mut Connection,
         migration: &'a Migration,
-        sql: String,
-    ) -> Result<Ran, Failed> {
+    ) -> Result<(Ran, Duration, u64), Error> {
+        let sql = directory::read_sql(migration)?;
+        let head = match self.job.replayed {
+            true => None,
+            false => text::at_its_head(&migration.path, &sql),
+        };
         let rules = self.rules(migration.transactional);
+        if let (false, Some(finding)) = (migration.transactional, &head) {
+            self.refuse_warnings(migration, std::slice::from_ref(finding))?;
+        }
         (self.report)(Event::Started(migration));
         let report = &mut self.report;
         let mut progress = |statements| {
@@ -57,7 +55,39 @@ impl<'a> Run<'a, '_> {
                 statements,
             })
         };
-        script::execute_batch(connection, &migration.path, sql, rules, &mut progress)
+        let changes = connection.total_changes();
+        let clock = Instant::now();
+        let (path, watched) = (&migration.path, &mut self.watched);
+        let result = script::execute_batch(connection, path, sql, rules, watched, &mut progress);
+        let elapsed = clock.elapsed();
+        let rows_changed = connection.total_changes() - changes;
+        let mut ran = result.map_err(|mut stopped| {
+            self.advise(connection, &mut stopped);
+            self.failed(migration, stopped)
+        })?;
+        ran.warnings.splice(0..0, head);
+        self.attached_files.append(&mut ran.attached_files);
+        self.dropped = std::mem::take(&mut ran.dropped);
+        self.deferred |= ran.deferred;
+        if ran.drops {
+            self.dropper.clone_from(&migration.path);
+        }
+        Ok((ran, elapsed, rows_changed))
+    }
+
+    /// "already exists" in a database that has tables and no history of ours was not
+    /// migrated by us, but has what the script makes.
+    fn advise(&self, connection: &Connection, stopped: &mut Stopped) {
+        let exists = stopped.message.contains("already exists");
+        if !exists || stopped.remedy.is_some() || self.newest.is_some() || self.together {
+            return;
+        }
+        roll_back(connection);
+        let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
+        let tables = connection.query_row(query, [], |row| row.get::<_, i64>(0));
+        if tables.is_ok_and(|tables| tables > 0) {
+            stopped.remedy = Some("the database has tables and no history: if it holds what these scripts make, `litemigrate baseline VERSION` records them as applied, up to the version that it is at, without running them".to_owned());
+        }
     }
 
     /// Runs a script and records it, in the transaction that is open.
@@ -65,63 +95,37 @@ impl<'a> Run<'a, '_> {
         &mut self,
         connection: &mut Connection,
         migration: &'a Migration,
-    ) -> Result<(Step<'a>, Vec<Finding>), Halt> {
-        let sql = directory::read_sql(migration)?;
-        // Without enforcement, or without a COMMIT, nobody else looks for rows
-        // that refer to nothing.
-        let check = self.settings.foreign_keys && (!self.enforced || self.job.options.dry_run);
-        let unchecked = |run: &Self, error: &rusqlite::Error| {
-            let message = format!(
-                "foreign keys cannot be checked: {}",
-                explained_message(error)
-            );
-            run.failed(migration, Stopped::at_end(Cause::of(error), message))
-        };
-        let before = match check {
-            true => Some(violations(connection).map_err(|error| unchecked(self, &error))?),
-            false => None,
-        };
-        let schema = if self.job.options.dry_run {
-            Schema::read(connection).ok()
-        } else {
-            None
-        };
-        let changes = connection.total_changes();
-        let clock = Instant::now();
-        let result = self.execute(connection, migration, sql);
-        let ran = match result {
-            Ok(ran) => ran,
-            Err(Failed::WithoutForeignKeys) => return Err(Halt::WithoutForeignKeys),
-            Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped).into()),
-        };
-        let elapsed = clock.elapsed();
-        let rows_changed = connection.total_changes() - changes;
-        if let Some(before) = before {
-            let after = violations(connection).map_err(|error| unchecked(self, &error))?;
-            if let Some(list) = new_violations(&before, &after) {
-                let message = format!("the script leaves rows that refer to nothing: {list}");
-                return Err(self
-                    .failed(migration, Stopped::at_end(Cause::Statement, message))
-                    .into());
-            }
+    ) -> Result<(Step<'a>, Vec<Finding>), Error> {
+        self.remember_schema(connection);
+        let (mut ran, elapsed, rows_changed) = self.run_script(connection, migration)?;
+        self.put_back(connection, migration, &mut ran)?;
+        self.judge_history(connection, migration, &mut ran)
+            .map_err(|message| {
+                let message = format!("the script ran, but {message}");
+                self.failed(migration, Stopped::at_end(Cause::Statement, message))
+            })?;
+        if self.job.options.strict && !self.together {
+            let dead = self.dead_objects(connection)?;
+            ran.warnings.extend(dead);
         }
-        let schema_changes = match schema {
-            Some(before) => Schema::read(connection)
-                .map(|now| before.changes(&now))
-                .unwrap_or_default(),
-            None => Vec::new(),
-        };
+        self.refuse_warnings(migration, &ran.warnings)?;
+        let schema_changes = self.schema_changes(connection);
         self.record(connection, migration, elapsed)
             .map_err(|(cause, message)| {
                 let message = format!("the script ran, but {message}");
                 self.failed(migration, Stopped::at_end(cause, message))
             })?;
+        if self.together && ran.deferring {
+            // What was counted was checked by its rows, and must not fail the next one.
+            let _ = ask(connection, "defer_foreign_keys = OFF");
+        }
         let step = Step {
             migration,
             elapsed,
             statements: ran.statements,
             rows_changed,
             schema_changes,
+            rows: ran.rows,
         };
         Ok((step, ran.warnings))
     }
@@ -133,57 +137,43 @@ impl<'a> Run<'a, '_> {
         connection: &mut Connection,
         migration: &'a Migration,
     ) -> Result<(Step<'a>, Vec<Finding>), Error> {
-        let sql = directory::read_sql(migration)?;
         self.commit(connection, migration)?;
-        let changes = connection.total_changes();
-        let clock = Instant::now();
-        let result = self.execute(connection, migration, sql);
-        let elapsed = clock.elapsed();
+        let result = self.run_script(connection, migration);
         roll_back(connection);
-        let ran = match result {
-            Ok(ran) => ran,
-            Err(Failed::Stopped(stopped)) => return Err(self.failed(migration, stopped)),
-            // Outside a transaction the pragma just works.
-            Err(Failed::WithoutForeignKeys) => {
-                return Err(self.failed(
-                    migration,
-                    Stopped::at_end(
-                        Cause::Statement,
-                        "foreign keys cannot be switched".to_owned(),
-                    ),
-                ));
-            }
-        };
-        let rows_changed = connection.total_changes() - changes;
+        let (mut ran, elapsed, rows_changed) = result?;
+        let statements = ran.statements;
         let not_recorded = |run: &Self, cause, message: String| {
             let message = format!("the script ran to its end, but is not recorded: {message}");
-            run.failed(
-                migration,
-                Stopped {
-                    statements: ran.statements,
-                    ..Stopped::at_end(cause, message)
-                },
-            )
+            let stopped = Stopped {
+                statements,
+                ..Stopped::at_end(cause, message)
+            };
+            run.failed(migration, stopped)
         };
-        let recorded = self
+        let ready = self
             .settings
-            .restore(connection, self.settings.foreign_keys)
+            .restore_outside(connection)
+            .and_then(|()| self.put_back(connection, migration, &mut ran))
             .and_then(|()| {
                 let report = &mut self.report;
                 begin(connection, &self.limits, &mut || report(Event::Waiting))
             });
-        match recorded {
+        match ready {
             Ok(()) => {}
             Err(Error::Database { cause, message, .. }) => {
                 return Err(not_recorded(self, cause, message));
             }
             Err(other) => return Err(not_recorded(self, Cause::Statement, other.to_string())),
         }
+        if let Err(message) = self.judge_history(connection, migration, &mut ran) {
+            return Err(not_recorded(self, Cause::Statement, message));
+        }
+        self.refuse_warnings(migration, &ran.warnings)?;
         if let Err((cause, message)) = self.record(connection, migration, elapsed) {
             roll_back(connection);
             let rows = history::read(connection).unwrap_or_default();
             let is_recorded = rows.iter().any(|row| row.version == migration.version);
-            let message = if is_recorded == (self.job.direction == Direction::Up) {
+            let message = if is_recorded == self.is_up() {
                 "another process ran it at the same time, and has recorded it: look at what it did twice".to_owned()
             } else {
                 message
@@ -195,9 +185,10 @@ impl<'a> Run<'a, '_> {
         let step = Step {
             migration,
             elapsed,
-            statements: ran.statements,
+            statements,
             rows_changed,
             schema_changes: Vec::new(),
+            rows: Vec::new(),
         };
         Ok((step, ran.warnings))
     }
@@ -207,35 +198,37 @@ impl<'a> Run<'a, '_> {
         connection: &Connection,
         migration: &Migration,
     ) -> Result<(), Error> {
-        commit(connection, &self.limits).map_err(|(cause, mut message)| {
-            // The deferred keys that COMMIT found are still to be seen.
-            if cause == Cause::Statement
-                && let Ok(found) = violations(connection)
-                && let Some(list) = new_violations(&Default::default(), &found)
-            {
-                message = format!("{message} ({list})");
-            }
-            self.failed(migration, Stopped::at_end(cause, message))
-        })
+        commit(connection, &self.limits)
+            .map_err(|(cause, message)| self.uncommitted(connection, migration, cause, message))
     }
 
     /// Inserts the row of `migration`. The error is a cause and a sentence.
     fn record(
-        &self,
+        &mut self,
         connection: &Connection,
         migration: &Migration,
         elapsed: Duration,
     ) -> Result<(), (Cause, String)> {
-        let written = match self.job.direction {
-            Direction::Up => history::record(connection, migration, elapsed),
-            Direction::Down => history::remove(connection, migration.version),
+        let before = connection.total_changes();
+        let written = match self.is_up() {
+            true => history::record(connection, migration, elapsed),
+            false => history::remove(connection, migration.version),
         };
-        written.map_err(|error| {
+        let is_alone = connection.total_changes() == before + 1;
+        let result =
+            written.and_then(
+                |()| match is_alone || self.is_undisturbed(connection, migration) {
+                    true => Ok(()),
+                    false => Err(RecordError::Swallowed),
+                },
+            );
+        result.map_err(|error| {
             let (cause, message) = match error {
                 RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
                 RecordError::Swallowed => (
                     Cause::Statement,
-                    "a trigger on it swallowed or changed the row: drop the trigger".to_owned(),
+                    "a trigger on it swallowed or changed this row or others: drop the trigger"
+                        .to_owned(),
                 ),
             };
             // A moment ago the database could be written: the script is at fault.
@@ -251,22 +244,47 @@ impl<'a> Run<'a, '_> {
         })
     }
 
-    fn failed(&self, migration: &Migration, stopped: Stopped) -> Error {
-        Error::Script(Box::new(ScriptError {
-            version: migration.version,
-            path: migration.path.clone(),
-            position: stopped.position,
-            message: stopped.message,
-            remedy: stopped.remedy,
-            cause: stopped.cause,
-            statements_kept: if migration.transactional {
-                0
-            } else {
-                stopped.statements
-            },
-            rolled_back: migration.transactional,
-            rolled_back_with_it: 0,
-            newest: self.view.newest(),
-        }))
+    /// Whether the rows of other versions are what they were, where a trigger did
+    /// something when ours was written.
+    fn is_undisturbed(&self, connection: &Connection, migration: &Migration) -> bool {
+        history::read(connection).is_ok_and(|mut now| {
+            now.retain(|row| row.version != migration.version);
+            let changes = self.view.compared(&now);
+            !changes
+                .lost
+                .iter()
+                .any(|version| *version != migration.version)
+                && changes.changed.is_empty()
+                && changes.added.is_empty()
+        })
     }
+
+    /// Of a run for show: the schema before the first script.
+    fn remember_schema(&mut self, connection: &Connection) {
+        if self.job.options.dry_run && self.schema.is_none() {
+            self.schema = read_schema(connection);
+        }
+    }
+
+    /// What the script has made of the schema; read only if SQLite says that it is another.
+    fn schema_changes(&mut self, connection: &Connection) -> Vec<SchemaChange> {
+        let Some((version, before)) = &self.schema else {
+            return Vec::new();
+        };
+        if ask(connection, "main.schema_version").ok().flatten() == Some(version.to_string()) {
+            return Vec::new();
+        }
+        let Some(now) = read_schema(connection) else {
+            return Vec::new();
+        };
+        let changes = before.changes(&now.1);
+        self.schema = Some(now);
+        changes
+    }
+}
+
+fn read_schema(connection: &Connection) -> Option<(i64, Schema)> {
+    let version = ask(connection, "main.schema_version").ok()??;
+    let schema = Schema::read_objects(connection).ok()?;
+    Some((version.parse().ok()?, schema))
 }

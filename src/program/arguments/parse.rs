@@ -55,6 +55,7 @@ pub(crate) struct Arguments {
     pub(crate) single_transaction: bool,
     pub(crate) backup: Option<PathBuf>,
     pub(crate) allow_cascade: bool,
+    pub(crate) strict: bool,
     pub(crate) policy: Policy,
     pub(crate) no_create: bool,
     pub(crate) optional: bool,

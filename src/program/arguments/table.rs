@@ -119,6 +119,7 @@ pub(crate) enum Id {
     SingleTransaction,
     Backup,
     AllowCascade,
+    Strict,
     OutOfOrder,
     AllowMissing,
     AllowNewer,
@@ -174,6 +175,7 @@ const REPAIR: &[Name] = &[Name::Repair];
 const CHECK: &[Name] = &[Name::Check];
 const JUDGING: &[Name] = &[Name::Up, Name::Check];
 const NEW: &[Name] = &[Name::New];
+const STRICT: &[Name] = &[Name::Up, Name::Check, Name::Down];
 
 impl CommandHelp {
     /// Whether it may be about several databases.
@@ -233,7 +235,8 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(Id::DryRun, None, "dry-run", None, FOR_SHOW, "tell what would be done, and change nothing"),
     flag(Id::SingleTransaction, None, "single-transaction", None, RUNNING, "apply all pending migrations or none"),
     flag(Id::Backup, None, "backup", Some("FILE"), RUNNING, "first make a checked copy, if anything is pending"),
-    flag(Id::AllowCascade, None, "allow-cascade", None, RUNNING, "DROP TABLE may take rows of other tables with it"),
+    flag(Id::AllowCascade, None, "allow-cascade", None, RUNNING, "DROP TABLE, REPLACE may take rows of other tables along"),
+    flag(Id::Strict, None, "strict", None, STRICT, "a warning about a script refuses it"),
     flag(Id::OutOfOrder, None, "out-of-order", Some("warn|allow|refuse"), JUDGING, "pending below the newest applied version [warn]"),
     flag(Id::AllowMissing, None, "allow-missing", None, REFUSING, "applied versions may have no file"),
     flag(Id::AllowNewer, None, "allow-newer", None, REFUSING, "the database may be newer than the files"),

@@ -60,6 +60,7 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::SingleTransaction => parsed.single_transaction = true,
         Id::Backup => parsed.backup = Some(not_empty(flag, value)?.into()),
         Id::AllowCascade => parsed.allow_cascade = true,
+        Id::Strict => parsed.strict = true,
         Id::OutOfOrder => {
             parsed.policy.out_of_order = match text {
                 "warn" => OutOfOrder::Warn,

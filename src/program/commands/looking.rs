@@ -4,6 +4,8 @@
 
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
+use crate::diagnostics::problem::Finding;
+use crate::files::directory::text_findings;
 use crate::files::migration::{Kind, Migration};
 use crate::operations::drift::{self, Replayed, applied_scripts};
 use crate::plan::history::{self, AppliedMigration};
@@ -33,7 +35,13 @@ impl Run<'_> {
         let (history, schema) = self.look(report)?;
         let plan = plan(&self.migrations, &history);
         refuse_problems(&plan, &self.options.policy)?;
-        report.warnings(&plan.warnings(&self.options.policy, None));
+        let mut warnings = plan.warnings(&self.options.policy, None);
+        for migration in plan.pending(None) {
+            warnings.extend(text_findings(migration)?);
+        }
+        report.warnings(&warnings);
+        warnings.extend_from_slice(&self.settings.warnings);
+        self.refuse_odd_files(warnings)?;
         if let Some((order, found)) = schema {
             let database = &self.settings.database.path;
             let applied = applied_scripts(database, &self.migrations, &plan, &order)?;
@@ -45,6 +53,22 @@ impl Run<'_> {
             Some(_) => Ok(Outcome::Pending),
             None => Ok(Outcome::Done),
         }
+    }
+
+    /// With `--strict` a file that draws a warning is refused.
+    pub(crate) fn refuse_odd_files(&self, warnings: Vec<Finding>) -> Result<(), Error> {
+        let directory = &self.settings.migrations;
+        let is_odd =
+            |found: &Finding| found.refuses_if_strict() && found.path.starts_with(directory);
+        let findings: Vec<Finding> = warnings.into_iter().filter(is_odd).collect();
+        if findings.is_empty() || !self.options.strict {
+            return Ok(());
+        }
+        Err(Error::Unusable {
+            directory: directory.clone(),
+            findings,
+            warnings: Vec::new(),
+        })
     }
 
     /// Prints the schema that the migrations make.

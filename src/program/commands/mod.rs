@@ -70,6 +70,8 @@ fn options(arguments: &Arguments, report: &Report) -> Options {
         single_transaction: arguments.single_transaction,
         dry_run: arguments.dry_run,
         allow_cascade: arguments.allow_cascade,
+        strict: arguments.strict,
+        for_sqlpage: false, // known when the settings are
         backup: arguments.backup.clone(),
         vfs: None, // known when the database is
         heartbeat: report.heartbeat(),
@@ -165,6 +167,7 @@ impl<'a> Run<'a> {
             arguments,
             options: Options {
                 vfs: settings.database.vfs.clone(),
+                for_sqlpage: settings.sqlpage.is_some(),
                 ..options
             },
             settings,

@@ -48,6 +48,7 @@ impl Run<'_> {
             report.up_done(0, newest);
             return Ok(Outcome::Done);
         }
+        self.refuse_odd_files(self.settings.warnings.clone())?;
         let mut connection = match connection {
             // A database that is not there is not made for show.
             None if self.options.dry_run && is_new => self.in_memory()?,

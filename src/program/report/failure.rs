@@ -28,12 +28,14 @@ impl Report {
             self.printer.error(&format!("at fault: {fault}"));
         }
         if let Error::Script(script) | Error::Replay(script) = error
-            && let Some(remedy) = script.remedy
+            && let Some(remedy) = &script.remedy
         {
             self.printer.error(&format!("remedy: {remedy}"));
         }
         match error {
-            Error::Script(script) => self.printer.error(&what_remains(script)),
+            Error::Script(script) | Error::Warned(script) => {
+                self.printer.error(&what_remains(script))
+            }
             Error::Replay(_) => self
                 .printer
                 .error("the migrations were only replayed in memory; the database was not touched"),
@@ -147,12 +149,16 @@ impl Report {
 
     fn described(&self, error: &Error) -> Json {
         let version = match error {
-            Error::Script(script) | Error::Replay(script) => Some(script.version),
+            Error::Script(script) | Error::Warned(script) | Error::Replay(script) => {
+                Some(script.version)
+            }
             Error::NoSuchVersion { version } => Some(*version),
             _ => None,
         };
         let message = match error {
-            Error::Script(script) | Error::Replay(script) => script.message.clone(),
+            Error::Script(script) | Error::Warned(script) | Error::Replay(script) => {
+                script.message.clone()
+            }
             Error::Configuration { message, .. } => message.clone(),
             _ => self.sentence(error),
         };

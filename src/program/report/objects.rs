@@ -44,6 +44,15 @@ pub(crate) fn step_for_show(step: &Step<'_>) -> Json {
     });
     let mut fields = self::step(step);
     fields.push(("schema", Json::Array(changes.collect())));
+    let count = |rows: Option<u64>| Json::from(rows.and_then(|rows| i64::try_from(rows).ok()));
+    let rows = step.rows.iter().map(|rows| {
+        Json::Object(vec![
+            ("table", Json::from(rows.table.as_str())),
+            ("before", count(rows.before)),
+            ("after", count(rows.after)),
+        ])
+    });
+    fields.push(("rows", Json::Array(rows.collect())));
     Json::Object(fields)
 }
 

@@ -123,6 +123,16 @@ impl Report {
                 self.printer.say(&format!("      {}", escape(line)));
             }
         }
+        for rows in &step.rows {
+            let count =
+                |rows: Option<u64>| rows.map_or("no table".to_owned(), |rows| rows.to_string());
+            self.printer.say(&format!(
+                "  rows of {}: {} before, {} after",
+                escape(&rows.table),
+                count(rows.before),
+                count(rows.after)
+            ));
+        }
         if self.printer.json {
             self.others.push(objects::step_for_show(step));
         }

@@ -1,0 +1,289 @@
+//! The way through all scripts of a run: one by one, or all in one transaction.
+//!
+//! Owns the locks between the scripts, the backup before the first of them, and what is
+//! told to the caller and when.
+
+use super::view::{View, data_version};
+use super::{Direction, Event, Job, Step, Summary};
+use crate::database::limits::Limits;
+use crate::database::location::file_of;
+use crate::database::settings::Settings;
+use crate::database::transaction::{begin, lock_script, roll_back};
+use crate::diagnostics::error::Error;
+use crate::diagnostics::problem::Finding;
+use crate::operations::backup;
+use crate::plan::history;
+use crate::schema::Schema;
+use crate::script::Watched;
+use rusqlite::Connection;
+use std::path::PathBuf;
+
+/// One run of `up` or `down`.
+pub(super) struct Run<'a, 'r> {
+    pub job: Job<'a, 'r>,
+    pub limits: Limits,
+    pub settings: Settings,
+    pub view: View<'a>,
+    /// The newest version that is durable.
+    pub newest: Option<i64>,
+    /// What is known from one script to the next.
+    pub watched: Watched,
+    /// The last script that has dropped or renamed something.
+    pub dropper: PathBuf,
+    /// A key was touched that only COMMIT checks, in a transaction that has none.
+    pub deferred: bool,
+    /// The schema after the last script, if this is for show.
+    pub schema: Option<(i64, Schema)>,
+    /// The tables that the last script has dropped.
+    pub dropped: Vec<String>,
+    /// Files that ATTACH has made, if this is for show.
+    pub attached_files: Vec<PathBuf>,
+    /// Whether all scripts are in one transaction.
+    pub together: bool,
+    backed_up: bool,
+    /// Whether anything was committed by this run.
+    wrote: bool,
+    /// Whether the history's table is known to be there.
+    created: bool,
+    pub report: &'r mut dyn FnMut(Event<'_>),
+}
+
+impl<'a, 'r> Run<'a, 'r> {
+    pub(super) fn prepare(
+        connection: &mut Connection,
+        job: Job<'a, 'r>,
+        view: View<'a>,
+        report: &'r mut dyn FnMut(Event<'_>),
+    ) -> Result<Self, Error> {
+        let limits = job.options.limits();
+        let settings = Settings::prepare(connection, &limits)?;
+        Ok(Self {
+            newest: view.newest(),
+            together: job.options.single_transaction || job.options.dry_run,
+            job,
+            limits,
+            settings,
+            view,
+            watched: Watched::default(),
+            dropper: PathBuf::new(),
+            deferred: false,
+            schema: None,
+            dropped: Vec::new(),
+            attached_files: Vec::new(),
+            backed_up: false,
+            wrote: false,
+            created: false,
+            report,
+        })
+    }
+
+    pub(super) fn execute(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
+        if self.together {
+            return self.together(connection);
+        }
+        let result = self.one_by_one(connection);
+        // What was applied before a failure stays, and so does what it has broken.
+        if self.wrote && !self.job.replayed {
+            roll_back(connection);
+            let warnings = self.dead_objects(connection)?;
+            self.warn(warnings);
+        }
+        result
+    }
+
+    /// Ends what is open, and gives the connection back as it was.
+    pub(super) fn give_back(&self, connection: &mut Connection) -> Result<(), Error> {
+        let given_back = self.settings.give_back(connection);
+        if self.job.options.dry_run {
+            self.remove_attached(connection);
+        }
+        given_back
+    }
+
+    fn one_by_one(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
+        let mut applied = 0;
+        while let Some(&migration) = self.view.targets.front() {
+            let script_lock = match migration.transactional {
+                true => None,
+                false => lock_script(connection, &migration.path, &self.limits)?,
+            };
+            self.begin_and_look(connection)?;
+            let is_first = self
+                .view
+                .targets
+                .front()
+                .is_some_and(|first| first.version == migration.version);
+            if !is_first {
+                // Somebody else applied it while we waited for the lock.
+                roll_back(connection);
+                continue;
+            }
+            self.back_up(connection)?;
+            if !self.created {
+                history::create(connection)?;
+                self.created = true;
+            }
+            let (step, warnings) = if migration.transactional {
+                let applied = self.apply_inside(connection, migration)?;
+                self.commit(connection, migration)?;
+                applied
+            } else {
+                self.apply_outside(connection, migration)?
+            };
+            drop(script_lock);
+            applied += 1;
+            self.wrote = true;
+            self.view.targets.pop_front();
+            self.view.move_on(self.job.direction, migration);
+            self.newest = self.view.newest();
+            self.warn(warnings);
+            (self.report)(Event::Applied(step));
+        }
+        Ok(Summary {
+            applied,
+            newest: self.newest,
+        })
+    }
+
+    /// All in one transaction, which is rolled back in the end if it is for show.
+    fn together(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
+        self.begin_and_look(connection)?;
+        if self.view.targets.is_empty() {
+            return Ok(Summary {
+                applied: 0,
+                newest: self.newest,
+            });
+        }
+        if !self.job.options.dry_run {
+            self.back_up(connection)?;
+        }
+        history::create(connection)?;
+        let (steps, mut warnings) = self.apply_all_inside(connection)?;
+        let dead = self.dead_objects(connection)?;
+        if let Some(last) = steps.last() {
+            self.refuse_warnings(last.migration, &dead)?;
+            self.refuse_uncommittable(connection, last.migration)?;
+        }
+        warnings.extend(dead);
+        if self.job.options.dry_run {
+            roll_back(connection);
+        } else if let Some(last) = steps.last() {
+            self.commit(connection, last.migration)?;
+            self.newest = self.view.newest();
+        }
+        let summary = Summary {
+            applied: steps.len(),
+            newest: self.newest,
+        };
+        self.warn(warnings);
+        steps
+            .into_iter()
+            .for_each(|step| (self.report)(Event::Applied(step)));
+        Ok(summary)
+    }
+
+    fn apply_all_inside(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Result<(Vec<Step<'a>>, Vec<Finding>), Error> {
+        let mut steps: Vec<Step<'a>> = Vec::new();
+        let mut warnings = Vec::new();
+        while let Some(migration) = self.view.targets.pop_front() {
+            if !migration.transactional {
+                let message = "runs outside a transaction, so it was not run for show, and neither was its effect on what follows";
+                warnings.push(Finding::new("not-run", &migration.path, message));
+                continue;
+            }
+            let (step, more) = self
+                .apply_inside(connection, migration)
+                .map_err(|error| rolled_back_with(error, steps.len()))?;
+            self.view.move_on(self.job.direction, migration);
+            steps.push(step);
+            warnings.extend(more);
+        }
+        Ok((steps, warnings))
+    }
+
+    /// Takes the write lock; if somebody else wrote since we looked, looks again.
+    fn begin_and_look(&mut self, connection: &Connection) -> Result<(), Error> {
+        self.limits.refuse_late(&file_of(connection))?;
+        let report = &mut self.report;
+        begin(connection, &self.limits, &mut || report(Event::Waiting))?;
+        if data_version(connection)? != self.view.data_version {
+            // A copy that was made before somebody else wrote is out of date.
+            self.backed_up &= self.wrote;
+            self.view = View::read(connection, &self.job)?;
+            self.newest = self.view.newest();
+        }
+        let warnings = std::mem::take(&mut self.view.warnings);
+        if let Some(first) = self.view.targets.front().copied() {
+            self.refuse_warnings(first, &warnings)?;
+        }
+        self.warn(warnings);
+        Ok(())
+    }
+
+    /// Under the lock and before the first write.
+    fn back_up(&mut self, connection: &Connection) -> Result<(), Error> {
+        let Some(file) = &self.job.options.backup else {
+            return Ok(());
+        };
+        let pages = connection
+            .query_row("PRAGMA main.page_count", [], |row| row.get::<_, i64>(0))
+            .map_err(|error| Error::database(connection, "read the database", &error))?;
+        // An empty database needs no copy, and an old copy is worth more.
+        if !self.backed_up && pages > 0 {
+            (self.report)(Event::BackingUp);
+            let vfs = self.job.options.vfs.as_deref();
+            backup::create(connection, file, vfs, &self.limits)?;
+            (self.report)(Event::BackedUp);
+        }
+        self.backed_up = true;
+        Ok(())
+    }
+
+    pub(super) fn warn(&mut self, warnings: Vec<Finding>) {
+        warnings
+            .into_iter()
+            .for_each(|warning| (self.report)(Event::Warning(warning)));
+    }
+
+    /// What ATTACH has made for show is made no more: what is empty and was not there.
+    fn remove_attached(&self, connection: &Connection) {
+        if self.attached_files.is_empty() {
+            return;
+        }
+        let query = "SELECT name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
+        let names: rusqlite::Result<Vec<String>> = connection
+            .prepare(query)
+            .and_then(|mut names| names.query_map([], |row| row.get(0))?.collect());
+        for name in names.unwrap_or_default() {
+            let _ = connection.execute("DETACH ?1", [name]);
+        }
+        for file in &self.attached_files {
+            if std::fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0) {
+                let _ = std::fs::remove_file(file);
+            }
+        }
+    }
+
+    /// Which way it goes, as `Direction` of the job.
+    pub(super) fn is_up(&self) -> bool {
+        self.job.direction == Direction::Up
+    }
+}
+
+/// The scripts before the one that failed went with it.
+fn rolled_back_with(error: Error, count: usize) -> Error {
+    match error {
+        Error::Script(mut script) => {
+            script.rolled_back_with_it = count;
+            Error::Script(script)
+        }
+        Error::Warned(mut script) => {
+            script.rolled_back_with_it = count;
+            Error::Warned(script)
+        }
+        other => other,
+    }
+}

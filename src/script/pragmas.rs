@@ -1,0 +1,215 @@
+//! What a pragma in a script does, and what is said where it does nothing.
+//!
+//! Owns the rules for single pragmas. Sets none: what must be put back afterwards is
+//! `database/settings`'s business.
+
+use super::authorizer::Pragma;
+use crate::schema::pragma::ask;
+use rusqlite::Connection;
+
+/// Whether SQLite takes `value` for "off" in `PRAGMA foreign_keys = value`
+/// (`sqlite3GetBoolean`): a number of 32 bits that is not zero and three words are
+/// "on", anything else is "off".
+pub(crate) fn is_off(value: &str) -> bool {
+    let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
+    if !digits.is_empty() {
+        return digits.parse::<i32>().unwrap_or(0) == 0;
+    }
+    let lower = value.to_ascii_lowercase();
+    !["on", "yes", "true"].contains(&lower.as_str())
+}
+
+/// The journal mode that SQLite takes `value` for: the first whose name begins so
+/// (`sqlite3Pragma`, `PragTyp_JOURNAL_MODE`). `None` if it is none, and only asks.
+fn journal_mode(value: &str) -> Option<&'static str> {
+    let value = value.to_ascii_lowercase();
+    ["delete", "persist", "off", "truncate", "memory", "wal"]
+        .into_iter()
+        .find(|mode| mode.starts_with(&value))
+}
+
+/// What is to be said of a `PRAGMA journal_mode` that was made to do nothing.
+pub(crate) enum Journal {
+    /// The database has this mode already.
+    IsSo,
+    /// To or from WAL, which SQLite refuses in a transaction that has written nothing,
+    /// and passes over silently in one that has.
+    Wal,
+    /// Another mode, which would take effect.
+    NotTaken(&'static str),
+    /// It is no mode at all.
+    Unknown,
+}
+
+pub(crate) fn judge_journal(connection: &Connection, value: &str) -> rusqlite::Result<Journal> {
+    let Some(mode) = journal_mode(value) else {
+        return Ok(Journal::Unknown);
+    };
+    let now = ask(connection, "main.journal_mode")?.unwrap_or_default();
+    // What a database in memory has is no mode of a file: it stands for a new one.
+    let is_in_memory = connection.path() == Some("");
+    let now = if is_in_memory { "delete" } else { now.as_str() };
+    Ok(if mode == now {
+        Journal::IsSo
+    } else if mode == "wal" || now == "wal" {
+        Journal::Wal
+    } else {
+        Journal::NotTaken(mode)
+    })
+}
+
+/// Whether this SQLite knows a pragma.
+pub(crate) fn is_known(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let query = "SELECT 1 FROM pragma_pragma_list WHERE name = ?1";
+    connection.prepare(query)?.exists([name])
+}
+
+/// A pragma that SQLite may take note of and not obey: what was asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub pragma: String,
+    value: String,
+    /// Where its statement begins.
+    pub offset: usize,
+}
+
+impl Asked {
+    /// `None` for a pragma that does what it says.
+    pub(crate) fn new(pragma: &Pragma, offset: usize) -> Option<Self> {
+        let names = ["page_size", "auto_vacuum", "encoding", "temp_store"];
+        let value = pragma.value.as_ref()?;
+        let schema = pragma.schema.as_deref().unwrap_or("main");
+        (names.contains(&pragma.name.as_str()) && schema == "main").then(|| Self {
+            pragma: pragma.name.clone(),
+            value: value.to_ascii_lowercase(),
+            offset,
+        })
+    }
+
+    /// What it is instead; `None` if it is as it was asked for.
+    pub(crate) fn found_instead(
+        &self,
+        connection: &Connection,
+    ) -> rusqlite::Result<Option<String>> {
+        let Some(now) = ask(connection, &self.pragma)? else {
+            return Ok(None);
+        };
+        let words: &[&str] = match self.pragma.as_str() {
+            "auto_vacuum" => &["none", "full", "incremental"],
+            "temp_store" => &["default", "file", "memory"],
+            _ => &[],
+        };
+        let number = words.iter().position(|word| *word == self.value);
+        let asked = number.map_or_else(|| self.value.clone(), |number| number.to_string());
+        let now_lower = now.to_ascii_lowercase();
+        let is_so = match self.pragma.as_str() {
+            // UTF-16 is that of the machine.
+            "encoding" => now_lower
+                .replace('-', "")
+                .starts_with(&asked.replace('-', "")),
+            _ => now_lower == asked,
+        };
+        Ok((!is_so).then_some(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_off, journal_mode};
+    use rusqlite::Connection;
+
+    /// SQLite is the judge.
+    #[test]
+    fn every_spelling_means_what_sqlite_takes_it_for() {
+        let connection = Connection::open_in_memory().unwrap();
+        for value in [
+            "on",
+            "ON",
+            "off",
+            "OFF",
+            "yes",
+            "no",
+            "true",
+            "false",
+            "0",
+            "1",
+            "2",
+            "255",
+            "256",
+            "99999999999",
+            "010",
+            "257",
+            "00",
+            "extra",
+            "full",
+            "normal",
+            "nonsense",
+            "'off'",
+            "\"on\"",
+            "1x",
+        ] {
+            connection.execute_batch("PRAGMA foreign_keys = 1").unwrap();
+            let before = connection.execute_batch(&format!("PRAGMA foreign_keys = {value}"));
+            if before.is_err() {
+                continue;
+            }
+            let on: bool = connection
+                .query_row("PRAGMA foreign_keys", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(is_off(value.trim_matches(['\'', '"'])), !on, "{value}");
+        }
+    }
+
+    /// SQLite is the judge, on a file: a database in memory has one mode only.
+    #[test]
+    fn journal_modes_are_recognised_by_any_beginning() {
+        let path = std::env::temp_dir().join(format!("litemigrate-modes-{}", std::process::id()));
+        for mode in [
+            "off", "OFF", "o", "of", "memory", "MEM", "m", "d", "t", "p", "delete", "wal", "W",
+            "persist", "truncate", "offf", "memoryx", "''", "x",
+        ] {
+            let _ = std::fs::remove_file(&path);
+            let connection = Connection::open(&path).unwrap();
+            connection
+                .execute_batch("CREATE TABLE t (x); PRAGMA journal_mode = TRUNCATE")
+                .ok();
+            let before = "truncate";
+            let found: String = connection
+                .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            let expected = journal_mode(mode.trim_matches('\'')).unwrap_or(before);
+            assert_eq!(found, expected, "{mode}");
+        }
+        let _ = std::fs::remove_file(&path);
+    }
+
+    /// The foundation of switching keys where a script says so: a SQLite that behaves
+    /// otherwise one day is noticed here.
+    #[test]
+    fn enforcement_can_be_switched_inside_a_transaction() {
+        use rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY as KEYS;
+        let connection = Connection::open_in_memory().unwrap();
+        let run = |sql: &str| connection.execute_batch(sql);
+        let count = |table: &str| -> i64 {
+            let query = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&query, [], |row| row.get(0)).unwrap()
+        };
+        run("PRAGMA foreign_keys = ON; CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES (1), (2); INSERT INTO c VALUES (1), (2); BEGIN").unwrap();
+        run("PRAGMA foreign_keys = OFF; DELETE FROM p WHERE id = 1").unwrap();
+        assert_eq!(count("c"), 1, "the pragma does nothing in a transaction");
+        connection.set_db_config(KEYS, false).unwrap();
+        run("DELETE FROM p WHERE id = 2").unwrap();
+        assert_eq!(count("c"), 1, "off");
+        connection.set_db_config(KEYS, true).unwrap();
+        assert!(run("INSERT INTO c VALUES (9)").is_err(), "on again");
+        run("INSERT INTO p VALUES (3); INSERT INTO c VALUES (3); DELETE FROM p WHERE id = 3")
+            .unwrap();
+        assert_eq!(count("c"), 1, "and cascading again");
+        connection.set_db_config(KEYS, false).unwrap();
+        run("ROLLBACK").unwrap();
+        let on = connection.db_config(KEYS).unwrap();
+        assert!(!on, "ROLLBACK does not put it back");
+    }
+}

@@ -1,0 +1,90 @@
+//! What to do about a statement that failed, where SQLite's message does not say it.
+//!
+//! Owns these sentences. Looks at the message and at the statement's first words.
+
+use super::authorizer::saw;
+use super::text::skip_blank;
+use crate::diagnostics::error::Cause;
+use crate::schema::sql::tokens;
+
+/// For what cannot be done inside a transaction.
+pub(crate) const ALONE: &str =
+    "put it into a migration of its own whose first line is `-- no-transaction`";
+
+/// For a DROP TABLE that other tables' rows depend on.
+pub(crate) const REBUILD: &str = "to rebuild the table put PRAGMA foreign_keys = OFF before it (rows that refer to nothing are looked for at the script's end); to let those rows go use --allow-cascade, or delete them first";
+
+/// For a REPLACE that takes rows of other tables with it.
+pub(crate) const REPLACE: &str = "INSERT … ON CONFLICT DO UPDATE keeps the row and what refers to it; to let those rows go use --allow-cascade";
+
+/// `statement` is the script's text from where the statement begins.
+pub(crate) fn remedy(message: &str, cause: Cause, what: u32, statement: &str) -> Option<String> {
+    let of_text = of_statement(message, what, statement);
+    if of_text.is_some() {
+        return of_text;
+    }
+    let remedy = match cause {
+        Cause::Permission => {
+            "SQLite could not make a file beside the database: its directory must be writable, and there must be room and file handles"
+        }
+        Cause::Busy if message == "interrupted" => {
+            "the time is over (--timeout): give it more, or split the script"
+        }
+        Cause::Busy => "another process holds a lock that the script needs: run again later",
+        Cause::Storage => {
+            "make room on the disk, or look at the disk and the database (PRAGMA integrity_check), then run again"
+        }
+        Cause::Statement | Cause::CannotOpen => return None,
+    };
+    Some(remedy.to_owned())
+}
+
+fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
+    let has = |part: &str| message.contains(part);
+    if has("VACUUM from within a transaction")
+        || has("wal mode from within a transaction")
+        || has("Safety level may not be changed inside a transaction")
+    {
+        return Some(ALONE.to_owned());
+    }
+    let begins = skip_blank(statement, true).map_or("", |at| &statement[at..]);
+    if has("near \".\"") && begins.starts_with('.') {
+        let word = begins.split_whitespace().next().unwrap_or(".");
+        return Some(format!(
+            "{word} is a command of the sqlite3 shell, which no other program knows: take the line out"
+        ));
+    }
+    let first: String = begins.chars().take(400).collect();
+    let words: Vec<String> = tokens(&first)
+        .iter()
+        .take(16)
+        .map(|token| token.text.to_ascii_lowercase())
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let alters = words.starts_with(&["alter", "table"]);
+    if alters && has("near \"EXISTS\"") {
+        return Some("SQLite has no ADD COLUMN IF NOT EXISTS and no DROP COLUMN IF EXISTS: leave the condition out, a migration runs once".to_owned());
+    }
+    if has("object name reserved for internal use") {
+        return Some(
+            "SQLite makes this table itself, and .schema and .dump print it: take the line out"
+                .to_owned(),
+        );
+    }
+    if has("_sqlx_migrations") && has("already exists") {
+        return Some("the history is made by itself, and belongs to no script: take this statement out, and with it the INSERTs into the table, as a dump of a migrated database has them".to_owned());
+    }
+    if what & saw::EXTENSION != 0 && has("not authorized") {
+        return Some("a script cannot load an extension: name it in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment), which is loaded before the scripts".to_owned());
+    }
+    if has("no such module") {
+        return Some("it comes with an extension: name that in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment)".to_owned());
+    }
+    if (has("error in view") || has("error in trigger")) && alters {
+        return Some("it looks for the table that is being replaced: drop it before the rename, and make it again after it".to_owned());
+    }
+    if what & saw::DETACH != 0 && has("is locked") {
+        return Some("what was attached and used in a transaction can only be detached after it: leave DETACH out (the connection ends with the run), or begin the file with `-- no-transaction`".to_owned());
+    }
+    None
+}

@@ -1,0 +1,129 @@
+//! What a script's text says by itself, before SQLite sees it.
+//!
+//! Owns the comments, strings and names of SQL's text as far as they must be told apart
+//! to find its end (sqlite.org/src/file/src/tokenize.c). Knows no grammar.
+
+use crate::diagnostics::position::Position;
+use crate::diagnostics::problem::Finding;
+use std::path::Path;
+
+/// Where the text goes on after white space and comments, `;` among them if
+/// `statements_too`; `None` if nothing follows.
+pub(crate) fn skip_blank(text: &str, semicolons_too: bool) -> Option<usize> {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', '\u{FEFF}']);
+        rest = if rest.starts_with("--") {
+            rest.find('\n').map_or("", |newline| &rest[newline..])
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.find("*/").map_or("", |end| &comment[end + 2..])
+        } else if semicolons_too && rest.starts_with(';') {
+            &rest[1..]
+        } else if rest.trim_start_matches('\0').is_empty() {
+            return None;
+        } else {
+            return Some(text.len() - rest.len());
+        };
+    }
+}
+
+/// Where a comment begins that is never closed and holds more than white space. The text
+/// begins between two tokens.
+pub(crate) fn unclosed_comment(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(found) = bytes[at..].iter().position(|b| b"'\"`[-/".contains(b)) {
+        at += found;
+        let rest = &text[at..];
+        let length = if rest.starts_with("--") {
+            rest.find('\n')
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            match comment.find("*/") {
+                Some(end) => Some(end + 4),
+                None => {
+                    let is_blank = comment
+                        .trim_matches(['\0', ' ', '\n', '\r', '\t'])
+                        .is_empty();
+                    return (!is_blank).then_some(at);
+                }
+            }
+        } else {
+            match bytes[at] {
+                b'-' | b'/' => Some(1),
+                // A doubled quote ends one string and begins another: the same to us.
+                b'[' => rest.find(']').map(|end| end + 1),
+                quote => rest[1..].find(char::from(quote)).map(|end| end + 2),
+            }
+        };
+        at += length?;
+    }
+    None
+}
+
+/// What the beginning of a file says about all of it.
+pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
+    let text = text.trim_end_matches('\0');
+    let bare = text.strip_prefix('\u{FEFF}');
+    if bare.unwrap_or(text).trim().is_empty() {
+        let what = match (text.is_empty(), bare.is_some()) {
+            (true, _) => "is empty",
+            (false, true) => "holds a byte order mark and nothing else",
+            (false, false) => "holds white space and nothing else",
+        };
+        let message = format!("{what}: is it the file that was meant? It is recorded as applied");
+        return Some(Finding::new("empty-script", path, message));
+    }
+    if bare.is_some_and(|bare| bare.starts_with("-- no-transaction")) {
+        let message = "the byte order mark before it hides `-- no-transaction`, which counts only as the first bytes of a file: save it without the mark";
+        return Some(Finding::at(
+            "hidden-no-transaction",
+            Position::new(path, text, 0),
+            message,
+        ));
+    }
+    None
+}
+
+/// That a comment is never closed, if it is.
+pub(crate) fn comment_never_closed(path: &Path, text: &str, from: usize) -> Option<Finding> {
+    let offset = from + unclosed_comment(&text[from..])?;
+    let message =
+        "this comment is never closed, so all that follows it is passed over: end it with */";
+    Some(Finding::at(
+        "unclosed-comment",
+        Position::new(path, text, offset),
+        message,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{skip_blank, unclosed_comment};
+
+    #[test]
+    fn only_a_comment_that_is_never_closed_is_found() {
+        for (text, expected) in [
+            ("SELECT 1; /* open", Some(10)),
+            ("SELECT 1 /* open ; CREATE TABLE t (x);", Some(9)),
+            ("/* a */ SELECT '/* b'; -- /* c\n/* d", Some(31)),
+            ("SELECT \"/*\", [/*], `/*` /* open", Some(24)),
+            ("SELECT 'it''s /* in' /*/ open", Some(21)),
+            ("SELECT 1 /* closed */;", None),
+            ("SELECT 1; /*", None),
+            ("SELECT 1; /* \n", None),
+            ("SELECT 1; -- /* open", None),
+            ("SELECT 1 - 2 / 3 -- x\n;", None),
+            ("SELECT '/* open", None),
+        ] {
+            assert_eq!(unclosed_comment(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn blank_is_what_sqlite_passes_over() {
+        assert_eq!(skip_blank(" -- a\n/* b */;x", true), Some(14));
+        assert_eq!(skip_blank(" -- a\n/* b */;x", false), Some(13));
+        assert_eq!(skip_blank("\u{FEFF} \n-- end\0", true), None);
+        assert_eq!(skip_blank("/* open", true), None);
+    }
+}
