@@ -72,17 +72,20 @@ impl Whole {
         let triggers: Vec<(String, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
         for group in triggers.chunk_by(|a, b| a.1 == b.1) {
             let table = quoted(&group[0].1);
-            let query = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0";
-            let mut statement = connection.prepare(query)?;
-            let columns = statement.query_map([&group[0].1], |row| row.get::<_, String>(0))?;
+            // A view that is broken itself has none.
+            let columns = settable_columns(connection, &group[0].1).unwrap_or_default();
             let columns: Vec<String> = columns
-                .map(|name| name.map(|name| format!("{0} = {0}", quoted(&name))))
-                .collect::<rusqlite::Result<_>>()?;
+                .iter()
+                .map(|name| format!("{0} = {0}", quoted(name)))
+                .collect();
             let mut complaints = Vec::new();
             let mut is_known = true;
             for statement in [
                 format!("EXPLAIN INSERT INTO main.{table} DEFAULT VALUES"),
-                format!("EXPLAIN UPDATE main.{table} SET {}", columns.join(", ")),
+                match columns.is_empty() {
+                    true => format!("EXPLAIN DELETE FROM main.{table}"),
+                    false => format!("EXPLAIN UPDATE main.{table} SET {}", columns.join(", ")),
+                },
                 format!("EXPLAIN DELETE FROM main.{table}"),
             ] {
                 match complaint(connection, &statement)? {
@@ -157,6 +160,13 @@ fn complaint(connection: &Connection, statement: &str) -> rusqlite::Result<Optio
         true => None,
         false => Some(Some(message)),
     })
+}
+
+fn settable_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let query = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0";
+    let mut statement = connection.prepare(query)?;
+    let rows = statement.query_map([table], |row| row.get(0))?;
+    rows.collect()
 }
 
 fn names(connection: &Connection, query: &str) -> rusqlite::Result<Vec<String>> {
