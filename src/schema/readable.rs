@@ -3,7 +3,10 @@
 //! Owns the question and its refusal. Reads only.
 
 use crate::diagnostics::error::{Cause, Error};
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// Whether every name in the schemas is UTF-8, as it is unless a database is
 /// damaged: rusqlite cannot hand any other name to an authorizer.
@@ -25,6 +28,27 @@ pub(crate) fn has_readable_schemas(connection: &Connection) -> rusqlite::Result<
                     return Ok(false);
                 }
             }
+        }
+    }
+    Ok(true)
+}
+
+/// The same of the files that are attached, each asked by a connection of its own: a
+/// transaction that has read an attached database cannot detach it any more.
+pub(crate) fn has_readable_attachments(connection: &Connection) -> rusqlite::Result<bool> {
+    let query =
+        "SELECT file FROM pragma_database_list WHERE name NOT IN ('main', 'temp') AND file != ''";
+    let mut files = connection.prepare(query)?;
+    let mut files = files.raw_query();
+    while let Some(row) = files.next()? {
+        let file = PathBuf::from(OsStr::from_bytes(row.get_ref(0)?.as_bytes()?));
+        let is_empty = std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() == 0);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // What cannot be opened or read so is for the statement to say that reads it.
+        let readable = Connection::open_with_flags(&file, flags)
+            .and_then(|connection| has_readable_schemas(&connection));
+        if !is_empty && matches!(readable, Ok(false)) {
+            return Ok(false);
         }
     }
     Ok(true)

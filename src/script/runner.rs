@@ -15,7 +15,7 @@ use super::{Ran, RowCount, Stopped, Watched};
 use crate::diagnostics::error::{Cause, NO_TEMPORARY, sqlite_message};
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
-use crate::schema::readable::has_readable_schemas;
+use crate::schema::readable::{has_readable_attachments, has_readable_schemas};
 use crate::schema::whole::Whole;
 use rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY;
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -512,8 +512,13 @@ impl<'a> Runner<'a> {
             self.warn_of_open_rebuild(connection)?;
         }
         let destroys = self.seen_in_all & saw::WRITABLE_SCHEMA != 0 && seen & saw::SCHEMA != 0;
-        if destroys || seen & saw::ATTACH != 0 {
-            self.refuse_unreadable_schema(connection)?;
+        if destroys {
+            let _pause = self.seen.pause();
+            self.refuse_unreadable_schema(has_readable_schemas(connection))?;
+        }
+        if seen & saw::ATTACH != 0 {
+            let _pause = self.seen.pause();
+            self.refuse_unreadable_schema(has_readable_attachments(connection))?;
         }
         Ok(())
     }
@@ -692,7 +697,10 @@ impl<'a> Runner<'a> {
         let stops = self.rules.strict && !self.rules.transactional && finding.refuses_if_strict();
         let stopped = Stopped {
             position: finding.position.clone(),
-            message: finding.message.clone(),
+            message: format!(
+                "{} (a warning, which refuses it: --strict)",
+                finding.message
+            ),
             remedy: None,
             cause: Cause::Statement,
             statements: self.kept,
@@ -705,9 +713,8 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn refuse_unreadable_schema(&self, connection: &Connection) -> Result<(), Stopped> {
-        let _pause = self.seen.pause();
-        match has_readable_schemas(connection) {
+    fn refuse_unreadable_schema(&self, readable: rusqlite::Result<bool>) -> Result<(), Stopped> {
+        match readable {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.refused(
                 "this statement brings in a schema that is not UTF-8 text",

@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod desk;
 mod interop;
+mod leaks;
 mod library;
 mod look;
 mod race;

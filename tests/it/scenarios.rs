@@ -1,7 +1,7 @@
 //! A folder is a test: `fixtures/scenarios/<sentence>/` holds `in/` (the working
 //! directory), `before.sql` (what `app.db` holds before, if anything), `cmd` (a shell
 //! script with the program on PATH), and what must come of it: `stdout`, `stderr`, `status`, and `after` (what `app.db` or
-//! `sqlpage/sqlpage.db` then holds). What is absent must be empty or 0.
+//! `sqlpage/sqlpage.db` then holds, with the rows that `query.sql` asks for). What is absent must be empty or 0.
 //!
 //! `make accept` rewrites the expectations; the diff is the review.
 
@@ -61,6 +61,7 @@ fn run(scenario: &Path) -> [(&'static str, String); 4] {
         let sql = std::fs::read_to_string(before).unwrap();
         sandbox.database().execute_batch(&sql).unwrap();
     }
+    let wanted = std::fs::read_to_string(scenario.join("query.sql")).ok();
     let bin = Path::new(program()).parent().unwrap();
     let output = Command::new("sh")
         .arg("-eu")
@@ -89,7 +90,7 @@ fn run(scenario: &Path) -> [(&'static str, String); 4] {
         ("stdout", text(&output.stdout)),
         ("stderr", text(&output.stderr)),
         ("status", status),
-        ("after", after(&sandbox.path)),
+        ("after", after(&sandbox.path, wanted.as_deref())),
     ]
 }
 
@@ -181,7 +182,7 @@ fn masked_after(text: &str, key: &str, digits: &str, mask: &str) -> String {
 }
 
 /// The database's schema and history, and its rows where they are few.
-fn after(directory: &Path) -> String {
+fn after(directory: &Path, wanted: Option<&str>) -> String {
     let mut out = String::new();
     for name in ["app.db", "sqlpage/sqlpage.db"] {
         let path = directory.join(name);
@@ -205,6 +206,9 @@ fn after(directory: &Path) -> String {
         let _ = writeln!(out, "{tables}");
         let integrity = query(&connection, "SELECT * FROM pragma_integrity_check");
         let _ = writeln!(out, "integrity: {integrity}");
+        if let Some(sql) = wanted {
+            let _ = writeln!(out, "query:\n{}", query(&connection, sql));
+        }
         let kind = "SELECT type FROM sqlite_schema WHERE name = '_sqlx_migrations'";
         if query(&connection, kind) == "table"
             && let Ok(mut statement) = connection.prepare("SELECT version, description, success, substr(hex(checksum), 1, 8), execution_time >= 0 FROM _sqlx_migrations ORDER BY version")

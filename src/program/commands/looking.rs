@@ -39,9 +39,14 @@ impl Run<'_> {
         for migration in plan.pending(None) {
             warnings.extend(text_findings(migration)?);
         }
+        let is_pending = plan.pending(None).next().is_some();
+        if is_pending {
+            self.refuse_odd_files(&warnings)?;
+        }
+        if self.options.strict {
+            report.warnings(&self.settings.warnings);
+        }
         report.warnings(&warnings);
-        warnings.extend_from_slice(&self.settings.warnings);
-        self.refuse_odd_files(warnings)?;
         if let Some((order, found)) = schema {
             let database = &self.settings.database.path;
             let applied = applied_scripts(database, &self.migrations, &plan, &order)?;
@@ -56,11 +61,12 @@ impl Run<'_> {
     }
 
     /// With `--strict` a file that draws a warning is refused.
-    pub(crate) fn refuse_odd_files(&self, warnings: Vec<Finding>) -> Result<(), Error> {
+    pub(crate) fn refuse_odd_files(&self, warnings: &[Finding]) -> Result<(), Error> {
         let directory = &self.settings.migrations;
         let is_odd =
-            |found: &Finding| found.refuses_if_strict() && found.path.starts_with(directory);
-        let findings: Vec<Finding> = warnings.into_iter().filter(is_odd).collect();
+            |found: &&Finding| found.refuses_if_strict() && found.path.starts_with(directory);
+        let all = self.settings.warnings.iter().chain(warnings);
+        let findings: Vec<Finding> = all.filter(is_odd).cloned().collect();
         if findings.is_empty() || !self.options.strict {
             return Ok(());
         }
@@ -95,7 +101,10 @@ impl Run<'_> {
                 Ok((history, schema))
             },
         )?;
-        report.warnings(&self.settings.warnings);
+        // What is to be refused is told once.
+        if !self.options.strict {
+            report.warnings(&self.settings.warnings);
+        }
         Ok(seen.map_or_else(Default::default, |(found, _)| found))
     }
 

@@ -35,6 +35,9 @@ impl Run<'_> {
         );
         // From cron, a run with nothing to do says nothing, about odd files either.
         let idle = matches!(&seen, Ok(Some(((false, ..), _))));
+        if !idle && seen.is_ok() {
+            self.refuse_odd_files(&[])?;
+        }
         if !idle || report.talks_when_idle() {
             report.warnings(&self.settings.warnings);
         }
@@ -48,7 +51,6 @@ impl Run<'_> {
             report.up_done(0, newest);
             return Ok(Outcome::Done);
         }
-        self.refuse_odd_files(self.settings.warnings.clone())?;
         let mut connection = match connection {
             // A database that is not there is not made for show.
             None if self.options.dry_run && is_new => self.in_memory()?,
