@@ -50,12 +50,14 @@ impl Location {
     }
 
     /// Reads what a user wrote: a URL if it starts with `sqlite:`, else a path.
-    /// `origin` says where it was written, for the error.
+    /// `origin` says where it was written, for the error: an option or a setting.
     ///
     /// # Errors
     ///
     /// [`Error::Configuration`] if the URL is wrong, names another engine, or
-    /// names a database in memory, of which nothing would remain.
+    /// names a database in memory, of which nothing would remain. [`Error::Usage`] if
+    /// the value of an option is a URL as another tool writes it, and no file is
+    /// called so.
     pub fn parse(text: &OsStr, origin: &str) -> Result<Self, Error> {
         let wrong = |message: String| Error::Configuration {
             origin: origin.to_owned(),
@@ -79,9 +81,19 @@ impl Location {
             ));
         }
         if text.as_bytes().starts_with(b"sqlite:") {
-            parse_url(text.as_bytes()).map_err(wrong)
-        } else {
-            Ok(Self::file(PathBuf::from(text)))
+            return parse_url(text.as_bytes()).map_err(wrong);
+        }
+        match misspelt(&text.to_string_lossy()) {
+            Some(message) if std::fs::symlink_metadata(text).is_err() => {
+                Err(match origin.starts_with("--") {
+                    true => Error::Usage {
+                        option: origin.to_owned(),
+                        message,
+                    },
+                    false => wrong(message),
+                })
+            }
+            _ => Ok(Self::file(PathBuf::from(text))),
         }
     }
 
@@ -97,6 +109,14 @@ impl Location {
 
     /// The file's metadata, or `None` if there is no file and there may be none.
     pub(crate) fn metadata(&self) -> Result<Option<Metadata>, Error> {
+        // SQLite would take `x.db/` for `x.db` and create it, the first time.
+        let name = self.path.as_os_str().as_bytes();
+        if [&b"/"[..], b"/.", b"/.."]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            return Err(self.cannot_open("its name is that of a directory: name a file"));
+        }
         match std::fs::metadata(&self.path) {
             Ok(metadata) if metadata.is_dir() => {
                 Err(self.cannot_open("it is a directory: name a file in it"))
@@ -260,7 +280,7 @@ pub(crate) fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
 const IN_MEMORY: &str = "a database in memory cannot be migrated: nothing of it would remain; name a file (./:memory: if it is called so)";
 
 fn is_other_engine(scheme: &str) -> bool {
-    const ENGINES: [&str; 11] = [
+    const ENGINES: [&str; 10] = [
         "postgres",
         "postgresql",
         "mysql",
@@ -271,9 +291,40 @@ fn is_other_engine(scheme: &str) -> bool {
         "libsql",
         "http",
         "https",
-        "file",
     ];
-    ENGINES.contains(&scheme.to_ascii_lowercase().as_str())
+    let scheme = scheme.to_ascii_lowercase();
+    ENGINES.contains(&scheme.strip_prefix("jdbc:").unwrap_or(&scheme))
+}
+
+/// What to write instead of a URL that other tools, or SQLite's own shell, take for
+/// one; nothing for what begins with `./` or `/./`, which is a path for certain.
+fn misspelt(text: &str) -> Option<String> {
+    const SCHEMES: [&str; 5] = ["jdbc:sqlite:", "sqlite3:", "sqlite2:", "sqlite:", "file:"];
+    if text.starts_with("./") || text.starts_with("/./") {
+        return None;
+    }
+    let scheme = SCHEMES.iter().find(|scheme| {
+        let head = text.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    });
+    let rest = &text[scheme.map_or(0, |scheme| scheme.len())..];
+    let (file, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let has_parameters = parameters.split('&').any(|pair| pair.contains('='));
+    if scheme.is_none() && !has_parameters {
+        return None;
+    }
+    let file = file.strip_prefix("//").unwrap_or(file);
+    let file = if file.is_empty() { "data.db" } else { file };
+    let modes = ["ro", "rw", "rwc"];
+    let mode = parameters.split('&').find_map(|pair| {
+        let mode = pair.strip_prefix("mode=")?;
+        modes.into_iter().find(|known| *known == mode)
+    });
+    let mode = mode.unwrap_or("rwc");
+    let slash = if text.starts_with('/') { "/." } else { "./" };
+    Some(format!(
+        "there is no file '{text}', and a URL is written sqlite://{file}?mode={mode} (for a file that is really called so: -D {slash}{text})"
+    ))
 }
 
 /// As `sqlx-sqlite/src/options/parse.rs` reads it. The error is a sentence.

@@ -256,6 +256,13 @@ pub enum Error {
         /// Why.
         message: String,
     },
+    /// A word on the command line is wrong.
+    Usage {
+        /// The option.
+        option: String,
+        /// What is wrong and what to write instead.
+        message: String,
+    },
     /// A database URL or a setting is wrong.
     Configuration {
         /// Where it was said: a file, an environment variable or an option.
@@ -303,6 +310,7 @@ impl Error {
             Self::NoDatabase { .. } => "no-database",
             Self::Database { .. } => "database",
             Self::Configuration { .. } => "configuration",
+            Self::Usage { .. } => "usage",
         }
     }
 
@@ -325,7 +333,7 @@ impl Error {
                 Some(&script.path)
             }
             Self::Configuration { position, .. } => position.as_ref().map(|p| p.path.as_path()),
-            Self::NoSuchVersion { .. } | Self::Refused { .. } => None,
+            Self::NoSuchVersion { .. } | Self::Refused { .. } | Self::Usage { .. } => None,
         }
     }
 
@@ -429,7 +437,11 @@ impl fmt::Display for Error {
                 shown(path),
                 escape(message)
             ),
-            Self::Configuration {
+            Self::Usage {
+                option: origin,
+                message,
+            }
+            | Self::Configuration {
                 origin,
                 message,
                 position: None,

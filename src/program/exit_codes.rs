@@ -35,7 +35,7 @@ pub(crate) fn exit_code(result: &Result<Outcome, Error>) -> u8 {
             let newer = |problem: &Problem| matches!(problem, Problem::Newer { .. });
             if problems.iter().all(newer) { 4 } else { 65 }
         }
-        Error::NoSuchVersion { .. } => 64,
+        Error::NoSuchVersion { .. } | Error::Usage { .. } => 64,
         Error::Unusable { findings, .. } => {
             let all = |kinds: &[&str]| findings.iter().all(|found| kinds.contains(&found.kind));
             if all(&["no-permission"]) {

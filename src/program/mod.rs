@@ -8,7 +8,8 @@ mod commands;
 mod exit_codes;
 mod report;
 
-use arguments::parse::{self, Arguments};
+use arguments::parse::{self, Arguments, Misuse};
+use arguments::table::is_command;
 use report::Report;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ pub fn main() -> ExitCode {
     }));
     let arguments = match parse::parse(std::env::args_os().skip(1)) {
         Ok(arguments) => arguments,
-        Err(message) => return usage_error(&message),
+        Err(wrong) => return usage_error(&wrong),
     };
     let mut report = Report::new(&arguments);
     let code = commands::run(&arguments, &mut report);
@@ -38,16 +39,23 @@ pub fn main() -> ExitCode {
 ///
 /// The line.
 pub fn parses(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), String> {
-    parse::parse(words).map(|_| ())
+    parse::parse(words)
+        .map(|_| ())
+        .map_err(|wrong| wrong.message)
 }
 
-fn usage_error(message: &str) -> ExitCode {
-    let json = std::env::args_os().any(|argument| argument == "--json");
+fn usage_error(wrong: &Misuse) -> ExitCode {
+    let words = || std::env::args_os().skip(1);
+    // As far as it was understood; after that a word that is a command, if there is one.
+    let command = wrong.command.clone().or_else(|| {
+        let words = words().filter_map(|word| word.into_string().ok());
+        words.into_iter().find(|word| is_command(word))
+    });
     let mut report = Report::new(&Arguments {
-        json,
+        json: words().any(|word| word == "--json"),
         ..Arguments::default()
     });
-    report.usage(message);
+    report.usage(&wrong.message, command);
     report.finish(64);
     ExitCode::from(64)
 }

@@ -6,6 +6,7 @@ use crate::program::arguments::nearest::unknown;
 use crate::program::arguments::table::{
     COMMANDS, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, Flag,
 };
+use crate::program::arguments::words::command_for;
 
 /// What can be asked for help on.
 pub(crate) fn topics() -> Vec<&'static str> {
@@ -21,7 +22,13 @@ pub(crate) fn help_on(topic: Option<&str>) -> Result<String, String> {
         Some("files") => Ok(FILES.to_owned()),
         Some(word) => match COMMANDS.iter().find(|command| command.word == word) {
             Some(command) => Ok(command_help(command)),
-            None => Err(unknown("topic", "", word, topics().into_iter())),
+            None => Err(unknown(
+                "topic",
+                "",
+                word,
+                command_for(word),
+                topics().into_iter(),
+            )),
         },
     }
 }

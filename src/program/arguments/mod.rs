@@ -9,5 +9,6 @@ mod man;
 mod nearest;
 mod operands;
 pub(crate) mod parse;
-mod table;
+pub(crate) mod table;
 mod values;
+mod words;

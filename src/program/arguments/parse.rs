@@ -10,6 +10,7 @@ use crate::program::arguments::nearest::unknown;
 use crate::program::arguments::operands::make_command;
 use crate::program::arguments::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id};
 use crate::program::arguments::values::{generated, set};
+use crate::program::arguments::words::{command_for, option_for};
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -112,8 +113,28 @@ impl Command {
     }
 }
 
-/// Reads the arguments, without the program's name. The error is a sentence.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, String> {
+/// Why a command line is not understood.
+#[derive(Debug)]
+pub(crate) struct Misuse {
+    /// One sentence.
+    pub(crate) message: String,
+    /// The command as it was typed, if it was before that was noticed.
+    pub(crate) command: Option<String>,
+}
+
+/// Reads the arguments, without the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, Misuse> {
+    let mut typed = None;
+    parse_words(arguments, &mut typed).map_err(|message| Misuse {
+        message,
+        command: typed,
+    })
+}
+
+fn parse_words(
+    arguments: impl IntoIterator<Item = OsString>,
+    typed: &mut Option<String>,
+) -> Result<Arguments, String> {
     let mut parser = Parser::from_args(arguments);
     let mut parsed = Arguments::default();
     let mut command: Option<&CommandHelp> = None;
@@ -127,7 +148,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
                 if command.is_some() {
                     operands.push(value);
                 } else {
-                    command = Some(find_command(&value.to_string_lossy())?);
+                    let word = typed.insert(value.to_string_lossy().into_owned());
+                    command = Some(find_command(word)?);
                 }
                 continue;
             }
@@ -197,6 +219,7 @@ fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
             "command",
             "",
             word,
+            command_for(word),
             COMMANDS.iter().map(|command| command.word),
         )
     })
@@ -205,7 +228,15 @@ fn find_command(word: &str) -> Result<&'static CommandHelp, String> {
 fn find_flag(word: &str, is_it: impl Fn(&Flag) -> bool) -> Result<&'static Flag, String> {
     let found = FLAGS.iter().find(|flag| is_it(flag));
     let dashes = if word.chars().count() == 1 { "-" } else { "--" };
-    found.ok_or_else(|| unknown("option", dashes, word, FLAGS.iter().map(|flag| flag.long)))
+    found.ok_or_else(|| {
+        unknown(
+            "option",
+            dashes,
+            word,
+            option_for(word),
+            FLAGS.iter().map(|flag| flag.long),
+        )
+    })
 }
 
 fn version() -> String {
@@ -227,7 +258,7 @@ fn version() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, parse};
+    use super::{Command, Misuse, parse};
     use crate::program::arguments::table::{COMMANDS, FLAGS};
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
@@ -270,7 +301,7 @@ mod tests {
             });
             match parse(line) {
                 Ok(_) => parsed += 1,
-                Err(message) => assert!(
+                Err(Misuse { message, .. }) => assert!(
                     !message.is_empty() && !message.contains(['\n', '\u{1b}']),
                     "{message:?}"
                 ),
@@ -286,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_typo_is_answered_with_the_nearest_word() {
-        let message = |word: &str| parse([OsString::from(word)]).unwrap_err();
+        let message = |word: &str| parse([OsString::from(word)]).unwrap_err().message;
         assert_eq!(
             message("stauts"),
             "there is no command stauts; did you mean status?"
@@ -298,6 +329,12 @@ mod tests {
         assert_eq!(
             message("--databse=x"),
             "there is no option --databse; did you mean --database?"
+        );
+        // What it means elsewhere comes before what is spelt like it.
+        assert_eq!(message("run"), "there is no command run; did you mean up?");
+        assert_eq!(
+            message("--url=x"),
+            "there is no option --url; did you mean --database (-D)?"
         );
         assert_eq!(
             message("xyzzy"),

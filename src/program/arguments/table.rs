@@ -177,6 +177,11 @@ const JUDGING: &[Name] = &[Name::Up, Name::Check];
 const NEW: &[Name] = &[Name::New];
 const STRICT: &[Name] = &[Name::Up, Name::Check, Name::Down];
 
+/// Whether the word is that of a command.
+pub(crate) fn is_command(word: &str) -> bool {
+    COMMANDS.iter().any(|command| command.word == word)
+}
+
 impl CommandHelp {
     /// Whether it may be about several databases.
     pub(crate) fn takes_several(&self) -> bool {

@@ -10,6 +10,7 @@ use crate::program::arguments::table::{Flag, Id};
 use crate::program::arguments::{completions, man};
 use lexopt::Parser;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Records a flag that is neither help nor version, reading its value if it has one.
@@ -29,16 +30,25 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
     };
     let text = value.to_str().unwrap_or_default();
     match flag.id {
-        Id::ConfigDir => parsed.config_dir = Some(not_empty(flag, value)?.into()),
-        Id::ConfigFile => parsed.config_file = Some(not_empty(flag, value)?.into()),
+        Id::ConfigDir => once_path(flag, &mut parsed.config_dir, value)?,
+        Id::ConfigFile => once_path(flag, &mut parsed.config_file, value)?,
         Id::Profile => {
-            parsed.profile = match text {
-                "sqlpage" => Some(Profile::Sqlpage),
-                "sqlite" => Some(Profile::Sqlite),
+            let profile = match text {
+                "sqlpage" => Profile::Sqlpage,
+                "sqlite" => Profile::Sqlite,
                 _ => return Err(wrong("sqlpage or sqlite")),
             };
+            once(
+                flag,
+                &mut parsed.profile,
+                profile,
+                |profile| match profile {
+                    Profile::Sqlpage => "sqlpage".to_owned(),
+                    Profile::Sqlite => "sqlite".to_owned(),
+                },
+            )?;
         }
-        Id::Migrations => parsed.migrations = Some(not_empty(flag, value)?.into()),
+        Id::Migrations => once_path(flag, &mut parsed.migrations, value)?,
         Id::Database => parsed.databases.push(not_empty(flag, value)?),
         Id::Vfs => {
             let name = value
@@ -49,7 +59,10 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::DatabasesFrom => parsed.databases_from = Some(not_empty(flag, value)?.into()),
         Id::Null => parsed.null = true,
         Id::FailFast => parsed.fail_fast = true,
-        Id::To => parsed.to = Some(text.parse().map_err(|_| wrong("a version, such as 7"))?),
+        Id::To => {
+            let version = text.parse().map_err(|_| wrong("a version, such as 7"))?;
+            once(flag, &mut parsed.to, version, i64::to_string)?;
+        }
         Id::LockWait => {
             parsed.lock_wait = Some(seconds(text).ok_or_else(|| wrong("a number of seconds"))?)
         }
@@ -58,7 +71,7 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         }
         Id::DryRun => parsed.dry_run = true,
         Id::SingleTransaction => parsed.single_transaction = true,
-        Id::Backup => parsed.backup = Some(not_empty(flag, value)?.into()),
+        Id::Backup => once_path(flag, &mut parsed.backup, value)?,
         Id::AllowCascade => parsed.allow_cascade = true,
         Id::Strict => parsed.strict = true,
         Id::OutOfOrder => {
@@ -110,6 +123,33 @@ fn value_of(flag: &Flag, parser: &mut Parser) -> Result<OsString, String> {
     parser
         .value()
         .map_err(|_| format!("--{} needs a value", flag.long))
+}
+
+/// Records what decides where the run works, or how far: of two different values none
+/// is taken. Of other options the last counts.
+fn once<T: PartialEq>(
+    flag: &Flag,
+    slot: &mut Option<T>,
+    value: T,
+    shown: impl Fn(&T) -> String,
+) -> Result<(), String> {
+    match slot {
+        Some(before) if *before != value => Err(format!(
+            "--{} is given twice, as '{}' and as '{}': which one is meant?",
+            flag.long,
+            escape(&shown(before)),
+            escape(&shown(&value))
+        )),
+        _ => {
+            *slot = Some(value);
+            Ok(())
+        }
+    }
+}
+
+fn once_path(flag: &Flag, slot: &mut Option<PathBuf>, value: OsString) -> Result<(), String> {
+    let path = PathBuf::from(not_empty(flag, value)?);
+    once(flag, slot, path, |path| path.to_string_lossy().into_owned())
 }
 
 fn not_empty(flag: &Flag, value: OsString) -> Result<OsString, String> {

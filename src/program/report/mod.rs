@@ -27,7 +27,8 @@ use std::time::Instant;
 #[derive(Default)]
 pub(crate) struct Report {
     printer: Printer,
-    command: &'static str,
+    /// The command's word, as it was typed.
+    command: String,
     dry_run: bool,
     /// One object for each of several databases.
     several: Option<Vec<Json>>,
@@ -50,7 +51,7 @@ impl Report {
     pub(crate) fn new(arguments: &Arguments) -> Self {
         Self {
             printer: Printer::new(arguments),
-            command: arguments.command.word(),
+            command: arguments.command.word().to_owned(),
             dry_run: arguments.dry_run,
             ..Self::default()
         }
@@ -60,7 +61,7 @@ impl Report {
     pub(crate) fn one_of_several(&self, name: &Path) -> Self {
         Self {
             printer: self.printer.one_of_several(name),
-            command: self.command,
+            command: self.command.clone(),
             dry_run: self.dry_run,
             database: Some(name.to_owned()),
             ..Self::default()
@@ -127,8 +128,11 @@ impl Report {
         }
     }
 
-    /// A command line that was not understood.
-    pub(crate) fn usage(&mut self, message: &str) {
+    /// A command line that was not understood, and its command, if it has one.
+    pub(crate) fn usage(&mut self, message: &str, command: Option<String>) {
+        if let Some(command) = command {
+            self.command = command;
+        }
         self.printer.error(message);
         self.error = Some(objects::error(
             "usage",
@@ -146,7 +150,7 @@ impl Report {
         }
         let mut fields = vec![
             ("format", Json::Integer(1)),
-            ("command", Json::from(self.command)),
+            ("command", Json::from(self.command.as_str())),
         ];
         fields.extend(self.object(exit));
         let line = format!("{}\n", Json::Object(fields));
@@ -166,7 +170,7 @@ impl Report {
         if let Some(several) = self.several {
             fields.push(("databases", Json::Array(several)));
         }
-        match (self.command, self.dry_run) {
+        match (self.command.as_str(), self.dry_run) {
             ("up", true) => fields.push(("would_apply", Json::Array(self.others))),
             ("down", true) => fields.push(("would_undo", Json::Array(self.others))),
             ("down", false) => fields.push(("undone", Json::Array(self.others))),
