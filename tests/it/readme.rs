@@ -169,6 +169,29 @@ fn the_exit_codes_are_those_of_the_help() {
 }
 
 #[test]
+fn the_fields_of_the_json_are_those_of_the_help() {
+    let output = Command::new(program()).args(["help", "json"]).output();
+    let help = String::from_utf8(output.unwrap().stdout).unwrap();
+    let text = readme().replace('`', "");
+    let mut entries = help.split("\n\n").skip(1).peekable();
+    assert!(entries.peek().is_some());
+    for entry in entries {
+        let words: Vec<&str> = entry.split_whitespace().collect();
+        let entry = words.join(" ");
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.split(" | ").collect();
+            let [field, commands, content] = cells[..] else {
+                return false;
+            };
+            let field = field.trim_start_matches("| ");
+            let content = content.trim_end_matches(" |");
+            entry == format!("{field} ({commands}) {content}")
+        };
+        assert!(text.lines().any(row), "{entry}");
+    }
+}
+
+#[test]
 fn the_two_commands_are_in_the_makefile() {
     let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
     for target in ["run", "test", "check", "accept", "install", "clean", "all"] {

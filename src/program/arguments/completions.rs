@@ -137,7 +137,7 @@ fn zsh_options(command: &CommandHelp) -> String {
             };
             format!(":{}:{action}", zsh_quoted(flag.value.unwrap_or_default()))
         });
-        let help = zsh_quoted(flag.help)
+        let help = zsh_quoted(flag.wording(command))
             .replace('[', "\\[")
             .replace(']', "\\]");
         let equals = if flag.value.is_some() { "=" } else { "" };

@@ -5,7 +5,7 @@
 
 use crate::operations::create::Numbering;
 use crate::plan::Policy;
-use crate::program::arguments::help::{command_help, general_help};
+use crate::program::arguments::help::{command_help, manual, short_help};
 use crate::program::arguments::nearest::unknown;
 use crate::program::arguments::operands::make_command;
 use crate::program::arguments::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id};
@@ -172,9 +172,10 @@ fn parse_words(
             _ => set(&mut parsed, flag, &mut parser)?,
         }
     }
-    let help_text = help.map(|long| match command {
-        Some(command) => command_help(command),
-        None => general_help(long),
+    let help_text = help.map(|is_long| match (command, is_long) {
+        (Some(command), _) => command_help(command),
+        (None, true) => manual(),
+        (None, false) => short_help(),
     });
     if let Some(text) = help_text {
         parsed.command = Command::Print(text);
@@ -259,7 +260,6 @@ fn version() -> String {
 #[cfg(test)]
 mod tests {
     use super::{Command, Misuse, parse};
-    use crate::program::arguments::table::{COMMANDS, FLAGS};
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
 
@@ -343,23 +343,6 @@ mod tests {
         assert_eq!(
             message("-x"),
             "there is no option -x; see litemigrate --help"
-        );
-    }
-
-    #[test]
-    fn help_fits_a_terminal_and_names_everything() {
-        let Command::Print(help) = parse([OsString::from("--help")]).unwrap().command else {
-            panic!()
-        };
-        assert!(
-            help.lines().all(|line| line.chars().count() <= 100),
-            "{help}"
-        );
-        assert!(COMMANDS.iter().all(|command| help.contains(command.word)));
-        assert!(
-            FLAGS
-                .iter()
-                .all(|flag| help.contains(&format!("--{}", flag.long)))
         );
     }
 }

@@ -60,8 +60,8 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         name: Name::Down,
         word: "down",
         operand: "",
-        summary: "undo applied migrations with their .down.sql files",
-        about: "Undoes the newest applied migration with its .down.sql file, or with --to everything\nabove that version, newest first. Each script and the removal of its row are one\ntransaction. All scripts that are needed are checked for before the first runs.",
+        summary: "undo migrations with their .down.sql files",
+        about: "Undoes the newest migration with its .down.sql file, or with --to everything\nabove that version, newest first. Each script and the removal of its row are one\ntransaction. All scripts that are needed are checked for before the first runs.",
     },
     CommandHelp {
         name: Name::Baseline,
@@ -95,8 +95,8 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         name: Name::Help,
         word: "help",
         operand: " [TOPIC]",
-        summary: "explain a command, `exit-codes`, or `files`",
-        about: "Explains a command, `exit-codes`, or `files`.",
+        summary: "explain a command, `exit-codes`, `files` or `json`",
+        about: "Explains a command, `exit-codes`, `files` or `json`.",
     },
 ];
 
@@ -195,6 +195,24 @@ impl Flag {
         self.commands.is_empty() || self.commands.contains(&command.name)
     }
 
+    /// Whether it is one of the command's own, and not the program's.
+    pub(crate) fn belongs_to(&self, command: &CommandHelp) -> bool {
+        let is_the_programs = self.id.group() == Group::Program || command.name == Name::Help;
+        self.goes_with(command) && !is_the_programs
+    }
+
+    /// What it does for the command.
+    pub(crate) fn wording(&self, command: &CommandHelp) -> &'static str {
+        if self.id == Id::Database && !command.takes_several() {
+            return "the database [$DATABASE_URL, SQLPage's]";
+        }
+        let is_it = |(name, id, _): &&(Name, Id, &str)| (*name, *id) == (command.name, self.id);
+        WORDINGS
+            .iter()
+            .find(is_it)
+            .map_or(self.help, |(.., wording)| wording)
+    }
+
     /// The words that its value can be; none if it can be anything.
     pub(crate) fn words(&self) -> Vec<&'static str> {
         match self.value {
@@ -230,7 +248,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(Id::ConfigDir, Some('d'), "config-dir", Some("DIR"), &[], "SQLPage's configuration [$CONFIGURATION_DIRECTORY, ./sqlpage]"),
     flag(Id::ConfigFile, Some('c'), "config-file", Some("FILE"), &[], "SQLPage's settings [<config-dir>/sqlpage.json]"),
     flag(Id::Profile, None, "profile", Some("sqlpage|sqlite"), CONNECTING, "connections as SQLPage's or stock [sqlite with -m]"),
-    flag(Id::To, None, "to", Some("VERSION"), RUNNING, "stop after this version; down: undo what is above it"),
+    flag(Id::To, None, "to", Some("VERSION"), RUNNING, "the last version; down: undo what is above it"),
     flag(Id::Vfs, None, "vfs", Some("NAME"), DATABASE, "SQLite's way to files and locks, as unix-dotfile"),
     flag(Id::DatabasesFrom, None, "databases-from", Some("FILE"), SEVERAL, "the databases, one a line; - is stdin"),
     flag(Id::Null, Some('0'), "null", None, SEVERAL, "the names in that list end in NUL"),
@@ -321,3 +339,105 @@ A script that was applied is never edited: its SHA-384 is in the table
 _sqlx_migrations, which SQLPage and sqlx read and write too. To change something,
 add a new migration. In Git, add `*.sql -text` to .gitattributes.
 ";
+
+/// What an option does for one command, where its line for all does not tell that.
+#[rustfmt::skip]
+const WORDINGS: &[(Name, Id, &str)] = &[
+    (Name::Up, Id::To, "stop after this version"),
+    (Name::Down, Id::To, "undo everything above this version; 0: everything"),
+    (Name::Down, Id::SingleTransaction, "undo all of them or none"),
+    (Name::Down, Id::Backup, "first make a checked copy, if anything is to be undone"),
+    (Name::Down, Id::AllowMissing, "versions of the history may have no file"),
+    (Name::Up, Id::DryRun, "run everything, tell what it did, and roll back"),
+    (Name::Down, Id::DryRun, "run everything, tell what it did, and roll back"),
+];
+
+/// The options of the short help.
+pub(crate) const COMMONEST: [Id; 5] = [
+    Id::Migrations,
+    Id::Database,
+    Id::DryRun,
+    Id::Backup,
+    Id::Verbose,
+];
+
+/// The parts in which the options of a command are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Places,
+    Doing,
+    Care,
+    Printing,
+    /// Of the program, not of a command.
+    Program,
+}
+
+/// These parts and their headings.
+pub(crate) const GROUPS: [(Group, &str); 5] = [
+    (Group::Places, "Where things are"),
+    (Group::Doing, "What may happen"),
+    (Group::Care, "How careful"),
+    (Group::Printing, "What is printed"),
+    (Group::Program, "Of the program itself"),
+];
+
+impl Id {
+    /// The part in which it is listed.
+    pub(crate) fn group(self) -> Group {
+        match self {
+            Self::ConfigDir
+            | Self::ConfigFile
+            | Self::Profile
+            | Self::Migrations
+            | Self::Database
+            | Self::Vfs
+            | Self::DatabasesFrom
+            | Self::Null => Group::Places,
+            Self::FailFast
+            | Self::To
+            | Self::AllowCascade
+            | Self::OutOfOrder
+            | Self::AllowMissing
+            | Self::AllowNewer
+            | Self::NoCreate
+            | Self::Optional
+            | Self::Sequential
+            | Self::Timestamp
+            | Self::Reversible
+            | Self::Force
+            | Self::LineEndings => Group::Doing,
+            Self::LockWait
+            | Self::Timeout
+            | Self::DryRun
+            | Self::SingleTransaction
+            | Self::Backup
+            | Self::Drift
+            | Self::Strict => Group::Care,
+            Self::Quiet | Self::Verbose | Self::Json | Self::Color => Group::Printing,
+            Self::Help | Self::Version | Self::Generate => Group::Program,
+        }
+    }
+}
+
+/// What `help json` prints: each field of the object, in which commands, and what it
+/// holds. Fields may be added, never removed.
+#[rustfmt::skip]
+pub(crate) const JSON_FIELDS: &[(&str, &str, &str)] = &[
+    ("format", "all", "1"),
+    ("command", "all", "up, status, check, new, down, baseline, repair, schema, restore, help"),
+    ("database", "all", "path, or null"),
+    ("exit", "all", "the exit code"),
+    ("version", "up, down, restore", "the newest applied version, or null"),
+    ("migrations", "status, check", "version, description, state, path, installed_on, execution_ms, checksum of each; state is pending, applied, modified, missing or failed"),
+    ("created", "new", "paths"),
+    ("would_apply", "up --dry-run", "as applied, and schema: change, object, name, sql of each"),
+    ("undone, would_undo", "down, down --dry-run", "as applied, would_apply"),
+    ("changes, would_change", "baseline, repair, with --dry-run", "change, version, description, path, before, checksum of each"),
+    ("schema", "schema", "SQL"),
+    ("databases", "several -D", "an object for each: database, exit, and the fields of its command"),
+    ("backup", "up --backup", "path, if a copy was made"),
+    ("applied", "all", "version, description, path, execution_ms, statements, rows_changed of each"),
+    ("problems", "all", "kind, message, path, and version or line and column; of drift kind, message, difference, object, name, expected, found"),
+    ("warnings", "all", "kind, message, path, line, column"),
+    ("error", "all", "null, or kind, message, path, line, column, version, and at_fault if permission was denied"),
+];
