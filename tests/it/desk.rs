@@ -2,6 +2,7 @@
 
 use crate::support::{Sandbox, has_namespaces, has_terminals, has_tool, is_root, shell};
 use rusqlite::Connection;
+use std::fs::File;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::Stdio;
@@ -46,6 +47,8 @@ fn completions_work_in_the_real_shells() {
         ("litemigrate new --rev", "new --reversible"),
         ("litemigrate repair 7 --line", "repair 7 --line-endings"),
         ("litemigrate up --rev", "up --rev"),
+        ("litemigrate status --lon", "status --long"),
+        ("litemigrate restore -Dcop", "restore -Dcopy.db"),
     ];
     if has_tool("bash") {
         let script = "cat > test.bash <<'E'\nsource <(litemigrate --generate bash)\nfor line in \"$@\"; do\n  read -ra COMP_WORDS <<<\"$line\"; COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMPREPLY=()\n  _litemigrate\n  echo \"${COMP_WORDS[*]:1:COMP_CWORD-1} ${COMPREPLY[*]:-${COMP_WORDS[COMP_CWORD]}}\"\ndone\nE\n";
@@ -58,8 +61,28 @@ fn completions_work_in_the_real_shells() {
         let expected: Vec<&str> = cases.iter().map(|(_, expected)| *expected).collect();
         assert_eq!(found, expected, "bash");
     }
+    if has_tool("bash") && has_terminals() {
+        // Readline adds a slash to what it takes for a folder's name, and only it.
+        let typed = "litemigrate --profile sqlp\\t\\nlitemigrate che\\t\\nlitemigrate -m scr\\t\\nlitemigrate restore -Dcop\\t\\nexit\\n";
+        let script = format!(
+            "mkdir -p sqlpage check; cat > rc <<'E'\nPS1=\nsource <(litemigrate --generate bash)\nlitemigrate() {{ echo \"GOT<$*>\"; }}\nE\nprintf '{typed}' | timeout 60 script -qec 'bash --noprofile --rcfile rc -i' typescript; rmdir sqlpage check"
+        );
+        let out = shell(&sandbox.path, &script);
+        for expected in [
+            "GOT<--profile sqlpage>",
+            "GOT<check>",
+            "GOT<-m scripts/>",
+            "GOT<restore -Dcopy.db>",
+        ] {
+            assert!(out.contains(expected), "{expected}: {out}");
+        }
+    }
     if has_tool("fish") {
-        for (line, expected) in cases {
+        // It completes no file in an option's own word.
+        for (line, expected) in cases
+            .into_iter()
+            .filter(|(line, _)| !line.contains("-Dcop"))
+        {
             let found = shell(
                 &sandbox.path,
                 &format!(
@@ -100,7 +123,7 @@ fn a_long_script_has_a_live_line_on_a_terminal_and_nowhere_else() {
     let sandbox = Sandbox::new("live");
     sandbox.script("1_slow.sql", slow(2));
     let output = sandbox.run(&["up"]);
-    assert!(output.status.success() && output.stderr.is_empty());
+    assert!(output.status.success() && !output.stderr.contains(&b'\r'));
     if !has_terminals() {
         return;
     }
@@ -113,6 +136,26 @@ fn a_long_script_has_a_live_line_on_a_terminal_and_nowhere_else() {
     );
     let after = shown.rsplit("\r\u{1b}[K").next().unwrap();
     assert!(after.contains("applied"), "{after:?}");
+    // A narrow terminal is asked how wide it is, and the line fits.
+    std::fs::remove_file(sandbox.path.join("app.db")).unwrap();
+    std::fs::rename(
+        sandbox.path.join("migrations/1_slow.sql"),
+        sandbox
+            .path
+            .join("migrations/1_a_name_longer_than_forty_columns_can_show.sql"),
+    )
+    .unwrap();
+    let narrow = format!("stty cols 40; {}", "litemigrate -m migrations -D app.db");
+    let shown = shell(&sandbox.path, &format!("script -qec '{narrow}' typescript"));
+    let lines: Vec<&str> = shown
+        .split("\r\u{1b}[K\u{1b}[?7l")
+        .skip(1)
+        .filter_map(|line| line.split("\u{1b}[?7h").next())
+        .collect();
+    assert!(
+        !lines.is_empty() && lines.iter().all(|line| line.chars().count() < 40),
+        "{lines:?}"
+    );
     for quiet in ["-q", "--json"] {
         std::fs::remove_file(sandbox.path.join("app.db")).unwrap();
         let quiet = format!(
@@ -137,6 +180,55 @@ fn a_long_script_has_a_live_line_on_a_terminal_and_nowhere_else() {
         "{table}"
     );
     assert!(sandbox.expect(0, &["status"]).contains(name));
+    let status = |columns: usize, option: &str| {
+        let status = format!("litemigrate status -m migrations -D app.db --color never {option}");
+        let script = format!("script -qec 'stty cols {columns}; {status}' t4");
+        shell(&sandbox.path, &script)
+    };
+    assert!(status(60, "").contains("  3_a_name_that_is_mu…"));
+    assert!(status(60, "--long").contains(name) && status(200, "").contains(name));
+}
+
+/// Ten seconds of it: a log hears that a script still runs, and a program's stdout
+/// stays one object.
+#[test]
+fn a_log_hears_that_a_script_still_runs() {
+    let sandbox = Sandbox::new("log");
+    let endless = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n;\n";
+    sandbox.script("1_first.sql", "CREATE TABLE t (x);\n");
+    sandbox.script("2_endless.sql", endless);
+    let runs = ["-v", "--json", "-q"].map(|option| {
+        let name = format!("log{option}");
+        let journal = File::create(sandbox.path.join(&name)).unwrap();
+        let metadata = journal.metadata().unwrap();
+        let stream = format!("{}:{}", metadata.dev(), metadata.ino());
+        let database = format!("app{option}.db");
+        let child = sandbox
+            .command(&["up", "--timeout", "11", option, "-D", &database])
+            .env("JOURNAL_STREAM", stream)
+            .stdout(Stdio::piped())
+            .stderr(journal)
+            .spawn()
+            .unwrap();
+        (option, name, child)
+    });
+    for (option, name, child) in runs {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(75));
+        let log = std::fs::read_to_string(sandbox.path.join(name)).unwrap();
+        let told = log.matches("<6>2_endless.sql is still running: 1").count();
+        assert_eq!(told, usize::from(option != "-q"), "{log}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        match option {
+            "-v" => assert!(
+                stdout.contains("\napplying 1_first.sql\napplied 1_first.sql in ")
+                    && stdout.ends_with("\napplying 2_endless.sql\n"),
+                "{stdout}"
+            ),
+            "--json" => assert!(stdout.starts_with('{') && stdout.lines().count() == 1),
+            _ => assert_eq!(stdout, ""),
+        }
+    }
 }
 
 #[test]

@@ -48,19 +48,17 @@ fn bash_values() -> String {
     for flag in FLAGS {
         let Some(value) = value(flag) else { continue };
         let reply = match value {
-            Value::Words(words) => format!("compgen -W '{words}' -- \"$current\""),
-            Value::Directory => "compgen -d -- \"$current\"".to_owned(),
-            Value::File => "compgen -f -- \"$current\"".to_owned(),
-            Value::Other => ":".to_owned(),
+            Value::Words(words) => {
+                format!("mapfile -t COMPREPLY < <(compgen -W '{words}' -- \"$current\")")
+            }
+            Value::Directory => "_litemigrate_paths -d".to_owned(),
+            Value::File => "_litemigrate_paths -f".to_owned(),
+            Value::Other => "COMPREPLY=()".to_owned(),
         };
         let short = flag
             .short
             .map_or(String::new(), |short| format!("|-{short}"));
-        let _ = writeln!(
-            values,
-            "        --{}{short}) mapfile -t COMPREPLY < <({reply}); return ;;",
-            flag.long
-        );
+        let _ = writeln!(values, "        --{}{short}) {reply}; return ;;", flag.long);
     }
     values
 }
@@ -79,16 +77,25 @@ pub(crate) fn bash() -> String {
     }
     format!(
         r#"# bash completion for litemigrate; made by `litemigrate --generate bash`
+# Only what is a path is treated as one: a folder of the same name gives no slash to a
+# command.
+_litemigrate_paths() {{
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -P "$head" -- "$current")
+}}
 _litemigrate() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
-    local command='' options='' index word
+    local command='' options='' head='' index word
     # Bash takes = for a word of its own.
     if [[ $current == '=' ]]; then
         current=''
     elif [[ $previous == '=' ]]; then
         previous=${{COMP_WORDS[COMP_CWORD - 2]}}
     fi
-    compopt -o filenames 2>/dev/null
+    # The value may stand in the option's own word.
+    if [[ $current == -[{letters}]?* ]]; then
+        head=${{current:0:2}} previous=${{current:0:2}} current=${{current:2}}
+    fi
     case $previous in
 {values}    esac
     for ((index = 1; index < COMP_CWORD; index++)); do
@@ -106,13 +113,18 @@ _litemigrate() {{
     elif [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W '{commands_list}' -- "$current")
     elif [[ $command == restore ]]; then
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        _litemigrate_paths -f
     elif [[ $command == help ]]; then
         mapfile -t COMPREPLY < <(compgen -W '{topics}' -- "$current")
     fi
 }}
 complete -F _litemigrate litemigrate
 "#,
+        letters = FLAGS
+            .iter()
+            .filter(|flag| flag.value.is_some())
+            .filter_map(|flag| flag.short)
+            .collect::<String>(),
         commands_list = command_words(),
         all = words(&COMMANDS[0]),
         topics = topics().join(" "),

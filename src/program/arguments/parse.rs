@@ -65,6 +65,7 @@ pub(crate) struct Arguments {
     pub(crate) force: bool,
     pub(crate) line_endings: bool,
     pub(crate) drift: bool,
+    pub(crate) long: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) json: bool,

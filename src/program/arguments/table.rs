@@ -131,6 +131,7 @@ pub(crate) enum Id {
     Force,
     LineEndings,
     Drift,
+    Long,
     Quiet,
     Verbose,
     Json,
@@ -172,6 +173,7 @@ const FOR_SHOW: &[Name] = &[Name::Up, Name::Down, Name::Baseline, Name::Repair];
 const REFUSING: &[Name] = &[Name::Up, Name::Check, Name::Down, Name::Baseline];
 const BASELINE: &[Name] = &[Name::Baseline];
 const REPAIR: &[Name] = &[Name::Repair];
+const STATUS: &[Name] = &[Name::Status];
 const CHECK: &[Name] = &[Name::Check];
 const JUDGING: &[Name] = &[Name::Up, Name::Check];
 const NEW: &[Name] = &[Name::New];
@@ -271,8 +273,9 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(Id::Force, None, "force", None, BASELINE, "record them in a database without tables, too"),
     flag(Id::LineEndings, None, "line-endings", None, REPAIR, "all that differ in line endings, BOM or last newline"),
     flag(Id::Drift, None, "drift", None, CHECK, "compare the schema with what the migrations make"),
+    flag(Id::Long, None, "long", None, STATUS, "whole names, however narrow the terminal is"),
     flag(Id::Quiet, Some('q'), "quiet", None, &[], "print errors only"),
-    flag(Id::Verbose, Some('v'), "verbose", None, &[], "say what is used, and when there is nothing to do"),
+    flag(Id::Verbose, Some('v'), "verbose", None, &[], "say what is used, what begins, and if all is done"),
     flag(Id::Json, None, "json", None, &[], "print one JSON object on stdout"),
     flag(Id::Color, None, "color", Some("auto|always|never"), &[], "colours [auto]"),
     flag(Id::Generate, None, "generate", Some("man|bash|zsh|fish"), &[], "print the man page or completions"),
@@ -309,7 +312,7 @@ pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
     ("DATABASE_URL, SQLPAGE_DATABASE_URL", "the database"),
     ("SQLITE_EXTENSIONS, SQLPAGE_SQLITE_EXTENSIONS", "extensions to load, separated by spaces"),
     ("SQLITE_TMPDIR", "where SQLite makes temporary files [/var/tmp, /tmp]"),
-    ("COLUMNS", "how wide the terminal is [80]"),
+    ("COLUMNS", "how wide the terminal is, if it does not tell [80]"),
     ("NO_COLOR", "if it is not empty: no colours"),
     ("JOURNAL_STREAM", "by which systemd says that stderr is the journal"),
     ("NOTIFY_SOCKET", "where systemd wants to hear how far a long run is"),
@@ -413,7 +416,7 @@ impl Id {
             | Self::Backup
             | Self::Drift
             | Self::Strict => Group::Care,
-            Self::Quiet | Self::Verbose | Self::Json | Self::Color => Group::Printing,
+            Self::Long | Self::Quiet | Self::Verbose | Self::Json | Self::Color => Group::Printing,
             Self::Help | Self::Version | Self::Generate => Group::Program,
         }
     }

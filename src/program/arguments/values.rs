@@ -92,6 +92,7 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::Force => parsed.force = true,
         Id::LineEndings => parsed.line_endings = true,
         Id::Drift => parsed.drift = true,
+        Id::Long => parsed.long = true,
         Id::Quiet => parsed.quiet = true,
         Id::Verbose => parsed.verbose = true,
         Id::Json => parsed.json = true,

@@ -26,7 +26,7 @@ impl Run<'_> {
     /// Lists every version.
     pub(crate) fn status(&self, report: &mut Report) -> Result<Outcome, Error> {
         let (history, _) = self.look(report)?;
-        report.status(&plan(&self.migrations, &history));
+        report.status(&plan(&self.migrations, &history), self.arguments.long);
         Ok(Outcome::Done)
     }
 

@@ -1,9 +1,11 @@
 //! What is told while a script runs: a line on a terminal that is written over and
-//! over, and systemd's status.
+//! over, lines in a log that come ever more seldom, and systemd's status.
 //!
-//! Owns both, and how often they are told. Nothing of it outlives the script.
+//! Owns these, and how often they are told. Nothing of it outlives the script but what
+//! stands in the log.
 
 use crate::diagnostics::text::{counted, escape, fitted};
+use crate::program::report::terminal;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -15,32 +17,53 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often the line is written.
 const FRAME: Duration = Duration::from_millis(100);
+/// When a log hears of a script first; after that each pause is as long as all before.
+const LONG: Duration = Duration::from_secs(10);
 /// How often systemd hears of us, and how long it is to wait for the next word.
 const NOTICE: Duration = Duration::from_secs(1);
 const EXTENSION: Duration = Duration::from_secs(120);
 
+/// Who reads stderr.
+#[derive(Clone, Copy)]
+pub(crate) enum Listener {
+    Nobody,
+    Terminal,
+    /// Lines that begin so.
+    Log(&'static str),
+}
+
 /// Tells what runs now. Called from SQLite's progress handler, too.
 pub(crate) struct Live {
-    on_terminal: bool,
+    listener: Listener,
     systemd: Option<Systemd>,
     script: Mutex<Option<Script>>,
 }
 
 /// The script that runs now.
 struct Script {
+    /// The database, if there are several.
+    prefix: String,
     name: String,
     started: Instant,
     statements: usize,
+    /// When the line was written, if it stands there.
     written: Option<Instant>,
+    /// How wide the terminal is, once that was asked.
+    columns: Option<usize>,
+    /// How long the script has run when the log hears of it next.
+    next_word: Duration,
     told: Instant,
 }
 
 impl Live {
     /// `None` if there is nobody to tell.
-    pub(crate) fn new(on_terminal: bool) -> Option<Self> {
+    pub(crate) fn new(listener: Listener) -> Option<Self> {
         let systemd = Systemd::from_environment();
-        (on_terminal || systemd.is_some()).then(|| Self {
-            on_terminal,
+        if systemd.is_none() && matches!(listener, Listener::Nobody) {
+            return None;
+        }
+        Some(Self {
+            listener,
             systemd,
             script: Mutex::new(None),
         })
@@ -51,13 +74,16 @@ impl Live {
     }
 
     /// A script begins, or the backup.
-    pub(crate) fn begin(&self, name: &str) {
+    pub(crate) fn begin(&self, prefix: &str, name: &str) {
         let now = Instant::now();
         *self.script() = Some(Script {
+            prefix: prefix.to_owned(),
             name: escape(name).into_owned(),
             started: now,
             statements: 0,
             written: None,
+            columns: None,
+            next_word: LONG,
             told: now,
         });
         if let Some(systemd) = &self.systemd {
@@ -83,14 +109,27 @@ impl Live {
         let is_due = |last: Option<Instant>, pause: Duration| {
             last.is_none_or(|last| now.duration_since(last) >= pause)
         };
-        if self.on_terminal && elapsed >= PATIENCE && is_due(script.written, FRAME) {
-            script.written = Some(now);
-            let name = fitted(&script.name, 40);
-            // Without wrapping: a narrow terminal cuts it off.
-            write(&format!(
-                "\r\x1b[K\x1b[?7l{name}: {}\x1b[?7h",
-                script.so_far(elapsed)
-            ));
+        match self.listener {
+            Listener::Terminal if elapsed >= PATIENCE && is_due(script.written, FRAME) => {
+                script.written = Some(now);
+                let columns = script.columns;
+                let columns = columns.unwrap_or_else(|| terminal::columns(io::stderr()));
+                script.columns = Some(columns);
+                let line = script.line(elapsed, columns);
+                // Without wrapping: a terminal that became narrower cuts it off.
+                write(&format!("\r\x1b[K\x1b[?7l{line}\x1b[?7h"));
+            }
+            Listener::Log(head) if elapsed >= script.next_word => {
+                while script.next_word <= elapsed {
+                    script.next_word *= 2;
+                }
+                let (prefix, name) = (&script.prefix, &script.name);
+                let so_far = script.so_far(elapsed);
+                write(&format!(
+                    "{head}{prefix}{name} is still running: {so_far}\n"
+                ));
+            }
+            _ => {}
         }
         if let Some(systemd) = &self.systemd
             && is_due(Some(script.told), NOTICE)
@@ -124,14 +163,31 @@ impl Live {
 }
 
 impl Script {
+    /// The line for a terminal of so many columns: where it is narrow, the name gives
+    /// way, and then the number of statements.
+    fn line(&self, elapsed: Duration, columns: usize) -> String {
+        let mut so_far = self.so_far(elapsed);
+        let left = |so_far: &str| columns.saturating_sub(so_far.len() + 3);
+        if left(&so_far) < 8 {
+            so_far = tenths(elapsed);
+        }
+        let name = fitted(&self.name, left(&so_far).clamp(8, 40));
+        format!("{name}: {so_far}")
+    }
+
     fn so_far(&self, elapsed: Duration) -> String {
-        let tenths = elapsed.as_millis() / 100;
         let done = match self.statements {
             0 => String::new(),
             count => counted(count, "statement", "statements") + " done, ",
         };
-        format!("{done}{}.{} s", tenths / 10, tenths % 10)
+        done + &tenths(elapsed)
     }
+}
+
+/// `12.3 s`
+fn tenths(elapsed: Duration) -> String {
+    let tenths = elapsed.as_millis() / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 fn write(text: &str) {
@@ -181,4 +237,36 @@ fn abstract_address(name: &[u8]) -> Option<SocketAddr> {
 #[cfg(not(target_os = "linux"))]
 fn abstract_address(_: &[u8]) -> Option<SocketAddr> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONG, Script};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn the_line_fits_a_narrow_terminal() {
+        let now = Instant::now();
+        let mut script = Script {
+            prefix: String::new(),
+            name: "0007_a_name_that_is_much_too_long_for_forty_columns.sql".to_owned(),
+            started: now,
+            statements: 0,
+            written: None,
+            columns: None,
+            next_word: LONG,
+            told: now,
+        };
+        for statements in [0, 1, 1234, 123_456_789, usize::MAX] {
+            script.statements = statements;
+            for seconds in [1, 100, 100_000] {
+                let elapsed = Duration::from_secs(seconds);
+                for columns in [30, 40, 80, 200] {
+                    let line = script.line(elapsed, columns);
+                    assert!(line.chars().count() < columns, "{columns}: {line}");
+                    assert!(line.starts_with("0007_a_"), "{line}");
+                }
+            }
+        }
+    }
 }

@@ -11,8 +11,9 @@ use crate::program::report::objects;
 use crate::program::report::printing::write_out;
 
 impl Report {
-    /// The table of `status`.
-    pub(crate) fn status(&mut self, plan: &Plan<'_>) {
+    /// The table of `status`; names are cut where the terminal is too narrow, unless
+    /// they are wanted whole.
+    pub(crate) fn status(&mut self, plan: &Plan<'_>, whole: bool) {
         if self.printer.json {
             let rows = plan.states.iter().map(objects::state).collect();
             self.fields.push(("migrations", Json::Array(rows)));
@@ -30,6 +31,10 @@ impl Report {
                 "VERSION", "STATE", "APPLIED (UTC)"
             ));
         }
+        let columns = match whole || plan.states.is_empty() {
+            true => usize::MAX,
+            false => self.printer.columns_left(width + 33),
+        };
         for state in &plan.states {
             let when = state.row().map_or("", |row| row.installed_on.as_str());
             let name = match (state.migration(), state.row()) {
@@ -42,7 +47,7 @@ impl Report {
                 State::Pending(_) => 33,
                 State::Modified(..) | State::Missing(_) | State::Failed(..) => 31,
             };
-            let name = fitted(&name, self.printer.columns_left(width + 33));
+            let name = fitted(&name, columns);
             let padded = format!("{:<8}", state.name());
             self.printer.say(&format!(
                 "{:>width$}  {}  {:<19}  {name}",

@@ -12,6 +12,7 @@ mod looking;
 mod objects;
 mod printing;
 mod run;
+mod terminal;
 
 use crate::database::limits::Heartbeat;
 use crate::diagnostics::problem::Finding;

@@ -8,8 +8,8 @@ use crate::database::limits::Heartbeat;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::text::shown;
 use crate::program::arguments::parse::{Arguments, Color, Command};
-use crate::program::report::live::Live;
-use std::ffi::OsStr;
+use crate::program::report::live::{Listener, Live};
+use crate::program::report::terminal;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -50,8 +50,22 @@ impl Printer {
             Color::Auto => {
                 let unset =
                     |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
-                terminal && unset("NO_COLOR") && !terminal_is_dumb()
+                terminal && unset("NO_COLOR") && !terminal::is_dumb()
             }
+        };
+        let journal = stderr_is_journal();
+        let listener = if arguments.quiet {
+            Listener::Nobody
+        } else if io::stderr().is_terminal() && !terminal::is_dumb() {
+            Listener::Terminal
+        } else if journal {
+            Listener::Log("<6>")
+        } else {
+            Listener::Log("litemigrate: ")
+        };
+        let live = match arguments.command {
+            Command::Up | Command::Down => Live::new(listener).map(Arc::new),
+            _ => None,
         };
         Self {
             prefix: String::new(),
@@ -61,14 +75,8 @@ impl Printer {
             out_is_terminal,
             color_out: color(out_is_terminal),
             color_err: color(io::stderr().is_terminal()),
-            journal: stderr_is_journal(),
-            live: match arguments.command {
-                Command::Up | Command::Down => {
-                    let to_person = !arguments.quiet && io::stderr().is_terminal();
-                    Live::new(to_person && !terminal_is_dumb()).map(Arc::new)
-                }
-                _ => None,
-            },
+            journal,
+            live,
         }
     }
 
@@ -153,14 +161,20 @@ impl Printer {
         }
     }
 
-    /// How many columns are left for the last column of a table whose others take
-    /// so many; a program gets the whole of it.
+    /// How many columns of stdout are left beside so many; a program gets all.
     pub(crate) fn columns_left(&self, used: usize) -> usize {
         if !self.out_is_terminal {
             return usize::MAX;
         }
         let used = used + self.prefix.chars().count();
-        columns().saturating_sub(used).max(10)
+        terminal::columns(io::stdout()).saturating_sub(used).max(10)
+    }
+
+    /// A script begins, or something else that may take long.
+    pub(crate) fn begin(&self, name: &str) {
+        if let Some(live) = &self.live {
+            live.begin(&self.prefix, name);
+        }
     }
 }
 
@@ -176,15 +190,6 @@ fn write_err(line: &str) {
         .write_all(format!("{line}\n").as_bytes());
 }
 
-/// How wide the terminal is, as far as the environment tells.
-fn columns() -> usize {
-    let columns = std::env::var("COLUMNS").ok();
-    columns.and_then(|text| text.parse().ok()).unwrap_or(80)
-}
-/// Whether the terminal knows no escape sequences.
-fn terminal_is_dumb() -> bool {
-    std::env::var_os("TERM").as_deref() == Some(OsStr::new("dumb"))
-}
 /// Whether `JOURNAL_STREAM` names the device and inode of stderr
 /// (systemd.exec(5)).
 fn stderr_is_journal() -> bool {

@@ -19,26 +19,33 @@ impl Report {
     pub(crate) fn event(&mut self, event: Event<'_>, arguments: &Arguments) {
         match event {
             Event::Waiting => self.waiting(),
-            Event::Started(migration) => {
-                self.told = Some(Instant::now());
-                if let Some(live) = &self.printer.live {
-                    live.begin(&migration.file_name());
-                }
-            }
+            Event::Started(migration) => self.began(migration),
             Event::Progress {
                 migration,
                 statements,
             } => self.progress(migration, statements),
-            Event::BackingUp => {
-                if let Some(live) = &self.printer.live {
-                    live.begin("the backup");
-                }
-            }
+            Event::BackingUp => self.printer.begin("the backup"),
             Event::BackedUp => self.backed_up(arguments.backup.as_deref()),
             Event::Warning(warning) => self.warning(&warning),
             Event::Applied(step) if self.dry_run => self.would_run(&step),
             Event::Applied(step) => self.ran(&step),
         }
+    }
+
+    /// A script begins: who asked for more words hears of it, and so does who reads
+    /// a log in which the next line never came.
+    fn began(&mut self, migration: &Migration) {
+        self.told = Some(Instant::now());
+        let name = migration.file_name();
+        if self.printer.verbose {
+            let verb = match (self.dry_run, self.is_down()) {
+                (true, _) => "trying",
+                (false, true) => "undoing",
+                (false, false) => "applying",
+            };
+            self.printer.say(&format!("{verb} {}", escape(&name)));
+        }
+        self.printer.begin(&name);
     }
 
     /// How far a script is: on the live line, and of one outside a transaction,
