@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub(crate) enum Listener {
 pub(crate) struct Live {
     listener: Listener,
     systemd: Option<Systemd>,
+    /// How many statements of the script are done.
+    statements: AtomicUsize,
     script: Mutex<Option<Script>>,
 }
 
@@ -45,6 +48,7 @@ struct Script {
     prefix: String,
     name: String,
     started: Instant,
+    /// How many of its statements are done, when it was last looked at.
     statements: usize,
     /// When the line was written, if it stands there.
     written: Option<Instant>,
@@ -65,6 +69,7 @@ impl Live {
         Some(Self {
             listener,
             systemd,
+            statements: AtomicUsize::new(0),
             script: Mutex::new(None),
         })
     }
@@ -76,6 +81,7 @@ impl Live {
     /// A script begins, or the backup.
     pub(crate) fn begin(&self, prefix: &str, name: &str) {
         let now = Instant::now();
+        self.statements.store(0, Ordering::Relaxed);
         *self.script() = Some(Script {
             prefix: prefix.to_owned(),
             name: escape(name).into_owned(),
@@ -91,12 +97,13 @@ impl Live {
         }
     }
 
-    /// So many of its statements are done.
+    /// So many of its statements are done. Nobody is told of each: a script may have a
+    /// million, and one that takes long ticks by itself.
     pub(crate) fn statements(&self, count: usize) {
-        if let Some(script) = &mut *self.script() {
-            script.statements = count;
+        self.statements.store(count, Ordering::Relaxed);
+        if count.is_multiple_of(64) {
+            self.tick();
         }
-        self.tick();
     }
 
     /// It is still running.
@@ -104,6 +111,7 @@ impl Live {
         let Some(script) = &mut *self.script() else {
             return;
         };
+        script.statements = self.statements.load(Ordering::Relaxed);
         let now = Instant::now();
         let elapsed = now.duration_since(script.started);
         let is_due = |last: Option<Instant>, pause: Duration| {
