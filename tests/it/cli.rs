@@ -181,6 +181,7 @@ fn help_and_version_work_on_a_broken_machine() {
         "exit-codes",
         "files",
         "json",
+        "recipes",
     ] {
         let output = Command::new(program())
             .args(["help", topic])

@@ -1,6 +1,7 @@
 //! Is the README true? Its sessions, the cron line and the init script are run; the
 //! other recipes are run by `recipes`.
 
+use crate::recipes::recipe;
 use crate::support::{Sandbox, program, root, shell_output as shell};
 use std::process::Command;
 
@@ -95,14 +96,9 @@ fn the_sessions_are_what_happens() {
 #[test]
 fn the_cron_line_works_and_sends_no_mail_the_second_time() {
     let project = project();
-    let line = blocks("cron").concat();
-    let command = line
-        .trim()
-        .splitn(6, ' ')
-        .nth(5)
-        .unwrap()
-        .replace("/srv/app", &project.path.to_string_lossy())
-        .replace("/usr/local/bin/litemigrate", program());
+    let table = recipe("cron", &project.path);
+    let line = table.lines().find(|line| !line.starts_with('#')).unwrap();
+    let command = line.splitn(6, ' ').nth(5).unwrap();
     // Cron's own PATH.
     let command = format!("PATH=/usr/bin:/bin; {command}");
     let first = shell(&project.path, &command);
@@ -114,13 +110,7 @@ fn the_cron_line_works_and_sends_no_mail_the_second_time() {
 #[test]
 fn the_init_script_works() {
     let project = project();
-    let script = blocks("sh")
-        .into_iter()
-        .find(|block| block.starts_with("#!/bin/sh"))
-        .unwrap();
-    let script = script
-        .replace("/srv/app", &project.path.to_string_lossy())
-        .replace("/usr/local/bin/litemigrate", program());
+    let script = recipe("init", &project.path);
     std::fs::write(project.path.join("init"), script).unwrap();
     assert_eq!(
         shell(&project.path, "sh ./init status").status.code(),

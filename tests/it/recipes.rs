@@ -1,25 +1,41 @@
-//! Do the README's recipes work where they can be run here? Each is taken out of it by
-//! the name of its file, and run by the program that it is for.
+//! Do the recipes work where they can be run here? Each is run by the program that it is
+//! for.
 
-use crate::readme::{blocks, project};
+use crate::readme::project;
 use crate::support::{
     Sandbox, has_namespaces, has_tool, is_root, program, root, shell, shell_output, skipped,
 };
 use std::path::Path;
 
-/// The block whose first lines name this file, for a project in `directory`.
-fn recipe(language: &str, file: &str, directory: &Path) -> String {
-    let head = format!("# {file}\n");
-    let block = blocks(language).into_iter().find(|block| {
-        block
-            .lines()
-            .take(2)
-            .any(|line| format!("{line}\n") == head)
-    });
-    block
-        .unwrap_or_else(|| panic!("no recipe for {file}"))
+/// A file of `fixtures/recipes`, for a project in `directory`.
+pub fn recipe(name: &str, directory: &Path) -> String {
+    text_of(name)
         .replace("/srv/app", &directory.to_string_lossy())
         .replace("/usr/local/bin/litemigrate", program())
+}
+
+fn text_of(name: &str) -> String {
+    std::fs::read_to_string(root().join("fixtures/recipes").join(name)).unwrap()
+}
+
+/// Each is printed as it is, and the README and the list name it.
+#[test]
+fn every_recipe_is_printed_and_named() {
+    let here = Sandbox::new("recipes");
+    let list = shell(&here.path, "litemigrate help recipes");
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut count = 0;
+    for entry in std::fs::read_dir(root().join("fixtures/recipes")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let printed = shell(&here.path, &format!("litemigrate help recipes {name}"));
+        assert_eq!(printed, text_of(&name), "{name}");
+        assert!(list.contains(&format!("\n  {name} ")), "{name}");
+        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        count += 1;
+    }
+    assert_eq!(count, list.matches("\n  ").count());
+    let refused = shell_output(&here.path, "litemigrate help recipes systemd-unit");
+    assert_eq!(refused.status.code(), Some(64));
 }
 
 fn is_migrated(project: &Sandbox) -> bool {
@@ -35,7 +51,7 @@ fn busybox_init() {
         return;
     }
     let project = project();
-    let table = recipe("inittab", "/etc/inittab", &project.path)
+    let table = recipe("inittab", &project.path)
         .replace("/usr/bin/app", "sh -c \"touch app-started; sleep 9\"");
     std::fs::write(project.path.join("inittab"), table).unwrap();
     // Its /etc is empty but for the table; init never ends by itself.
@@ -63,7 +79,7 @@ fn openrc() {
         return;
     }
     let project = project();
-    let script = recipe("sh", "/etc/init.d/app-migrate", &project.path);
+    let script = recipe("openrc", &project.path);
     std::fs::write(project.path.join("app-migrate"), script).unwrap();
     let bin = Path::new(program()).parent().unwrap().display().to_string();
     let run = |action: &str| {
@@ -95,8 +111,8 @@ fn openrc() {
 fn systemd_units() {
     let project = project();
     let unit = |name: &str| {
-        let file = format!("/etc/systemd/system/{name}");
-        let text = recipe("ini", &file, &project.path)
+        let recipe_name = name.rsplit('/').next().unwrap();
+        let text = recipe(recipe_name, &project.path)
             .replace("User=app", "User=root")
             .replace("/usr/bin/app", "/bin/true");
         std::fs::write(project.path.join(name), &text).unwrap();
@@ -133,13 +149,7 @@ fn systemd_units() {
 #[test]
 fn openwrt() {
     let project = project();
-    // It has the name of the plain init script, and another first line.
-    let script = blocks("sh")
-        .into_iter()
-        .find(|block| block.starts_with("#!/bin/sh /etc/rc.common\n"))
-        .unwrap()
-        .replace("/srv/app", &project.path.to_string_lossy())
-        .replace("/usr/local/bin/litemigrate", program());
+    let script = recipe("procd", &project.path);
     std::fs::write(project.path.join("service"), script).unwrap();
     let common = "for name in open_instance set_param close_instance; do eval \"procd_$name() { echo $name \\\"\\$@\\\"; }\"; done; . ./service; start_service";
     let started = shell(&project.path, common);
@@ -158,7 +168,7 @@ fn openwrt() {
     assert!(!shell_output(&project.path, common).status.success());
 
     // As /etc/init.d/boot applies them: what succeeds is removed.
-    let defaults = recipe("sh", "/etc/uci-defaults/90-app-migrate", &project.path);
+    let defaults = recipe("uci-defaults", &project.path);
     std::fs::create_dir(project.path.join("defaults")).unwrap();
     std::fs::write(project.path.join("defaults/90-app-migrate"), defaults).unwrap();
     let boot =
@@ -176,7 +186,7 @@ fn openwrt() {
 #[test]
 fn docker_and_kubernetes() {
     let project = project();
-    let entry = recipe("sh", "/entrypoint.sh", &project.path);
+    let entry = recipe("entrypoint.sh", &project.path);
     std::fs::write(project.path.join("entrypoint.sh"), entry).unwrap();
     let said = shell(
         &project.path,
@@ -190,12 +200,12 @@ fn docker_and_kubernetes() {
     );
 
     // The image's command on a ConfigMap as the kubelet lays it out.
-    let image = blocks("dockerfile").concat();
+    let image = text_of("Dockerfile");
     let command = image
         .lines()
         .find_map(|line| line.strip_prefix("ENTRYPOINT "))
         .unwrap();
-    let arguments = blocks("yaml").concat();
+    let arguments = text_of("kubernetes.yaml");
     let arguments = arguments
         .lines()
         .find_map(|line| line.trim().strip_prefix("args: "))
@@ -237,7 +247,7 @@ fn an_empty_root_is_enough_for_the_static_program() {
     shell(&here.path, &layout);
     // As a user who may write to /data and nowhere else, with an index that is sorted
     // in temporary files.
-    let image = blocks("dockerfile").concat();
+    let image = text_of("Dockerfile");
     let environment = image
         .lines()
         .find_map(|line| line.strip_prefix("ENV "))
@@ -272,7 +282,7 @@ fn an_empty_root_is_enough_for_the_static_program() {
 #[test]
 fn mender() {
     let project = project();
-    let script = recipe("sh", "ArtifactCommit_Enter_50_migrate", &project.path);
+    let script = recipe("mender", &project.path);
     std::fs::write(project.path.join("state"), script).unwrap();
     let run = || shell_output(&project.path, "sh ./state").status.code();
     assert_eq!(run(), Some(0));

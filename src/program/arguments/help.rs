@@ -3,6 +3,7 @@
 //! Owns its layout. Prints nothing.
 
 use crate::program::arguments::nearest::unknown;
+use crate::program::arguments::recipes::recipes;
 use crate::program::arguments::table::{
     COMMANDS, COMMONEST, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, Flag,
     GROUPS, JSON_FIELDS, Name, SUMMARY,
@@ -12,16 +13,19 @@ use crate::program::arguments::words::command_for;
 /// What can be asked for help on.
 pub(crate) fn topics() -> Vec<&'static str> {
     let commands = COMMANDS.iter().map(|command| command.word);
-    commands.chain(["exit-codes", "files", "json"]).collect()
+    commands
+        .chain(["exit-codes", "files", "json", "recipes"])
+        .collect()
 }
 
-/// The text of `help TOPIC`.
-pub(crate) fn help_on(topic: Option<&str>) -> Result<String, String> {
+/// The text of `help TOPIC`, or of `help recipes NAME`.
+pub(crate) fn help_on(topic: Option<&str>, name: Option<&str>) -> Result<String, String> {
     match topic {
         None => Ok(manual()),
         Some("exit-codes") => Ok(EXIT_CODES.to_owned()),
         Some("files") => Ok(FILES.to_owned()),
         Some("json") => Ok(json_help()),
+        Some("recipes") => recipes(name),
         Some(word) => match COMMANDS.iter().find(|command| command.word == word) {
             Some(command) => Ok(command_help(command)),
             None => Err(unknown(

@@ -9,6 +9,7 @@ mod man;
 mod nearest;
 mod operands;
 pub(crate) mod parse;
+mod recipes;
 pub(crate) mod table;
 mod values;
 mod words;

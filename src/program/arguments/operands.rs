@@ -12,7 +12,7 @@ use std::path::PathBuf;
 /// The command, if it has what it needs and nothing else.
 pub(crate) fn make_command(
     command: &CommandHelp,
-    operands: Vec<OsString>,
+    mut operands: Vec<OsString>,
     line_endings: bool,
 ) -> Result<Command, String> {
     match command.name {
@@ -34,8 +34,14 @@ pub(crate) fn make_command(
             Ok(Command::Restore(PathBuf::from(file)))
         }
         Name::Help => {
+            // A recipe is named after its topic.
+            let name = match operands.first() {
+                Some(topic) if topic == "recipes" && operands.len() == 2 => operands.pop(),
+                _ => None,
+            };
+            let name = name.map(text).transpose()?;
             let topic = one(operands)?.map(text).transpose()?;
-            Ok(Command::Print(help_on(topic.as_deref())?))
+            Ok(Command::Print(help_on(topic.as_deref(), name.as_deref())?))
         }
         Name::Baseline => {
             let missing = "baseline needs a version: litemigrate baseline 7";

@@ -95,8 +95,8 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         name: Name::Help,
         word: "help",
         operand: " [TOPIC]",
-        summary: "explain a command, `exit-codes`, `files` or `json`",
-        about: "Explains a command, `exit-codes`, `files` or `json`.",
+        summary: "explain a command, exit-codes, files, json or recipes",
+        about: "Explains a command, or a topic; `help recipes NAME` prints a recipe: files for\ncron, init systems, containers and updaters.",
     },
 ];
 
