@@ -2,11 +2,12 @@
 //!
 //! Owns its layout. Prints nothing.
 
+use crate::program::arguments::fields::JSON_FIELDS;
+use crate::program::arguments::grouping::{COMMONEST, GROUPS};
 use crate::program::arguments::nearest::unknown;
 use crate::program::arguments::recipes::recipes;
 use crate::program::arguments::table::{
-    COMMANDS, COMMONEST, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, Flag,
-    GROUPS, JSON_FIELDS, Name, SUMMARY,
+    COMMANDS, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, Flag, Name, SUMMARY,
 };
 use crate::program::arguments::words::command_for;
 

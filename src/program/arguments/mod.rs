@@ -4,6 +4,8 @@
 //! are made from it, and the table knows none of them. Opens nothing, prints nothing.
 
 mod completions;
+mod fields;
+mod grouping;
 mod help;
 mod man;
 mod nearest;

@@ -1,0 +1,26 @@
+//! The fields of the JSON output, as `help json` lists them.
+//!
+//! Owns their list, which the README repeats and a test compares.
+
+/// What `help json` prints: each field of the object, in which commands, and what it
+/// holds. Fields may be added, never removed.
+#[rustfmt::skip]
+pub(crate) const JSON_FIELDS: &[(&str, &str, &str)] = &[
+    ("format", "all", "1"),
+    ("command", "all", "up, status, check, new, down, baseline, repair, schema, restore, help"),
+    ("database", "all", "path, or null"),
+    ("exit", "all", "the exit code"),
+    ("version", "up, down, restore", "the newest applied version, or null"),
+    ("migrations", "status, check", "version, description, state, path, installed_on, execution_ms, checksum of each; state is pending, applied, modified, missing or failed"),
+    ("created", "new", "paths"),
+    ("would_apply", "up --dry-run", "as applied, and schema: change, object, name, sql of each; rows: table, before, after of each table that is changed"),
+    ("undone, would_undo", "down, down --dry-run", "as applied, would_apply"),
+    ("changes, would_change", "baseline, repair, with --dry-run", "change, version, description, path, before, checksum of each"),
+    ("schema", "schema", "SQL"),
+    ("databases", "several -D", "an object for each: database, exit, and the fields of its command"),
+    ("backup", "up --backup", "path, if a copy was made"),
+    ("applied", "all", "version, description, path, execution_ms, statements, rows_changed of each"),
+    ("problems", "all", "kind, message, path, and version or line and column; of drift kind, message, difference, object, name, expected, found"),
+    ("warnings", "all", "kind, message, path, line, column"),
+    ("error", "all", "null, or kind, message, path, line, column, version, and at_fault if permission was denied"),
+];
