@@ -3,4 +3,7 @@
 //! Owns every word about SQLPage. Never migrates anything, and writes no file.
 
 pub(crate) mod connection;
+mod environment;
 pub(crate) mod project;
+pub(crate) mod settings;
+pub(crate) mod warnings;

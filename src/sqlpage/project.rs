@@ -1,83 +1,201 @@
-//! SQLPage's own rules: where its files are, and where it will differ from us.
+//! Where everything is, in one call: scripts, database, and what SQLPage does to its
+//! connections.
 //!
-//! Follows `src/app_config.rs` of SQLPage. Never opens a database on disk, and
-//! writes no file. What its connections do is in [`connection`](crate::sqlpage::connection).
+//! Owns the order in which arguments, environment and settings are asked, which
+//! follows `src/app_config.rs` of SQLPage. Never opens a database.
 
 use crate::database::location::{Location, Mode};
-use crate::diagnostics::error::{Error, sqlite_message};
-use crate::diagnostics::position::Position;
+use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
-use crate::files::directory::read_text;
-use rusqlite::{Connection, OptionalExtension};
-use std::ffi::OsString;
+use crate::sqlpage::environment::Environment;
+use crate::sqlpage::settings::{ConfigFile, read_config};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// Tells an environment variable by its exact name.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+/// How connections behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// As SQLPage's own.
+    Sqlpage,
+    /// As stock SQLite.
+    Sqlite,
+}
 
-/// The folder of SQLPage's configuration: the first of the environment's
-/// variables that is set, in SQLPage's order, else `./sqlpage`.
-#[must_use]
-pub fn configuration_directory(environment: Environment<'_>) -> PathBuf {
-    [
-        "configuration_directory",
-        "CONFIGURATION_DIRECTORY",
-        "sqlpage_configuration_directory",
-        "SQLPAGE_CONFIGURATION_DIRECTORY",
-    ]
-    .into_iter()
-    .find_map(environment)
-    .map_or_else(|| PathBuf::from("sqlpage"), PathBuf::from)
+/// How much of a project is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Where the scripts are.
+    Scripts,
+    /// What a connection is to be like, too: the database is named elsewhere, or none.
+    Connections,
+    /// All of it.
+    Database,
+}
+
+/// What was typed about where things are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Typed<'a> {
+    pub config_dir: Option<&'a Path>,
+    pub config_file: Option<&'a Path>,
+    pub profile: Option<Profile>,
+    pub migrations: Option<&'a Path>,
+    pub database: Option<&'a OsStr>,
+    pub vfs: Option<&'a str>,
+    pub no_create: bool,
+    pub needs: Needs,
+}
+
+/// Where everything is.
+#[derive(Debug)]
+pub(crate) struct Project {
+    /// The folder of scripts.
+    pub migrations: PathBuf,
+    /// The database; a nameless one if it was not asked for.
+    pub database: Location,
+    /// What SQLPage does to its connections, if ours are to be like them.
+    pub sqlpage: Option<Connections>,
+    pub warnings: Vec<Finding>,
+}
+
+/// What SQLPage does to its connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    /// The configuration directory, where `on_connect.sql` is.
+    pub directory: PathBuf,
+    pub extensions: Vec<String>,
+}
+
+impl Typed<'_> {
+    /// A database that was named in the arguments, or in a list that they name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] as of [`Location::parse`].
+    pub fn location(&self, name: &OsStr) -> Result<Location, Error> {
+        Ok(self.adjusted(Location::parse(name, "--database")?))
+    }
+
+    /// What options say of the database, wherever it was named.
+    fn adjusted(&self, mut database: Location) -> Location {
+        if let Some(vfs) = self.vfs {
+            database.vfs = Some(vfs.to_owned());
+        }
+        if self.no_create && database.mode == Mode::Create {
+            database.mode = Mode::ReadWrite;
+        }
+        database
+    }
+}
+
+/// Finds everything.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] with the setting that is wrong.
+pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
+    let environment = Environment::of_this_process();
+    let explicit = typed
+        .config_file
+        .map(|file| read_config(Path::new(""), Some(file)))
+        .transpose()?;
+    let directory = configuration_directory(typed, explicit.as_ref(), &environment);
+    let mut project = Project {
+        migrations: match typed.migrations {
+            Some(migrations) => migrations.to_owned(),
+            None => directory.join("migrations"),
+        },
+        database: Location::file(PathBuf::new()),
+        sqlpage: None,
+        warnings: Vec::new(),
+    };
+    if typed.needs == Needs::Scripts {
+        return Ok(project);
+    }
+    let profile = typed.profile.unwrap_or(match typed.migrations {
+        Some(_) => Profile::Sqlite,
+        None => Profile::Sqlpage,
+    });
+    let named = match typed.needs {
+        Needs::Database => typed.database,
+        Needs::Connections | Needs::Scripts => Some(OsStr::new("")),
+    };
+    let from_environment = match named {
+        Some(_) => None,
+        None => environment.setting("database_url"),
+    };
+    let is_named = named.is_some() || from_environment.is_some();
+    let config = match explicit {
+        Some(config) => config,
+        None if is_named && profile == Profile::Sqlite => ConfigFile::default(),
+        None => read_config(&directory, None)?,
+    };
+    if let (Some(unread), true) = (&config.unread, is_named) {
+        let message = "is not read, only sqlpage.json and sqlpage.json5 are: sqlite_extensions that it names are not loaded (SQLITE_EXTENSIONS in the environment names them too)";
+        let warning = Finding::new("unread-settings", unread, message);
+        project.warnings.push(warning);
+    }
+    if typed.needs == Needs::Database {
+        let found = match (named, from_environment) {
+            (Some(text), _) => Location::parse(text, "--database")?,
+            // SQLPage takes an empty setting for none, and does not ask further.
+            (None, Some((_, value))) if value.is_empty() => {
+                default_database(&directory, &mut project.warnings)
+            }
+            (None, Some((name, value))) => database_of_setting(value, &name)?,
+            (None, None) => configured_database(&config, &directory, &mut project.warnings)?,
+        };
+        project.database = typed.adjusted(found);
+    }
+    if profile == Profile::Sqlpage {
+        project.sqlpage = Some(Connections {
+            extensions: extensions(config, &environment),
+            directory,
+        });
+    }
+    Ok(project)
+}
+
+/// SQLPage asks in another order if it was given a file: then its own settings,
+/// which the environment overrides, name the folder.
+fn configuration_directory(
+    typed: &Typed<'_>,
+    explicit: Option<&ConfigFile>,
+    environment: &Environment,
+) -> PathBuf {
+    if let Some(directory) = typed.config_dir {
+        return directory.to_owned();
+    }
+    if let Some(config) = explicit {
+        let setting = environment.setting("configuration_directory");
+        let in_file = config.configuration_directory.as_deref().map(OsStr::new);
+        if let Some(directory) = setting.map(|(_, value)| value).or(in_file) {
+            return directory.into();
+        }
+    }
+    environment.configuration_directory()
 }
 
 /// The database that SQLPage uses if no URL is set: `./sqlpage.db` if it
 /// exists, with a warning, else `sqlpage.db` in the configuration directory.
-#[must_use]
-pub fn default_database(configuration_directory: &Path) -> (Location, Option<Finding>) {
+fn default_database(configuration_directory: &Path, warnings: &mut Vec<Finding>) -> Location {
     let old = Path::new("sqlpage.db");
     let new = configuration_directory.join("sqlpage.db");
-    if old.exists() {
-        let message = format!(
-            "is where SQLPage's web server can serve it to anybody: move it to {}",
-            new.display()
-        );
-        let warning = Finding::new("public-database", old, message);
-        let location = Location {
-            mode: Mode::ReadWrite,
-            ..Location::file(old.to_owned())
-        };
-        return (location, Some(warning));
+    if !old.exists() {
+        return Location::file(new);
     }
-    (Location::file(new), None)
-}
-
-/// A setting of the environment: with SQLPage's prefix before without it, in
-/// any case, as SQLPage reads them. Gives back the name that was found, too.
-#[must_use]
-pub fn environment_setting(
-    name: &str,
-    variables: impl Iterator<Item = (OsString, OsString)>,
-) -> Option<(String, OsString)> {
-    let prefixed = format!("sqlpage_{name}");
-    let mut found = None;
-    for (key, value) in variables {
-        let key = key.to_string_lossy();
-        if key.eq_ignore_ascii_case(&prefixed) {
-            return Some((key.into_owned(), value));
-        }
-        if key.eq_ignore_ascii_case(name) {
-            found = Some((key.into_owned(), value));
-        }
+    let message = format!(
+        "is where SQLPage's web server can serve it to anybody: move it to {}",
+        new.display()
+    );
+    warnings.push(Finding::new("public-database", old, message));
+    Location {
+        mode: Mode::ReadWrite,
+        ..Location::file(old.to_owned())
     }
-    found
 }
 
 /// The database that a setting of SQLPage names. It takes URLs only.
-///
-/// # Errors
-///
-/// [`Error::Configuration`] if it is not the URL of a SQLite database.
-pub fn database_of_setting(value: &std::ffi::OsStr, origin: &str) -> Result<Location, Error> {
+fn database_of_setting(value: &OsStr, origin: &str) -> Result<Location, Error> {
     let location = Location::parse(value, origin)?;
     if value.as_encoded_bytes().starts_with(b"sqlite:") {
         return Ok(location);
@@ -92,229 +210,36 @@ pub fn database_of_setting(value: &std::ffi::OsStr, origin: &str) -> Result<Loca
     })
 }
 
-/// What SQLPage's settings file says that matters here.
-#[derive(Debug, Default)]
-pub struct ConfigFile {
-    /// The file, if there is one.
-    pub path: Option<PathBuf>,
-    /// `database_url`.
-    pub database_url: Option<String>,
-    /// `configuration_directory`, which counts in an explicit file only.
-    pub configuration_directory: Option<String>,
-    /// `sqlite_extensions`.
-    pub sqlite_extensions: Vec<String>,
-    /// A file in a language that is not read here.
-    pub unread: Option<PathBuf>,
-}
-
-/// Reads `explicit`, or the `sqlpage.json` or `sqlpage.json5` of the directory.
-/// A file in another language that SQLPage knows (TOML, YAML, INI, RON) is not
-/// read but named, so that the caller can refuse rather than pass it over.
-///
-/// # Errors
-///
-/// [`Error::Configuration`] if it cannot be read or is wrong, or if there is
-/// more than one, of which SQLPage would take any.
-pub fn read_config(directory: &Path, explicit: Option<&Path>) -> Result<ConfigFile, Error> {
-    const LANGUAGES: [&str; 7] = ["json", "json5", "toml", "yaml", "yml", "ini", "ron"];
-    let path = match explicit {
-        Some(path) => path.to_owned(),
-        None => {
-            let names = std::fs::read_dir(directory).into_iter().flatten().flatten();
-            let mut found: Vec<PathBuf> = names
-                .map(|entry| directory.join(entry.file_name()))
-                .filter(|path| path.file_stem().is_some_and(|stem| stem == "sqlpage"))
-                .filter(|path| language(path).is_some_and(|language| LANGUAGES.contains(&language)))
-                .collect();
-            found.sort();
-            match found.as_slice() {
-                [] => return Ok(ConfigFile::default()),
-                [path] => path.clone(),
-                [first, second, ..] => {
-                    return Err(wrong(
-                        first,
-                        format!(
-                            "{} is there too, and SQLPage would read either: remove one",
-                            second.display()
-                        ),
-                    ));
-                }
-            }
-        }
-    };
-    if !language(&path).is_some_and(|language| language == "json" || language == "json5") {
-        return Ok(ConfigFile {
-            unread: Some(path.clone()),
-            path: Some(path),
-            ..ConfigFile::default()
-        });
-    }
-    let text = read_text(&path).map_err(|message| wrong(&path, message))?;
-    parse_config(path, &text)
-}
-
-fn language(path: &Path) -> Option<&str> {
-    path.extension()?.to_str()
-}
-
-fn wrong(path: &Path, message: impl Into<String>) -> Error {
-    Error::Configuration {
-        origin: path.to_string_lossy().into_owned(),
-        message: message.into(),
-        position: None,
-    }
-}
-
-/// SQLite reads JSON and JSON5 (sqlite.org/json1.html). Names of settings are
-/// taken in any case, as SQLPage does.
-fn parse_config(path: PathBuf, text: &str) -> Result<ConfigFile, Error> {
-    let failed = |error: rusqlite::Error| wrong(&path, sqlite_message(&error));
-    let connection = Connection::open_in_memory().map_err(failed)?;
-    let error: i64 = connection
-        .query_row("SELECT json_error_position(?1)", [text], |row| row.get(0))
-        .map_err(failed)?;
-    if let Some(error) = usize::try_from(error).ok().filter(|error| *error > 0) {
-        let offset = text
-            .char_indices()
-            .nth(error - 1)
-            .map_or(text.len(), |(index, _)| index);
+/// The database of SQLPage's settings file, else its default.
+fn configured_database(
+    config: &ConfigFile,
+    directory: &Path,
+    warnings: &mut Vec<Finding>,
+) -> Result<Location, Error> {
+    if let Some(unread) = &config.unread {
         return Err(Error::Configuration {
-            origin: path.to_string_lossy().into_owned(),
-            message: "is not JSON from here on".to_owned(),
-            position: Some(Position::new(&path, text, offset)),
+            origin: unread.to_string_lossy().into_owned(),
+            message: "only sqlpage.json and sqlpage.json5 are read here, so the database is not known: name it with -D or DATABASE_URL, or turn the file into JSON".to_owned(),
+            position: None,
         });
     }
-    let root: String = connection
-        .query_row("SELECT json_type(?1)", [text], |row| row.get(0))
-        .map_err(failed)?;
-    if root != "object" {
-        return Err(wrong(
-            &path,
-            "is not a JSON object: { \"database_url\": … }",
-        ));
-    }
-    let setting = |name: &str, kind: &str| {
-        let query =
-            "SELECT type, value FROM json_each(?1) WHERE lower(key) = ?2 ORDER BY id DESC LIMIT 1";
-        let found = connection
-            .query_row(query, [text, name], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)))
-            })
-            .optional()
-            .map_err(failed)?;
-        match found {
-            None => Ok(None),
-            Some((found, _)) if found == "null" => Ok(None),
-            Some((found, value)) if found == kind => Ok(Some(value.map_err(failed)?)),
-            Some(_) => Err(wrong(&path, format!("its setting {name} is not {kind}"))),
+    match (&config.database_url, &config.path) {
+        (Some(url), Some(path)) if !url.is_empty() => {
+            let origin = format!("{}: database_url", path.display());
+            database_of_setting(OsStr::new(url), &origin)
         }
-    };
-    let database_url = setting("database_url", "text")?;
-    let configuration_directory = setting("configuration_directory", "text")?;
-    let mut sqlite_extensions = Vec::new();
-    if let Some(list) = setting("sqlite_extensions", "array")? {
-        let mut statement = connection
-            .prepare("SELECT type = 'text', value FROM json_each(?1)")
-            .map_err(failed)?;
-        let mut rows = statement.query([list]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            if !row.get::<_, bool>(0).map_err(failed)? {
-                return Err(wrong(
-                    &path,
-                    "its setting sqlite_extensions is not a list of names",
-                ));
-            }
-            sqlite_extensions.push(row.get(1).map_err(failed)?);
-        }
+        _ => Ok(default_database(directory, warnings)),
     }
-    Ok(ConfigFile {
-        path: Some(path.clone()),
-        database_url,
-        configuration_directory,
-        sqlite_extensions,
-        unread: None,
-    })
 }
 
-/// Where SQLPage will differ from what is about to be done with `pending`: each
-/// kind once, with its first file.
-#[must_use]
-pub fn warnings<'a>(
-    pending: impl Iterator<Item = &'a crate::files::migration::Migration>,
-) -> Vec<Finding> {
-    let mut found: Vec<Finding> = Vec::new();
-    let mut add = |kind: &'static str, path: &Path, message: &str| {
-        if found.iter().all(|finding| finding.kind != kind) {
-            found.push(Finding::new(kind, path, message));
-        }
-    };
-    for migration in pending {
-        let path = &migration.path;
-        if std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
-            add(
-                "link",
-                path,
-                "is a link: SQLPage passes it over, and calls its version missing once it is applied: make it a file",
-            );
-        }
-        if !migration.transactional {
-            add(
-                "no-transaction",
-                path,
-                "begins with `-- no-transaction`: SQLPage does not know that, and would run it in a transaction",
-            );
-        }
-        let text = read_text(path).unwrap_or_default();
-        if text.starts_with('\u{FEFF}') {
-            add(
-                "byte-order-mark",
-                path,
-                "begins with a byte order mark: it is part of the checksum, so an editor that drops it changes the script",
-            );
-        }
-        if text.contains("\r\n") {
-            add(
-                "line-endings",
-                path,
-                "has CRLF line endings: they are part of the checksum, so keep Git from changing them (`*.sql -text` in .gitattributes)",
-            );
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_config;
-    use std::path::PathBuf;
-
-    #[test]
-    fn settings_are_read_from_json_and_json5() {
-        let parse = |text: &str| parse_config(PathBuf::from("sqlpage.json"), text);
-        let config =
-            parse("// comment\n{Database_URL: 'sqlite://x.db', sqlite_extensions: ['a', 'b'],}")
-                .unwrap();
-        assert_eq!(config.database_url.as_deref(), Some("sqlite://x.db"));
-        assert_eq!(config.sqlite_extensions, ["a", "b"]);
-        assert_eq!(parse("{\"port\": 8080}").unwrap().database_url, None);
-        assert_eq!(
-            parse("{\"database_url\": null}").unwrap().database_url,
-            None
-        );
-        let twice = "{\"database_url\": \"a\", \"database_url\": \"b\"}";
-        assert_eq!(parse(twice).unwrap().database_url.as_deref(), Some("b"));
-        for bad in [
-            "[]",
-            "\"x\"",
-            "",
-            "{",
-            "{\"database_url\": 5}",
-            "{\"sqlite_extensions\": \"a\"}",
-            "{\"sqlite_extensions\": [1]}",
-        ] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-        let error = parse("{\n  \"port\": 80,\n  nonsense here\n}").unwrap_err();
-        assert_eq!(error.position().map(|position| position.line), Some(3));
+/// The environment's list, separated by spaces, overrides the file's.
+fn extensions(config: ConfigFile, environment: &Environment) -> Vec<String> {
+    match environment.setting("sqlite_extensions") {
+        Some((_, list)) => list
+            .to_string_lossy()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        None => config.sqlite_extensions,
     }
 }

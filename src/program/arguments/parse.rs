@@ -11,6 +11,7 @@ use crate::program::arguments::operands::make_command;
 use crate::program::arguments::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id};
 use crate::program::arguments::values::{generated, set};
 use crate::program::arguments::words::{command_for, option_for};
+use crate::sqlpage::project::Profile;
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,15 +24,6 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
-}
-
-/// How connections behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    /// As SQLPage's own.
-    Sqlpage,
-    /// As stock SQLite.
-    Sqlite,
 }
 
 /// What was typed.

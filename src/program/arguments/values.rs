@@ -5,9 +5,10 @@
 use crate::diagnostics::text::escape;
 use crate::operations::create::Numbering;
 use crate::plan::OutOfOrder;
-use crate::program::arguments::parse::{Arguments, Color, Profile};
+use crate::program::arguments::parse::{Arguments, Color};
 use crate::program::arguments::table::{Flag, Id};
 use crate::program::arguments::{completions, man};
+use crate::sqlpage::project::Profile;
 use lexopt::Parser;
 use std::ffi::OsString;
 use std::path::PathBuf;

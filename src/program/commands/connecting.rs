@@ -17,7 +17,7 @@ impl Run<'_> {
         report: &mut Report,
     ) -> Result<(), Error> {
         let Some(sqlpage) = self
-            .settings
+            .project
             .sqlpage
             .as_ref()
             .filter(|_| self.options.dry_run)
@@ -43,7 +43,7 @@ impl Run<'_> {
     /// Makes a connection like SQLPage's, if that is what it is to be.
     pub(crate) fn connect(&self, connection: &mut Connection) -> Result<(), Error> {
         self.options.limits().set_patience(connection)?;
-        if let Some(sqlpage) = &self.settings.sqlpage {
+        if let Some(sqlpage) = &self.project.sqlpage {
             connection::register_functions(connection)?;
             connection::connect(connection, &sqlpage.directory, &sqlpage.extensions)?;
         }
@@ -53,7 +53,7 @@ impl Run<'_> {
     /// A database that is nowhere, with foreign keys on as everywhere.
     pub(crate) fn in_memory(&self) -> Result<Connection, Error> {
         let failed = |error: rusqlite::Error| Error::Database {
-            path: self.settings.database.path.clone(),
+            path: self.project.database.path.clone(),
             doing: "open a database in memory",
             cause: Cause::Storage,
             message: error.to_string(),

@@ -6,9 +6,10 @@ use crate::database::limits::Limits;
 use crate::diagnostics::error::Error;
 use crate::operations::{backup, create};
 use crate::program::arguments::parse::Arguments;
-use crate::program::commands::settings;
+use crate::program::commands::databases;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
+use crate::sqlpage::project::project;
 use std::path::Path;
 
 /// Makes the next file.
@@ -17,7 +18,7 @@ pub(crate) fn new(
     name: &str,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
-    let directory = settings::migrations(arguments)?;
+    let directory = project(&databases::typed(arguments))?.migrations;
     let created = create::create(&directory, name, arguments.numbering, arguments.reversible)?;
     report.created(&created);
     Ok(Outcome::Done)
@@ -30,7 +31,7 @@ pub(crate) fn restore(
     limits: &Limits,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
-    let database = settings::resolve(arguments)?.database;
+    let database = project(&databases::typed(arguments))?.database;
     report.database(&database.path);
     let newest = backup::restore(file, &database, limits)?;
     report.restored(file, newest);

@@ -57,7 +57,7 @@ impl Run<'_> {
     /// For a change of rows only: no script runs, so neither does on_connect.sql.
     fn open_for_rows(&self, report: &mut Report) -> Result<Connection, Error> {
         let connection = self.open_existing(report)?;
-        if self.settings.sqlpage.is_some() {
+        if self.project.sqlpage.is_some() {
             connection::register_functions(&connection)?;
         }
         Ok(connection)
@@ -65,13 +65,13 @@ impl Run<'_> {
 
     /// The database, which must be there.
     fn open_existing(&self, report: &mut Report) -> Result<Connection, Error> {
-        report.warnings(&self.settings.warnings);
+        report.warnings(&self.project.warnings);
         let existing = Location {
-            mode: match self.settings.database.mode {
+            mode: match self.project.database.mode {
                 Mode::Create => Mode::ReadWrite,
                 mode => mode,
             },
-            ..self.settings.database.clone()
+            ..self.project.database.clone()
         };
         existing.open_to_write(None)
     }

@@ -44,11 +44,11 @@ impl Run<'_> {
             self.refuse_odd_files(&warnings)?;
         }
         if self.options.strict {
-            report.warnings(&self.settings.warnings);
+            report.warnings(&self.project.warnings);
         }
         report.warnings(&warnings);
         if let Some((order, found)) = schema {
-            let database = &self.settings.database.path;
+            let database = &self.project.database.path;
             let applied = applied_scripts(database, &self.migrations, &plan, &order)?;
             self.replay_applied(order, applied)?
                 .refuse_drift(database, &found)?;
@@ -62,10 +62,10 @@ impl Run<'_> {
 
     /// With `--strict` a file that draws a warning is refused.
     pub(crate) fn refuse_odd_files(&self, warnings: &[Finding]) -> Result<(), Error> {
-        let directory = &self.settings.migrations;
+        let directory = &self.project.migrations;
         let is_odd =
             |found: &&Finding| found.refuses_if_strict() && found.path.starts_with(directory);
-        let all = self.settings.warnings.iter().chain(warnings);
+        let all = self.project.warnings.iter().chain(warnings);
         let findings: Vec<Finding> = all.filter(is_odd).cloned().collect();
         if findings.is_empty() || !self.options.strict {
             return Ok(());
@@ -79,7 +79,7 @@ impl Run<'_> {
 
     /// Prints the schema that the migrations make.
     pub(crate) fn schema(&self, report: &mut Report) -> Result<Outcome, Error> {
-        report.warnings(&self.settings.warnings);
+        report.warnings(&self.project.warnings);
         let applies = |migration: &&Migration| migration.kind != Kind::Down;
         let scripts: Vec<&Migration> = self.migrations.iter().filter(applies).collect();
         report.schema(&self.replay(&scripts)?.made().to_sql());
@@ -89,7 +89,7 @@ impl Run<'_> {
     /// The history, and the schema too if drift is asked for.
     fn look(&self, report: &mut Report) -> Result<(Vec<AppliedMigration>, Option<Seen>), Error> {
         let seen = look(
-            &self.settings.database,
+            &self.project.database,
             Access::Look,
             &self.options.limits(),
             |connection| {
@@ -103,7 +103,7 @@ impl Run<'_> {
         )?;
         // What is to be refused is told once.
         if !self.options.strict {
-            report.warnings(&self.settings.warnings);
+            report.warnings(&self.project.warnings);
         }
         Ok(seen.map_or_else(Default::default, |(found, _)| found))
     }
@@ -114,14 +114,14 @@ impl Run<'_> {
         &self,
         connection: &Connection,
     ) -> Result<Vec<AppliedMigration>, Error> {
-        if self.settings.sqlpage.is_some() {
+        if self.project.sqlpage.is_some() {
             connection::register_functions(connection)?;
         }
         history::read(connection)
     }
 
     fn read_schema(&self, connection: &Connection) -> Result<Seen, Error> {
-        if let Some(sqlpage) = &self.settings.sqlpage {
+        if let Some(sqlpage) = &self.project.sqlpage {
             // Their virtual tables tell which tables are theirs.
             connection::load_extensions(connection, &sqlpage.extensions)?;
         }

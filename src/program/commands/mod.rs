@@ -1,14 +1,14 @@
 //! What each command does, by way of the library.
 //!
 //! Owns which command is done by what, for one database or for several, and the order:
-//! settings, folder, database, report. Decides nothing that the library decides, and
+//! project, folder, database, report. Decides nothing that the library decides, and
 //! prints nothing itself.
 
 mod connecting;
+pub(crate) mod databases;
 mod files;
 mod history;
 mod looking;
-pub(crate) mod settings;
 mod up;
 
 use crate::database::permission::world_writable;
@@ -20,7 +20,7 @@ use crate::plan::policy::Options;
 use crate::program::arguments::parse::{Arguments, Command};
 use crate::program::exit_codes::{Outcome, exit_code, severity};
 use crate::program::report::Report;
-use settings::Settings;
+use crate::sqlpage::project::{Project, project};
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;
@@ -89,24 +89,26 @@ fn ended(result: Result<Outcome, Error>, report: &mut Report) -> u8 {
 /// The same on each of several databases: the folder is read once, and what
 /// befalls one does not stop the others. Gives back the worst exit code.
 fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: &mut Report) -> u8 {
-    let prepared = settings::several(arguments)
+    let prepared = databases::several(arguments)
         .and_then(|names| Ok((names, Run::prepare(arguments, options, report)?)));
     let (names, mut run) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return ended(Err(error), report),
     };
     report.several();
-    let warnings = std::mem::take(&mut run.settings.warnings);
+    let warnings = std::mem::take(&mut run.project.warnings);
     let mut worst = 0;
     let mut idle = true;
     for name in names {
         let mut one = report.one_of_several(Path::new(&name));
-        let result = settings::one_of_several(arguments, &name).and_then(|database| {
-            one.database(&database.path);
-            run.options.vfs.clone_from(&database.vfs);
-            run.settings.database = database;
-            work(&run, &mut one)
-        });
+        let result = databases::typed(arguments)
+            .location(&name)
+            .and_then(|database| {
+                one.database(&database.path);
+                run.options.vfs.clone_from(&database.vfs);
+                run.project.database = database;
+                work(&run, &mut one)
+            });
         if let Err(error) = &result {
             one.failed(error);
         }
@@ -130,7 +132,7 @@ fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: 
 struct Run<'a> {
     arguments: &'a Arguments,
     options: Options,
-    settings: Settings,
+    project: Project,
     migrations: Vec<Migration>,
     /// What the scripts of these versions make, in this order: the same for most
     /// of several databases.
@@ -144,12 +146,12 @@ impl<'a> Run<'a> {
         options: Options,
         report: &mut Report,
     ) -> Result<Self, Error> {
-        let mut settings = settings::resolve(arguments)?;
+        let mut project = project(&databases::typed(arguments))?;
         if !arguments.is_for_several() {
-            report.database(&settings.database.path);
+            report.database(&project.database.path);
         }
-        report.using(&settings.migrations);
-        let mut directory = match read_dir(&settings.migrations) {
+        report.using(&project.migrations);
+        let mut directory = match read_dir(&project.migrations) {
             Err(Error::Directory { source, .. })
                 if arguments.optional && source.kind() == io::ErrorKind::NotFound =>
             {
@@ -157,20 +159,20 @@ impl<'a> Run<'a> {
             }
             result => result?,
         };
-        settings.warnings.append(&mut directory.warnings);
-        if let Some(sqlpage) = &settings.sqlpage {
+        project.warnings.append(&mut directory.warnings);
+        if let Some(sqlpage) = &project.sqlpage {
             let files = ["", "sqlpage.json", "sqlpage.json5", "on_connect.sql"];
             let paths = files.map(|file| sqlpage.directory.join(file));
-            settings.warnings.extend(world_writable(&paths));
+            project.warnings.extend(world_writable(&paths));
         }
         Ok(Self {
             arguments,
             options: Options {
-                vfs: settings.database.vfs.clone(),
-                for_sqlpage: settings.sqlpage.is_some(),
+                vfs: project.database.vfs.clone(),
+                for_sqlpage: project.sqlpage.is_some(),
                 ..options
             },
-            settings,
+            project,
             migrations: directory.migrations,
             replayed: RefCell::default(),
         })

@@ -11,7 +11,7 @@ use crate::plan::targets::to_apply;
 use crate::program::commands::Run;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
-use crate::sqlpage::project as sqlpage;
+use crate::sqlpage::warnings;
 
 impl Run<'_> {
     /// Applies what is pending.
@@ -21,14 +21,14 @@ impl Run<'_> {
         let judge = |history: &[AppliedMigration]| {
             let plan = plan(&self.migrations, history);
             let targets = to_apply(&self.migrations, &plan, &self.options)?;
-            let warnings = match self.settings.sqlpage {
-                Some(_) => sqlpage::warnings(targets.iter().copied()),
+            let warnings = match self.project.sqlpage {
+                Some(_) => warnings::of_scripts(targets.iter().copied()),
                 None => Vec::new(),
             };
             Ok((!targets.is_empty(), warnings, plan.newest_applied()))
         };
         let seen = look(
-            &self.settings.database,
+            &self.project.database,
             Access::LookThenWrite,
             &self.options.limits(),
             |connection| judge(&self.read_history(connection)?),
@@ -39,7 +39,7 @@ impl Run<'_> {
             self.refuse_odd_files(&[])?;
         }
         if !idle || report.talks_when_idle() {
-            report.warnings(&self.settings.warnings);
+            report.warnings(&self.project.warnings);
         }
         let seen = seen?;
         let is_new = seen.is_none();
@@ -54,7 +54,7 @@ impl Run<'_> {
         let mut connection = match connection {
             // A database that is not there is not made for show.
             None if self.options.dry_run && is_new => self.in_memory()?,
-            connection => self.settings.database.open_to_write(connection)?,
+            connection => self.project.database.open_to_write(connection)?,
         };
         self.prepare_connection(&mut connection, report)?;
         report.warnings(&warnings);
