@@ -58,6 +58,17 @@ lint:
 oracle: all
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
 	target/oracle/release/oracle target/release/litemigrate fixtures
+	target/oracle/release/readers
+
+# The real SQLPage serves what we migrated, and the reverse. Builds it, which takes ten
+# minutes and needs unixodbc-dev.
+SQLPAGE = target/sqlpage/bin/sqlpage
+$(SQLPAGE):
+	$(CARGO) install --locked --root target/sqlpage --target-dir target/sqlpage/build sqlpage
+
+test-sqlpage: all $(SQLPAGE)
+	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked --bin sqlpage_server
+	target/oracle/release/sqlpage_server target/release/litemigrate $(SQLPAGE) fixtures
 
 # Times us beside the real sqlx, SQLPage's fork and the sqlite3 shell, in turn.
 bench: all
@@ -114,4 +125,4 @@ test-deb: deb
 clean:
 	$(CARGO) clean
 
-.PHONY: all small static footprint run test test-system accept check lint oracle bench fuzz install deb test-deb clean
+.PHONY: all small static footprint run test test-system accept check lint oracle test-sqlpage bench fuzz install deb test-deb clean

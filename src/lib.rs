@@ -67,5 +67,5 @@ pub mod internals {
     pub use crate::plan::history::read as read_history;
     pub use crate::program::parses;
     pub use crate::sqlpage::connection::register_functions;
-    pub use crate::sqlpage::settings::read_config;
+    pub use crate::sqlpage::settings::read as read_settings;
 }

@@ -4,12 +4,13 @@
 //! cannot be. Never runs a script and knows nothing of migrations.
 
 use crate::database::permission::{directory_of, give, is_root, with_suffix};
+use crate::database::url::{IN_MEMORY, is_odbc, is_other_engine, misspelt, parse_url};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
 use std::fs::{Metadata, OpenOptions};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -71,6 +72,11 @@ impl Location {
             return Err(wrong(format!(
                 "a {scheme} database cannot be migrated: litemigrate is for SQLite; name a file, or a URL such as sqlite://data.db"
             )));
+        }
+        if is_odbc(utf8) && !Path::new(text).exists() {
+            return Err(wrong(
+                "an ODBC database cannot be migrated: litemigrate is for SQLite; name a file, or a URL such as sqlite://data.db".to_owned(),
+            ));
         }
         if utf8 == ":memory:" {
             return Err(wrong(IN_MEMORY.to_owned()));
@@ -275,138 +281,6 @@ pub(crate) fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
         }),
         Err(error) => Err(Error::database(connection, "read its settings", &error)),
     }
-}
-
-const IN_MEMORY: &str = "a database in memory cannot be migrated: nothing of it would remain; name a file (./:memory: if it is called so)";
-
-fn is_other_engine(scheme: &str) -> bool {
-    const ENGINES: [&str; 10] = [
-        "postgres",
-        "postgresql",
-        "mysql",
-        "mariadb",
-        "mssql",
-        "sqlserver",
-        "odbc",
-        "libsql",
-        "http",
-        "https",
-    ];
-    let scheme = scheme.to_ascii_lowercase();
-    ENGINES.contains(&scheme.strip_prefix("jdbc:").unwrap_or(&scheme))
-}
-
-/// What to write instead of a URL that other tools, or SQLite's own shell, take for
-/// one; nothing for what begins with `./` or `/./`, which is a path for certain.
-fn misspelt(text: &str) -> Option<String> {
-    const SCHEMES: [&str; 5] = ["jdbc:sqlite:", "sqlite3:", "sqlite2:", "sqlite:", "file:"];
-    if text.starts_with("./") || text.starts_with("/./") {
-        return None;
-    }
-    let scheme = SCHEMES.iter().find(|scheme| {
-        let head = text.get(..scheme.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-    });
-    let rest = &text[scheme.map_or(0, |scheme| scheme.len())..];
-    let (file, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-    let has_parameters = parameters.split('&').any(|pair| pair.contains('='));
-    if scheme.is_none() && !has_parameters {
-        return None;
-    }
-    let file = file.strip_prefix("//").unwrap_or(file);
-    let file = if file.is_empty() { "data.db" } else { file };
-    let modes = ["ro", "rw", "rwc"];
-    let mode = parameters.split('&').find_map(|pair| {
-        let mode = pair.strip_prefix("mode=")?;
-        modes.into_iter().find(|known| *known == mode)
-    });
-    let mode = mode.unwrap_or("rwc");
-    let slash = if text.starts_with('/') { "/." } else { "./" };
-    Some(format!(
-        "there is no file '{text}', and a URL is written sqlite://{file}?mode={mode} (for a file that is really called so: -D {slash}{text})"
-    ))
-}
-
-/// As `sqlx-sqlite/src/options/parse.rs` reads it. The error is a sentence.
-fn parse_url(url: &[u8]) -> Result<Location, String> {
-    let mut rest = url;
-    for prefix in [&b"sqlite://"[..], b"sqlite:"] {
-        while let Some(stripped) = rest.strip_prefix(prefix) {
-            rest = stripped;
-        }
-    }
-    let (path, parameters) = match rest.iter().position(|&byte| byte == b'?') {
-        Some(mark) => (&rest[..mark], &rest[mark + 1..]),
-        None => (rest, &b""[..]),
-    };
-    if path == b":memory:" {
-        return Err(IN_MEMORY.to_owned());
-    }
-    let path = percent_decode(path, false);
-    if path.is_empty() {
-        return Err(
-            "the URL names no file: write sqlite://data.db or sqlite:///srv/data.db".to_owned(),
-        );
-    }
-    if path.contains(&0) {
-        return Err("the URL's path holds a NUL byte".to_owned());
-    }
-    let mut location = Location {
-        mode: Mode::ReadWrite,
-        ..Location::file(PathBuf::from(std::ffi::OsString::from_vec(path)))
-    };
-    for pair in parameters
-        .split(|&byte| byte == b'&')
-        .filter(|pair| !pair.is_empty())
-    {
-        let (name, value) = match pair.iter().position(|&byte| byte == b'=') {
-            Some(mark) => (&pair[..mark], &pair[mark + 1..]),
-            None => (pair, &b""[..]),
-        };
-        let name = String::from_utf8_lossy(&percent_decode(name, true)).into_owned();
-        let value = String::from_utf8_lossy(&percent_decode(value, true)).into_owned();
-        match (name.as_str(), value.as_str()) {
-            ("mode", "ro") => location.mode = Mode::ReadOnly,
-            ("mode", "rw") => location.mode = Mode::ReadWrite,
-            ("mode", "rwc") => location.mode = Mode::Create,
-            ("mode", "memory") => return Err(IN_MEMORY.to_owned()),
-            ("cache", "private" | "shared") => {}
-            ("immutable", "true" | "1") => location.immutable = true,
-            ("immutable", "false" | "0") => location.immutable = false,
-            ("vfs", name) if !name.is_empty() && !name.contains('\0') => {
-                location.vfs = Some(name.to_owned())
-            }
-            ("mode" | "cache" | "immutable" | "vfs", _) => {
-                return Err(format!(
-                    "the URL's parameter {name} cannot be '{value}': mode is ro, rw or rwc; cache is private or shared; immutable is 0 or 1"
-                ));
-            }
-            _ => {
-                return Err(format!(
-                    "the URL has an unknown parameter '{name}': known are mode, cache, immutable, vfs"
-                ));
-            }
-        }
-    }
-    Ok(location)
-}
-
-fn percent_decode(text: &[u8], form: bool) -> Vec<u8> {
-    let hex = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
-    let mut out = Vec::with_capacity(text.len());
-    let mut index = 0;
-    while let Some(&byte) = text.get(index) {
-        index += 1;
-        match (byte, hex(text.get(index)), hex(text.get(index + 1))) {
-            (b'%', Some(high), Some(low)) => {
-                out.extend(u8::try_from(high * 16 + low));
-                index += 2;
-            }
-            (b'+', ..) if form => out.push(b' '),
-            _ => out.push(byte),
-        }
-    }
-    out
 }
 
 /// The file of a connection's main database, whatever characters its name holds;

@@ -11,3 +11,4 @@ pub(crate) mod look;
 pub(crate) mod permission;
 pub(crate) mod settings;
 pub(crate) mod transaction;
+mod url;

@@ -1,42 +1,180 @@
-//! What the environment says, asked once for a whole start.
+//! What the environment says, and `.env` where it counts: asked once for a whole start.
 //!
-//! Owns how SQLPage reads names there. Knows nothing of files.
+//! Owns how SQLPage reads names there. Sets nothing: what `.env` says is for us alone.
 
+use crate::database::permission::world_writable;
+use crate::diagnostics::error::Error;
+use crate::diagnostics::position::Position;
+use crate::diagnostics::problem::Finding;
+use crate::sqlpage::dotenv;
+use crate::sqlpage::settings::{NAMES, place};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// The variables of this process, in their order.
-pub(super) struct Environment(Vec<(OsString, OsString)>);
+/// The variables, in their order.
+pub(super) struct Environment {
+    variables: Vec<(OsString, OsString)>,
+    /// Names that stand in `.env` where it is not read any more.
+    unread: Vec<(String, Position)>,
+    /// The line that ended it.
+    stopped: usize,
+    pub warnings: Vec<Finding>,
+}
 
 impl Environment {
     /// Of this process.
     pub fn of_this_process() -> Self {
-        Self(std::env::vars_os().collect())
+        Self {
+            variables: std::env::vars_os().collect(),
+            unread: Vec::new(),
+            stopped: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Adds what the nearest `.env` sets and the environment does not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] if there is one that cannot be read at all.
+    pub fn add_dotenv(&mut self) -> Result<(), Error> {
+        let Some((path, text)) = self::dotenv()? else {
+            return Ok(());
+        };
+        // As root it will be refused here if its owner is another user: whoever may
+        // write it names the database and the extensions.
+        self.warnings
+            .extend(world_writable(std::slice::from_ref(&path)));
+        let utf8 = |(key, value): &(OsString, OsString)| {
+            Some((key.to_str()?.to_owned(), value.to_str()?.to_owned()))
+        };
+        let mut known: HashMap<String, String> = self.variables.iter().filter_map(utf8).collect();
+        let variables = &mut self.variables;
+        let stopped = dotenv::load(&text, &mut known, &mut |key, value| {
+            // One that is there, and is not text, does not count as there.
+            variables.retain(|(name, _)| *name != *key);
+            variables.push((key.into(), value.into()));
+        });
+        if let Some(stopped) = stopped {
+            self.stopped(&path, &text, stopped, &known);
+        }
+        Ok(())
+    }
+
+    /// Notes what is lost because a line cannot be read.
+    fn stopped(&mut self, path: &Path, text: &[u8], at: usize, known: &HashMap<String, String>) {
+        let lossy = String::from_utf8_lossy(&text[at..]);
+        let before = String::from_utf8_lossy(&text[..at]);
+        let whole = format!("{before}{lossy}");
+        let message = "cannot be read from this line on: SQLPage stops here too, and starts with what stands before it";
+        let position = place(path, &whole, before.len());
+        self.stopped = position.line;
+        self.warnings.push(Finding::at("dotenv", position, message));
+        let mut start = before.len();
+        for line in lossy.split_inclusive('\n') {
+            let words = line.trim_start();
+            let words = words.strip_prefix("export ").unwrap_or(words).trim_start();
+            let key = words.split('=').next().unwrap_or_default().trim_end();
+            let lower = key.to_ascii_lowercase();
+            let name = lower.strip_prefix("sqlpage_").unwrap_or(&lower);
+            if NAMES.contains(&name) && words.contains('=') && !known.contains_key(key) {
+                let name = name.to_owned();
+                self.unread.push((name, place(path, &whole, start)));
+            }
+            start += line.len();
+        }
     }
 
     /// A setting: with SQLPage's prefix before without it, in any case, as SQLPage
     /// reads them. Gives back the name that was found, too.
-    pub fn setting(&self, name: &str) -> Option<(String, &OsStr)> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Configuration`] if a line of `.env` that is not read sets it.
+    pub fn setting(&self, name: &str) -> Result<Option<(String, &OsStr)>, Error> {
+        self.refuse_unread(name)?;
         let prefixed = format!("sqlpage_{name}");
         let last = |name: &str| {
-            let mut found = self.0.iter().rev();
+            let mut found = self.variables.iter().rev();
             found.find(|(key, _)| key.eq_ignore_ascii_case(name))
         };
-        let (key, value) = last(&prefixed).or_else(|| last(name))?;
-        Some((key.to_string_lossy().into_owned(), value))
+        let found = last(&prefixed).or_else(|| last(name));
+        Ok(found.map(|(key, value)| (key.to_string_lossy().into_owned(), value.as_os_str())))
     }
 
     /// The folder of SQLPage's configuration, if no file names it: the first of four
     /// names, which are taken as they are written.
-    pub fn configuration_directory(&self) -> PathBuf {
-        [
+    ///
+    /// # Errors
+    ///
+    /// As of [`Environment::setting`].
+    pub fn configuration_directory(&self) -> Result<PathBuf, Error> {
+        self.refuse_unread("configuration_directory")?;
+        let variables = [
             "configuration_directory",
             "CONFIGURATION_DIRECTORY",
             "sqlpage_configuration_directory",
             "SQLPAGE_CONFIGURATION_DIRECTORY",
-        ]
-        .into_iter()
-        .find_map(|name| self.0.iter().find(|(key, _)| key == name))
-        .map_or_else(|| PathBuf::from("sqlpage"), |(_, value)| value.into())
+        ];
+        let found = variables
+            .into_iter()
+            .find_map(|name| self.variables.iter().find(|(key, _)| key == name));
+        Ok(found.map_or_else(|| PathBuf::from("sqlpage"), |(_, value)| value.into()))
+    }
+
+    /// Where `.env` does not count, a word if it names the database: so that nobody
+    /// wonders why another one is used.
+    pub fn passed_over_dotenv(mut self) -> Option<Finding> {
+        self.add_dotenv().ok()?;
+        let name = match self.setting("database_url") {
+            Ok(None) => return None,
+            Ok(Some((name, _))) => name,
+            Err(_) => "database_url".to_owned(),
+        };
+        let message = format!(
+            "sets {name}, and is read with --profile sqlpage only: name the database with -D (--no-dotenv silences this)"
+        );
+        Some(Finding::new("dotenv", Path::new(".env"), message))
+    }
+
+    fn refuse_unread(&self, name: &str) -> Result<(), Error> {
+        let Some((_, position)) = self.unread.iter().find(|(unread, _)| unread == name) else {
+            return Ok(());
+        };
+        Err(Error::Configuration {
+            origin: position.path.to_string_lossy().into_owned(),
+            message: format!(
+                "sets {name}, and SQLPage does not read that, because it stops at line {}, which it cannot read: mend that line, or say --no-dotenv",
+                self.stopped
+            ),
+            position: Some(position.clone()),
+        })
+    }
+}
+
+/// The nearest `.env`, as it is named from here, and its content.
+fn dotenv() -> Result<Option<(PathBuf, Vec<u8>)>, Error> {
+    // Without a working directory there is none above it either.
+    let Ok(here) = std::env::current_dir() else {
+        return Ok(None);
+    };
+    let found = dotenv::find(&here).and_then(|found| {
+        let read = |path: PathBuf| match std::fs::read(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(error) => Err((path, error)),
+        };
+        found.map(read).transpose()
+    });
+    match found {
+        Ok(Some((path, text))) if path.parent() == Some(&here) => Ok(Some((".env".into(), text))),
+        Ok(found) => Ok(found),
+        Err((path, error)) => Err(Error::Configuration {
+            origin: path.to_string_lossy().into_owned(),
+            message: format!(
+                "cannot be read, so it is not known what SQLPage is told: {error}; --no-dotenv passes it over"
+            ),
+            position: None,
+        }),
     }
 }

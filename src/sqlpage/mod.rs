@@ -3,6 +3,7 @@
 //! Owns every word about SQLPage. Never migrates anything, and writes no file.
 
 pub(crate) mod connection;
+mod dotenv;
 mod environment;
 pub(crate) mod project;
 pub(crate) mod settings;

@@ -5,10 +5,11 @@
 //! follows `src/app_config.rs` of SQLPage. Never opens a database.
 
 use crate::database::location::{Location, Mode};
+use crate::database::permission::world_writable;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::sqlpage::environment::Environment;
-use crate::sqlpage::settings::{ConfigFile, read_config};
+use crate::sqlpage::settings::{self, Settings};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,7 @@ pub(crate) struct Typed<'a> {
     pub database: Option<&'a OsStr>,
     pub vfs: Option<&'a str>,
     pub no_create: bool,
+    pub no_dotenv: bool,
     pub needs: Needs,
 }
 
@@ -93,12 +95,16 @@ impl Typed<'_> {
 ///
 /// [`Error::Configuration`] with the setting that is wrong.
 pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
-    let environment = Environment::of_this_process();
-    let explicit = typed
-        .config_file
-        .map(|file| read_config(Path::new(""), Some(file)))
-        .transpose()?;
-    let directory = configuration_directory(typed, explicit.as_ref(), &environment);
+    let profile = typed.profile.unwrap_or(match typed.migrations {
+        Some(_) => Profile::Sqlite,
+        None => Profile::Sqlpage,
+    });
+    let mut environment = Environment::of_this_process();
+    if profile == Profile::Sqlpage && !typed.no_dotenv {
+        environment.add_dotenv()?;
+    }
+    let mut explicit = typed.config_file.map(settings::read).transpose()?;
+    let directory = configuration_directory(typed, explicit.as_mut(), &environment)?;
     let mut project = Project {
         migrations: match typed.migrations {
             Some(migrations) => migrations.to_owned(),
@@ -106,34 +112,29 @@ pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
         },
         database: Location::file(PathBuf::new()),
         sqlpage: None,
-        warnings: Vec::new(),
+        warnings: std::mem::take(&mut environment.warnings),
     };
     if typed.needs == Needs::Scripts {
         return Ok(project);
     }
-    let profile = typed.profile.unwrap_or(match typed.migrations {
-        Some(_) => Profile::Sqlite,
-        None => Profile::Sqlpage,
-    });
     let named = match typed.needs {
         Needs::Database => typed.database,
         Needs::Connections | Needs::Scripts => Some(OsStr::new("")),
     };
     let from_environment = match named {
         Some(_) => None,
-        None => environment.setting("database_url"),
+        None => environment.setting("database_url")?,
     };
     let is_named = named.is_some() || from_environment.is_some();
-    let config = match explicit {
-        Some(config) => config,
-        None if is_named && profile == Profile::Sqlite => ConfigFile::default(),
-        None => read_config(&directory, None)?,
+    let mut settings = match explicit {
+        Some(settings) => settings,
+        None if is_named && profile == Profile::Sqlite => Settings::default(),
+        None => settings::of_directory(&directory)?,
     };
-    if let (Some(unread), true) = (&config.unread, is_named) {
-        let message = "is not read, only sqlpage.json and sqlpage.json5 are: sqlite_extensions that it names are not loaded (SQLITE_EXTENSIONS in the environment names them too)";
-        let warning = Finding::new("unread-settings", unread, message);
-        project.warnings.push(warning);
+    if !is_named {
+        settings.refuse_unread()?;
     }
+    project.warnings.append(&mut settings.warnings);
     if typed.needs == Needs::Database {
         let found = match (named, from_environment) {
             (Some(text), _) => Location::parse(text, "--database")?,
@@ -142,15 +143,22 @@ pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
                 default_database(&directory, &mut project.warnings)
             }
             (None, Some((name, value))) => database_of_setting(value, &name)?,
-            (None, None) => configured_database(&config, &directory, &mut project.warnings)?,
+            (None, None) => configured_database(&settings, &directory, &mut project.warnings)?,
         };
         project.database = typed.adjusted(found);
     }
     if profile == Profile::Sqlpage {
+        let on_connect = directory.join("on_connect.sql");
+        let paths = [directory.clone(), on_connect];
+        let paths: Vec<PathBuf> = paths.into_iter().chain(settings.path.clone()).collect();
+        warn_of_password(&settings, &environment, &mut project.warnings)?;
         project.sqlpage = Some(Connections {
-            extensions: extensions(config, &environment),
+            extensions: extensions(settings, &environment, &mut project.warnings)?,
             directory,
         });
+        project.warnings.extend(world_writable(&paths));
+    } else if !is_named && !typed.no_dotenv {
+        project.warnings.extend(environment.passed_over_dotenv());
     }
     Ok(project)
 }
@@ -159,17 +167,19 @@ pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
 /// which the environment overrides, name the folder.
 fn configuration_directory(
     typed: &Typed<'_>,
-    explicit: Option<&ConfigFile>,
+    explicit: Option<&mut Settings>,
     environment: &Environment,
-) -> PathBuf {
+) -> Result<PathBuf, Error> {
     if let Some(directory) = typed.config_dir {
-        return directory.to_owned();
+        return Ok(directory.to_owned());
     }
-    if let Some(config) = explicit {
-        let setting = environment.setting("configuration_directory");
-        let in_file = config.configuration_directory.as_deref().map(OsStr::new);
-        if let Some(directory) = setting.map(|(_, value)| value).or(in_file) {
-            return directory.into();
+    if let Some(settings) = explicit {
+        if let Some((_, directory)) = environment.setting("configuration_directory")? {
+            return Ok(directory.into());
+        }
+        settings.refuse_unread()?;
+        if let Some(directory) = &settings.configuration_directory {
+            return Ok(directory.into());
         }
     }
     environment.configuration_directory()
@@ -194,17 +204,22 @@ fn default_database(configuration_directory: &Path, warnings: &mut Vec<Finding>)
     }
 }
 
-/// The database that a setting of SQLPage names. It takes URLs only.
+/// The database that a setting of SQLPage names. It takes URLs only, and what is none
+/// may hold a password.
 fn database_of_setting(value: &OsStr, origin: &str) -> Result<Location, Error> {
     let location = Location::parse(value, origin)?;
     if value.as_encoded_bytes().starts_with(b"sqlite:") {
         return Ok(location);
     }
+    let text = value.to_string_lossy();
+    let shown = match text.contains(['@', ';', '=']) {
+        true => "it".to_owned(),
+        false => format!("'{text}'"),
+    };
     Err(Error::Configuration {
         origin: origin.to_owned(),
         message: format!(
-            "'{}' is not the URL of a SQLite database: write sqlite://data.db, or name a file with -D",
-            value.to_string_lossy()
+            "{shown} is not the URL of a SQLite database: write sqlite://data.db, or name a file with -D"
         ),
         position: None,
     })
@@ -212,18 +227,11 @@ fn database_of_setting(value: &OsStr, origin: &str) -> Result<Location, Error> {
 
 /// The database of SQLPage's settings file, else its default.
 fn configured_database(
-    config: &ConfigFile,
+    settings: &Settings,
     directory: &Path,
     warnings: &mut Vec<Finding>,
 ) -> Result<Location, Error> {
-    if let Some(unread) = &config.unread {
-        return Err(Error::Configuration {
-            origin: unread.to_string_lossy().into_owned(),
-            message: "only sqlpage.json and sqlpage.json5 are read here, so the database is not known: name it with -D or DATABASE_URL, or turn the file into JSON".to_owned(),
-            position: None,
-        });
-    }
-    match (&config.database_url, &config.path) {
+    match (&settings.database_url, &settings.path) {
         (Some(url), Some(path)) if !url.is_empty() => {
             let origin = format!("{}: database_url", path.display());
             database_of_setting(OsStr::new(url), &origin)
@@ -232,14 +240,42 @@ fn configured_database(
     }
 }
 
-/// The environment's list, separated by spaces, overrides the file's.
-fn extensions(config: ConfigFile, environment: &Environment) -> Vec<String> {
-    match environment.setting("sqlite_extensions") {
-        Some((_, list)) => list
-            .to_string_lossy()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
-        None => config.sqlite_extensions,
+/// A password is of no use to SQLite, as SQLPage says too.
+fn warn_of_password(
+    settings: &Settings,
+    environment: &Environment,
+    warnings: &mut Vec<Finding>,
+) -> Result<(), Error> {
+    let named = match environment.setting("database_password")? {
+        Some((name, _)) => Some(PathBuf::from(name)),
+        None => settings.path.clone().filter(|_| settings.has_password),
+    };
+    let message = "database_password is of no use: a SQLite database has none, and SQLPage passes it over too";
+    warnings.extend(named.map(|origin| Finding::new("database-password", &origin, message)));
+    Ok(())
+}
+
+/// The environment's list, separated by single spaces, overrides the file's.
+fn extensions(
+    settings: Settings,
+    environment: &Environment,
+    warnings: &mut Vec<Finding>,
+) -> Result<Vec<String>, Error> {
+    if let Some((name, list)) = environment.setting("sqlite_extensions")? {
+        let text = list.to_str().unwrap_or_default();
+        let names: Vec<String> = text.split(' ').map(str::to_owned).collect();
+        if !names.iter().any(String::is_empty) {
+            return Ok(names);
+        }
+        return Err(Error::Configuration {
+            origin: name,
+            message: "names an extension without a name, which SQLPage cannot load: write names with one space between two, or unset it".to_owned(),
+            position: None,
+        });
     }
+    if let (Some(unread), true) = (settings.unread, settings.may_name_extensions) {
+        let message = "is written in a way that is not read here: sqlite_extensions that it names are not loaded (SQLITE_EXTENSIONS in the environment names them too)";
+        warnings.push(Finding::at("unread-settings", unread, message));
+    }
+    Ok(settings.sqlite_extensions)
 }

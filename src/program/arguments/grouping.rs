@@ -76,6 +76,7 @@ impl Id {
             | Self::Database
             | Self::Vfs
             | Self::DatabasesFrom
+            | Self::NoDotenv
             | Self::Null => Group::Places,
             Self::FailFast
             | Self::To

@@ -51,6 +51,7 @@ pub(crate) struct Arguments {
     pub(crate) strict: bool,
     pub(crate) policy: Policy,
     pub(crate) no_create: bool,
+    pub(crate) no_dotenv: bool,
     pub(crate) optional: bool,
     pub(crate) numbering: Numbering,
     pub(crate) reversible: bool,

@@ -86,6 +86,7 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::AllowMissing => parsed.policy.allow_missing = true,
         Id::AllowNewer => parsed.policy.allow_newer = true,
         Id::NoCreate => parsed.no_create = true,
+        Id::NoDotenv => parsed.no_dotenv = true,
         Id::Optional => parsed.optional = true,
         Id::Sequential => parsed.numbering = Numbering::Sequential,
         Id::Timestamp => parsed.numbering = Numbering::Timestamp,

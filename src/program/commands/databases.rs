@@ -28,6 +28,7 @@ pub(crate) fn typed(arguments: &Arguments) -> Typed<'_> {
         database: database.map(OsString::as_os_str),
         vfs: arguments.vfs.as_deref(),
         no_create: arguments.no_create,
+        no_dotenv: arguments.no_dotenv,
         needs,
     }
 }

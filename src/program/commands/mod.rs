@@ -11,7 +11,6 @@ mod history;
 mod looking;
 mod up;
 
-use crate::database::permission::world_writable;
 use crate::diagnostics::error::Error;
 use crate::files::directory::{Directory, read_dir};
 use crate::files::migration::Migration;
@@ -21,6 +20,7 @@ use crate::program::arguments::parse::{Arguments, Command};
 use crate::program::exit_codes::{Outcome, exit_code, severity};
 use crate::program::report::Report;
 use crate::sqlpage::project::{Project, project};
+use crate::sqlpage::warnings;
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;
@@ -157,14 +157,18 @@ impl<'a> Run<'a> {
             {
                 Directory::default()
             }
-            result => result?,
+            Err(error) => {
+                report.warnings(&project.warnings);
+                if let (Error::Directory { source, .. }, Some(_)) = (&error, &project.sqlpage)
+                    && source.kind() == io::ErrorKind::NotFound
+                {
+                    report.warning(&warnings::missing_directory(&project.migrations));
+                }
+                return Err(error);
+            }
+            Ok(directory) => directory,
         };
         project.warnings.append(&mut directory.warnings);
-        if let Some(sqlpage) = &project.sqlpage {
-            let files = ["", "sqlpage.json", "sqlpage.json5", "on_connect.sql"];
-            let paths = files.map(|file| sqlpage.directory.join(file));
-            project.warnings.extend(world_writable(&paths));
-        }
         Ok(Self {
             arguments,
             options: Options {

@@ -11,7 +11,7 @@ use crate::plan::targets::to_apply;
 use crate::program::commands::Run;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
-use crate::sqlpage::warnings;
+use crate::sqlpage::{connection, warnings};
 
 impl Run<'_> {
     /// Applies what is pending.
@@ -50,6 +50,10 @@ impl Run<'_> {
         if !to_do {
             report.up_done(0, newest);
             return Ok(Outcome::Done);
+        }
+        if is_new && let Some(sqlpage) = &self.project.sqlpage {
+            // One that cannot be loaded leaves no empty database behind.
+            connection::load_extensions(&self.in_memory()?, &sqlpage.extensions)?;
         }
         let mut connection = match connection {
             // A database that is not there is not made for show.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use litemigrate::internals::{Location, read_config};
+use litemigrate::internals::{Location, read_settings};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
         std::process::id()
     ));
     std::fs::write(&file, data).unwrap();
-    if let Err(error) = read_config(std::path::Path::new(""), Some(&file)) {
+    if let Err(error) = read_settings(&file) {
         assert!(!error.to_string().contains(['\n', '\x1b']));
     }
     match Location::parse(OsStr::from_bytes(data), "fuzz") {
