@@ -7,6 +7,7 @@
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::{Difference, Finding, Problem};
 use crate::diagnostics::text::{counted, escape, shown};
+use crate::diagnostics::words::of_the_library;
 use rusqlite::ErrorCode;
 use std::fmt;
 use std::io;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// What kind of thing went wrong inside SQLite; decides on the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     /// The statement is at fault: syntax, constraint, no such table …
     Statement,
@@ -133,6 +135,7 @@ pub(crate) const NO_TEMPORARY: &str = "SQLite finds no directory for temporary f
 
 /// A script that failed, and what is left of it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ScriptError {
     /// The version of the migration.
     pub version: i64,
@@ -158,6 +161,7 @@ pub struct ScriptError {
 
 /// Why the library stopped. Nothing was changed, except where a variant says so.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// The migrations directory cannot be listed.
     Directory {
@@ -290,6 +294,16 @@ impl Error {
         }
     }
 
+    /// One line, in the words of the program, which tells the rest by itself. A database
+    /// in memory has no path.
+    pub(crate) fn sentence(&self) -> String {
+        let sentence = Sentence(self).to_string();
+        match sentence.strip_prefix(": ") {
+            Some(rest) => format!("the database in memory: {rest}"),
+            None => sentence,
+        }
+    }
+
     /// A stable word for programs.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -350,20 +364,51 @@ impl Error {
     }
 }
 
+/// The whole story: the sentence, and below it every file, problem or difference that
+/// it is about, or what to do.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&of_the_library(&self.sentence()))?;
+        let line =
+            |f: &mut fmt::Formatter<'_>, text: String| write!(f, "\n  {}", of_the_library(&text));
         match self {
-            Self::Directory { path, source } if source.kind() == io::ErrorKind::NotFound => write!(
-                f,
-                "{}: no such migrations directory: create it (`litemigrate new NAME` does), name another with -m, or allow this with --optional",
-                shown(path)
-            ),
-            Self::Directory { path, source } => write!(
+            Self::Unusable { findings, .. } => findings
+                .iter()
+                .try_for_each(|found| line(f, found.to_string())),
+            Self::Refused { problems } => problems
+                .iter()
+                .try_for_each(|problem| line(f, problem.sentence())),
+            Self::Drift { differences, .. } => differences
+                .iter()
+                .try_for_each(|difference| line(f, difference.to_string())),
+            Self::Script(script) | Self::Warned(script) | Self::Replay(script) => script
+                .remedy
+                .iter()
+                .try_for_each(|remedy| line(f, remedy.clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One line about an error, in the words of the program.
+struct Sentence<'a>(&'a Error);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Error::Directory { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                write!(
+                    f,
+                    "{}: no such migrations directory: create it (`litemigrate new NAME` does), name another with -m, or allow this with --optional",
+                    shown(path)
+                )
+            }
+            Error::Directory { path, source } => write!(
                 f,
                 "{}: cannot list the migrations directory: {source}",
                 shown(path)
             ),
-            Self::Unusable {
+            Error::Unusable {
                 directory,
                 findings,
                 ..
@@ -373,30 +418,30 @@ impl fmt::Display for Error {
                 shown(directory),
                 counted(findings.len(), "file is", "files are")
             ),
-            Self::Changed { path, message } => write!(
+            Error::Changed { path, message } => write!(
                 f,
                 "{}: {}: nothing of it was run; run again when nobody is writing to the directory",
                 shown(path),
                 escape(message)
             ),
-            Self::Read { path, source } => write!(
+            Error::Read { path, source } => write!(
                 f,
                 "{}: cannot be read: {source}: nothing of it was run; run again when it can be read",
                 shown(path)
             ),
-            Self::CannotCreate { path, message } => {
+            Error::CannotCreate { path, message } => {
                 write!(f, "{}: cannot create: {}", shown(path), escape(message))
             }
-            Self::NoSuchVersion { version } => write!(
+            Error::NoSuchVersion { version } => write!(
                 f,
                 "there is no migration with version {version}: nothing was done; `litemigrate status` lists the versions"
             ),
-            Self::Refused { problems } => write!(
+            Error::Refused { problems } => write!(
                 f,
                 "refused because of {}: nothing is done before that is solved",
                 counted(problems.len(), "problem", "problems")
             ),
-            Self::Drift {
+            Error::Drift {
                 database,
                 differences,
             } => write!(
@@ -405,48 +450,48 @@ impl fmt::Display for Error {
                 shown(database),
                 counted(differences.len(), "object", "objects")
             ),
-            Self::Declined { database, message } => write!(
+            Error::Declined { database, message } => write!(
                 f,
                 "{}: {}: nothing was changed",
                 shown(database),
                 escape(message)
             ),
-            Self::History { database, message } => write!(
+            Error::History { database, message } => write!(
                 f,
                 "{}: the table _sqlx_migrations cannot be used: {}: nothing was changed; correct the table or name the right database",
                 shown(database),
                 escape(message)
             ),
-            Self::Script(script) | Self::Warned(script) | Self::Replay(script) => {
+            Error::Script(script) | Error::Warned(script) | Error::Replay(script) => {
                 write!(f, "{script}")
             }
-            Self::NoDatabase { path } => write!(
+            Error::NoDatabase { path } => write!(
                 f,
                 "{}: no such database: check its path; only `up` creates one, and not with --no-create or a URL without mode=rwc",
                 shown(path)
             ),
-            Self::Database {
+            Error::Database {
                 path,
                 doing,
                 message,
                 ..
             } => write!(f, "{}: cannot {doing}: {}", shown(path), escape(message)),
-            Self::CannotCreateDatabase { path, message } => write!(
+            Error::CannotCreateDatabase { path, message } => write!(
                 f,
                 "{}: cannot open or create the database: {}",
                 shown(path),
                 escape(message)
             ),
-            Self::Usage {
+            Error::Usage {
                 option: origin,
                 message,
             }
-            | Self::Configuration {
+            | Error::Configuration {
                 origin,
                 message,
                 position: None,
             } => write!(f, "{}: {}", escape(origin), escape(message)),
-            Self::Configuration {
+            Error::Configuration {
                 message,
                 position: Some(position),
                 ..

@@ -7,3 +7,4 @@ pub(crate) mod error;
 pub(crate) mod position;
 pub(crate) mod problem;
 pub(crate) mod text;
+pub(crate) mod words;

@@ -4,12 +4,14 @@
 
 use crate::diagnostics::position::Position;
 use crate::diagnostics::text::{escape, shown};
+use crate::diagnostics::words::of_the_library;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Something about one file of the migrations directory: a reason to refuse the
 /// directory, or a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// A stable word for programs, such as `duplicate-version`.
     pub kind: &'static str,
@@ -73,6 +75,7 @@ impl fmt::Display for Finding {
 
 /// One reason why files and history do not fit together. A plan can have several.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Problem {
     /// The history says that applying this version failed half way (`success` is
     /// false). sqlx calls the database dirty. We never write such a row.
@@ -167,8 +170,23 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed {
+        f.write_str(&of_the_library(&self.sentence()))
+    }
+}
+
+impl Problem {
+    /// The sentence, in the words of the program.
+    pub(crate) fn sentence(&self) -> String {
+        Sentence(self).to_string()
+    }
+}
+
+struct Sentence<'a>(&'a Problem);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Problem::Failed {
                 version,
                 description,
             } => write!(
@@ -177,7 +195,7 @@ impl fmt::Display for Problem {
                 escape(description),
                 operand(*version)
             ),
-            Self::Missing {
+            Problem::Missing {
                 version,
                 description,
             } => write!(
@@ -186,7 +204,7 @@ impl fmt::Display for Problem {
                 escape(description),
                 operand(*version)
             ),
-            Self::Newer {
+            Problem::Newer {
                 version,
                 description,
                 installed_on,
@@ -196,7 +214,7 @@ impl fmt::Display for Problem {
                 escape(description),
                 escape(installed_on)
             ),
-            Self::Modified {
+            Problem::Modified {
                 path,
                 difference: None,
                 version,
@@ -207,7 +225,7 @@ impl fmt::Display for Problem {
                 shown(path),
                 operand(*version)
             ),
-            Self::Modified {
+            Problem::Modified {
                 path,
                 difference: Some(difference),
                 ..
@@ -216,11 +234,11 @@ impl fmt::Display for Problem {
                 "{}: differs only in {difference} from what was applied: put these back as they were, and keep Git from changing them with this line in .gitattributes: *.sql -text",
                 shown(path)
             ),
-            Self::NotReversible { version } => write!(
+            Problem::NotReversible { version } => write!(
                 f,
                 "version {version} cannot be undone: there is no {version}_….down.sql for it; write one, or undo it by hand in a new migration"
             ),
-            Self::OutOfOrder {
+            Problem::OutOfOrder {
                 version,
                 path,
                 newest,
@@ -235,6 +253,7 @@ impl fmt::Display for Problem {
 
 /// In what an object of a schema is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DifferenceKind {
     /// It is not there.
     Missing,
@@ -246,6 +265,7 @@ pub enum DifferenceKind {
 
 /// An object of a database's schema that is not what its migrations make.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Difference {
     /// In what it differs.
     pub kind: DifferenceKind,

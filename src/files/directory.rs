@@ -40,6 +40,7 @@ const O_NONBLOCK: i32 = 0x4;
 
 /// What a folder holds.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Directory {
     /// The migrations, by version, what undoes after what applies.
     pub migrations: Vec<Migration>,

@@ -1,9 +1,11 @@
 //! Is the library enough for an application that carries its scripts with it?
 
+use crate::support::Sandbox;
 use litemigrate::embedded;
 use litemigrate::internals::{read_history, repair};
 use litemigrate::rusqlite::Connection;
 use litemigrate::{Error, Event, Options, down, up};
+use std::time::Duration;
 
 #[test]
 fn an_application_migrates_its_own_connection_with_embedded_scripts() {
@@ -117,25 +119,130 @@ fn embedded_scripts_that_differ_in_line_endings_are_recognised() {
     assert_eq!(changes.len(), 1);
 }
 
+fn setting(connection: &Connection, name: &str) -> String {
+    crate::support::query(connection, &format!("PRAGMA {name}"))
+}
+
 #[test]
 fn the_connection_is_given_back_as_it_was() {
-    let setting = |connection: &Connection, name: &str| {
-        let query = format!("PRAGMA {name}");
+    let settings = [
+        "busy_timeout",
+        "synchronous",
+        "query_only",
+        "foreign_keys",
+        "journal_mode",
+        "recursive_triggers",
+        "cache_size",
+    ];
+    let list = embedded(&[
+        ("1_a.sql", "PRAGMA busy_timeout = 1; PRAGMA recursive_triggers = ON; PRAGMA cache_size = 7; CREATE TABLE a (x);"),
+        ("2_b.sql", "-- no-transaction\nPRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; CREATE TABLE b (x);"),
+        ("3_c.sql", "CREATE TABLE c (x); INSERT INTO nosuch VALUES (1);"),
+    ])
+    .unwrap()
+    .migrations;
+    for (journal_mode, foreign_keys) in [("wal", 1), ("delete", 0), ("memory", 1), ("off", 0)] {
+        let sandbox = Sandbox::new("given-back");
+        let mut connection = Connection::open(sandbox.path.join("app.db")).unwrap();
+        crate::support::query(
+            &connection,
+            &format!("PRAGMA journal_mode = {journal_mode}"),
+        );
+        let pragmas = format!(
+            "PRAGMA busy_timeout = 7777; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = {foreign_keys}; PRAGMA query_only = ON; BEGIN"
+        );
+        connection.execute_batch(&pragmas).unwrap();
+        let mut options = Options::default();
+        options.lock_wait = Duration::MAX;
+        let error = up(&mut connection, &list, &options, &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("is in a transaction"), "{error}");
+        connection.execute_batch("COMMIT").unwrap();
+        let before = settings.map(|name| setting(&connection, name));
+        let error = up(&mut connection, &list, &options, &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("3_c.sql"), "{error}");
+        assert_eq!(
+            settings.map(|name| setting(&connection, name)),
+            before,
+            "{journal_mode}"
+        );
+        // No authorizer, progress handler or busy handler of ours is left.
         connection
-            .query_row(&query, [], |row| row.get::<_, i64>(0))
-            .unwrap()
-    };
-    let list = embedded(&[("1_a.sql", "PRAGMA busy_timeout = 1; CREATE TABLE a (x);")])
+            .execute_batch("PRAGMA query_only = OFF; BEGIN; ROLLBACK")
+            .unwrap();
+        assert_eq!(setting(&connection, "journal_mode"), journal_mode);
+    }
+}
+
+#[test]
+fn a_panic_of_the_caller_leaves_no_transaction_open() {
+    let list = embedded(&[("1_a.sql", "CREATE TABLE a (x);")])
         .unwrap()
         .migrations;
     let mut connection = Connection::open_in_memory().unwrap();
-    connection
-        .execute_batch("PRAGMA busy_timeout = 7777; PRAGMA synchronous = NORMAL; BEGIN")
-        .unwrap();
-    let error = up(&mut connection, &list, &Options::default(), &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("is in a transaction"), "{error}");
-    connection.execute_batch("COMMIT").unwrap();
-    up(&mut connection, &list, &Options::default(), &mut |_| {}).unwrap();
-    let found = ["busy_timeout", "synchronous"].map(|name| setting(&connection, name));
-    assert_eq!(found, [7777, 1]);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        up(&mut connection, &list, &Options::default(), &mut |event| {
+            assert!(
+                !matches!(event, Event::Started(_)),
+                "the caller's own panic"
+            );
+        })
+    }));
+    assert!(panicked.is_err());
+    assert!(connection.is_autocommit());
+    assert_eq!(setting(&connection, "synchronous"), "2");
+    let summary = up(&mut connection, &list, &Options::default(), &mut |_| {}).unwrap();
+    assert_eq!(summary.applied, 1);
+}
+
+/// What `?` in `main` shows is all that there is to know, in the library's words.
+#[test]
+fn an_error_tells_the_whole_story() {
+    let list = |text| {
+        embedded(&[("1_a.sql", text), ("2_b.sql", "SELECT 1;")])
+            .unwrap()
+            .migrations
+    };
+    let mut connection = Connection::open_in_memory().unwrap();
+    up(
+        &mut connection,
+        &list("CREATE TABLE a (x);"),
+        &Options::default(),
+        &mut |_| {},
+    )
+    .unwrap();
+    let edited = &list("CREATE TABLE b (x);")[..1];
+    let text = up(&mut connection, edited, &Options::default(), &mut |_| {})
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("1_a.sql: was edited"), "{text}");
+    assert!(text.contains("version 2"), "{text}");
+    assert!(
+        text.contains("Policy::allow_newer") && !text.contains("--"),
+        "{text}"
+    );
+    let fails = embedded(&[
+        ("1_a.sql", "CREATE TABLE a (x);"),
+        ("2_b.sql", "SELECT 1;"),
+        ("3_c.sql", "DROP TABLE p;"),
+    ])
+    .unwrap()
+    .migrations;
+    connection.execute_batch("PRAGMA foreign_keys = ON; CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)").unwrap();
+    let text = up(&mut connection, &fails, &Options::default(), &mut |_| {})
+        .unwrap_err()
+        .to_string();
+    assert!(text.starts_with("3_c.sql:1:1: DROP TABLE p"), "{text}");
+    assert!(text.contains("Options::allow_cascade"), "{text}");
+    let unusable = embedded(&[("x.sql", ""), ("y.sql", "")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        unusable.contains("x.sql: ") && unusable.contains("y.sql: "),
+        "{unusable}"
+    );
+    connection.execute_batch("BEGIN").unwrap();
+    let text = up(&mut connection, &fails, &Options::default(), &mut |_| {})
+        .unwrap_err()
+        .to_string();
+    assert!(text.starts_with("the database in memory: "), "{text}");
 }

@@ -7,7 +7,7 @@ use super::run::Run;
 use super::view::row_of;
 use super::{Direction, Event};
 use crate::diagnostics::error::{Cause, Error, ScriptError, sqlite_message};
-use crate::diagnostics::problem::Finding;
+use crate::diagnostics::problem::{Finding, Problem};
 use crate::files::migration::Migration;
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::plan;
@@ -73,7 +73,7 @@ impl<'a> Run<'a, '_> {
         next.sort_by_key(|row| row.version);
         let plan = plan(self.job.migrations, &next);
         let problems = plan.problems(&self.job.options.policy);
-        problems.first().map(ToString::to_string)
+        problems.first().map(Problem::sentence)
     }
 
     /// Puts back what a script has left changed, so that the next one, and our own row,

@@ -163,7 +163,7 @@ impl<'a> Run<'a, '_> {
             Err(Error::Database { cause, message, .. }) => {
                 return Err(not_recorded(self, cause, message));
             }
-            Err(other) => return Err(not_recorded(self, Cause::Statement, other.to_string())),
+            Err(other) => return Err(not_recorded(self, Cause::Statement, other.sentence())),
         }
         if let Err(message) = self.judge_history(connection, migration, &mut ran) {
             return Err(not_recorded(self, Cause::Statement, message));

@@ -80,7 +80,7 @@ impl Report {
             }
             Error::Refused { problems } => {
                 for problem in problems {
-                    self.printer.error(&problem.to_string());
+                    self.printer.error(&problem.sentence());
                     self.problems.push(objects::problem(problem));
                 }
             }
@@ -139,7 +139,7 @@ impl Report {
 
     /// The error's sentence, with that path.
     fn sentence(&self, error: &Error) -> String {
-        let sentence = error.to_string();
+        let sentence = error.sentence();
         let told = error.path().map(shown).unwrap_or_default();
         match (self.path_of(error), sentence.strip_prefix(&told)) {
             (Some(path), Some(rest)) => format!("{}{rest}", shown(path)),

@@ -112,7 +112,7 @@ pub(crate) fn finding(finding: &Finding) -> Json {
 pub(crate) fn problem(problem: &Problem) -> Json {
     Json::Object(vec![
         ("kind", Json::from(problem.kind())),
-        ("message", Json::from(problem.to_string())),
+        ("message", Json::from(problem.sentence())),
         ("path", problem.path().map_or(Json::Null, path)),
         ("version", Json::Integer(problem.version())),
     ])
