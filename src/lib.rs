@@ -4,9 +4,11 @@
 //! Blocking, single-threaded, without an async runtime. The library never
 //! prints, never exits and never reads arguments or the environment.
 //!
+//! # From a folder
+//!
 //! ```
-//! use litemigrate::{Event, Options, read_dir, up};
 //! use litemigrate::rusqlite::Connection;
+//! use litemigrate::{Event, Options, read_dir, up};
 //! use std::path::Path;
 //!
 //! # fn main() -> Result<(), litemigrate::Error> {
@@ -24,14 +26,67 @@
 //! # }
 //! ```
 //!
-//! An application that carries its scripts with it makes the same list by
-//! [`embedded`], and does the same with it on a connection of its own. [`down`]
-//! takes the same list.
+//! # Embedded in the program
 //!
-//! The rooms, from the bottom up: `diagnostics` says what is wrong, `schema` compares
-//! schemas, `script` runs one script, `database` opens and locks, `files` reads the
-//! folder, `plan` joins it with the history, `sqlpage` has SQLPage's own rules,
-//! `operations` does the work, `program` is the program.
+//! [`embedded`] makes the same list of names and texts. For a whole folder let a
+//! `build.rs` write the list, without any dependency:
+//!
+//! ```
+//! use std::{env, fs, path::Path};
+//!
+//! fn main() {
+//!     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+//! #   let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/quickstart/sqlpage/migrations");
+//!     println!("cargo::rerun-if-changed={}", folder.display());
+//!     let mut list = String::from("&[");
+//!     for entry in fs::read_dir(&folder).unwrap() {
+//!         let path = entry.unwrap().path();
+//!         list += &format!("({:?}, include_str!({path:?})),\n", path.file_name().unwrap());
+//!     }
+//!     let out = env::var("OUT_DIR");
+//! #   assert!(list.contains("0001_create_members.sql"));
+//! #   let out = out.or(Ok::<_, env::VarError>(env::temp_dir().display().to_string()));
+//!     fs::write(Path::new(&out.unwrap()).join("migrations.rs"), list + "]").unwrap();
+//! }
+//! ```
+//!
+//! Then `embedded(include!(concat!(env!("OUT_DIR"), "/migrations.rs")))?` is the list.
+//! Without a `build.rs`, `litemigrate --generate rust -m migrations` writes such a list to
+//! be kept beside the source, and [`same_scripts`] says in a test of the application's own
+//! whether it is still the folder.
+//!
+//! # In a test
+//!
+//! ```
+//! use litemigrate::rusqlite::Connection;
+//! use litemigrate::{Options, embedded, up};
+//!
+//! let scripts = embedded(&[("1_note.sql", "CREATE TABLE note (text TEXT);")]).unwrap();
+//! let mut connection = Connection::open_in_memory().unwrap();
+//! up(&mut connection, &scripts.migrations, &Options::default(), &mut |_| {}).unwrap();
+//! connection.execute("INSERT INTO note VALUES ('it works')", []).unwrap();
+//! ```
+//!
+//! # What is promised about the connection
+//!
+//! It must be in no transaction, and is in none afterwards, whatever happens. Its
+//! `query_only`, `synchronous`, `journal_mode`, `foreign_keys` and busy timeout are then as
+//! they were. Its authorizer, progress handler, commit hook and busy handler are taken, and
+//! there are none afterwards: an application that has some sets them again.
+//!
+//! ```
+//! # use litemigrate::rusqlite::Connection;
+//! # use litemigrate::{Options, embedded, up};
+//! # let scripts = embedded(&[("1_note.sql", "CREATE TABLE note (text TEXT);")]).unwrap();
+//! # let mut connection = Connection::open_in_memory().unwrap();
+//! up(&mut connection, &scripts.migrations, &Options::default(), &mut |_| {}).unwrap();
+//! connection.busy_handler(Some(|tries| tries < 10)).unwrap();
+//! ```
+//!
+//! # Errors
+//!
+//! [`Error`]'s `Display` tells the whole story: every problem with its file, line and
+//! cause, and what to do.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
@@ -50,7 +105,7 @@ pub use database::limits::Heartbeat;
 pub use diagnostics::error::{Cause, Error, ScriptError};
 pub use diagnostics::position::Position;
 pub use diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
-pub use files::directory::{Directory, embedded, read_dir};
+pub use files::directory::{Directory, embedded, read_dir, same_scripts};
 pub use files::migration::{Checksum, Kind, Migration};
 pub use operations::apply::{Event, Step, Summary, down, up};
 pub use plan::history::AppliedMigration;

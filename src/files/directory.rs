@@ -13,6 +13,7 @@ use crate::files::migration::{
     parse_name,
 };
 use crate::script::text;
+use std::borrow::Cow;
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -93,22 +94,26 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
 /// # Ok::<(), litemigrate::Error>(())
 /// ```
 ///
-/// With `include_str!` the texts stay files until the program is built.
+/// With `include_str!` the texts stay files until the program is built, and are borrowed,
+/// not copied. A text that is made at run time is given as a `String`.
 ///
 /// # Errors
 ///
 /// [`Error::Unusable`], also for a name that would be ignored in a folder.
-pub fn embedded(scripts: &[(&str, &'static str)]) -> Result<Directory, Error> {
+pub fn embedded<T: Into<Cow<'static, str>> + Clone>(
+    scripts: &[(&str, T)],
+) -> Result<Directory, Error> {
     let mut found = Directory::default();
     let mut findings = Vec::new();
     for (name, text) in scripts {
         let path = Path::new(name);
+        let text: Cow<'static, str> = text.clone().into();
         let bytes = text.as_bytes();
         match (parse_name(name), check_text(path, bytes)) {
             (NameVerdict::Migration(parsed), Ok(())) => {
-                found
-                    .migrations
-                    .push(migration(parsed, path, bytes, Some(text)));
+                let mut migration = migration(parsed, path, bytes);
+                migration.embedded = Some(text);
+                found.migrations.push(migration);
             }
             (NameVerdict::Migration(_), Err(finding)) => findings.push(finding),
             (NameVerdict::Ignored | NameVerdict::NotANumber, _) => {
@@ -118,6 +123,22 @@ pub fn embedded(scripts: &[(&str, &'static str)]) -> Result<Directory, Error> {
         }
     }
     finish(Path::new("the program"), found, findings)
+}
+
+/// Whether two lists are the same scripts, such as those that a program carries with it
+/// and those of the folder that it was built from: by name and content, in any order. For
+/// a test of the application's own.
+#[must_use]
+pub fn same_scripts(one: &[Migration], other: &[Migration]) -> bool {
+    let sorted = |list: &[Migration]| {
+        let mut list: Vec<_> = list
+            .iter()
+            .map(|migration| (migration.file_name(), migration.checksum.0))
+            .collect();
+        list.sort_unstable();
+        list
+    };
+    sorted(one) == sorted(other)
 }
 
 /// Sorts what was found, and refuses it if it is unusable.
@@ -142,7 +163,7 @@ fn finish(
     })
 }
 
-fn migration(name: Name, path: &Path, bytes: &[u8], embedded: Option<&'static str>) -> Migration {
+fn migration(name: Name, path: &Path, bytes: &[u8]) -> Migration {
     Migration {
         version: name.version,
         description: name.description,
@@ -150,7 +171,7 @@ fn migration(name: Name, path: &Path, bytes: &[u8], embedded: Option<&'static st
         path: path.to_owned(),
         checksum: Checksum::of(bytes),
         transactional: !bytes.starts_with(NO_TRANSACTION),
-        embedded,
+        embedded: None,
     }
 }
 
@@ -187,8 +208,8 @@ pub fn read_sql(migration: &Migration) -> Result<String, Error> {
         path: migration.path.clone(),
         message,
     };
-    if let Some(text) = migration.embedded {
-        return Ok(text.to_owned());
+    if let Some(text) = &migration.embedded {
+        return Ok(text.clone().into_owned());
     }
     let mut bytes = Vec::new();
     read_file(&migration.path, &mut bytes).map_err(|source| Error::Read {
@@ -231,7 +252,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, String> {
 /// only in line endings, byte order mark or final newline.
 #[must_use]
 pub fn spelling_difference(migration: &Migration, recorded: &[u8]) -> Option<Difference> {
-    if let Some(text) = migration.embedded {
+    if let Some(text) = &migration.embedded {
         return difference(text.as_bytes(), recorded);
     }
     let mut bytes = Vec::new();
@@ -340,7 +361,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     };
     let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
-    let migration = migration(parsed, path, buffer, None);
+    let migration = migration(parsed, path, buffer);
     Ok(Entry::Migration(migration, metadata))
 }
 

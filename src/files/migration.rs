@@ -5,6 +5,7 @@
 //! Never lists a folder and never opens a database.
 
 use sha2::{Digest, Sha384};
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -49,6 +50,7 @@ impl fmt::Debug for Checksum {
 
 /// One migration file. Its text is not kept: it is read again when its turn comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Migration {
     /// The number before the first `_` of the file's name.
     pub version: i64,
@@ -64,7 +66,7 @@ pub struct Migration {
     pub transactional: bool,
     /// The script, if it is part of the program and not a file: see
     /// [`embedded`](crate::files::directory::embedded).
-    pub embedded: Option<&'static str>,
+    pub embedded: Option<Cow<'static, str>>,
 }
 
 impl Migration {

@@ -68,6 +68,15 @@ fn an_application_migrates_its_own_connection_with_embedded_scripts() {
 }
 
 #[test]
+fn a_script_may_be_made_at_run_time() {
+    let made = [("1_a.sql", format!("CREATE TABLE t{} (x);", 7))];
+    let list = embedded(&made).unwrap().migrations;
+    let mut connection = Connection::open_in_memory().unwrap();
+    up(&mut connection, &list, &Options::default(), &mut |_| {}).unwrap();
+    assert_eq!(setting(&connection, "table_info(t7)"), "0|x||0|NULL|0");
+}
+
+#[test]
 fn embedded_scripts_are_checked_as_a_folder_is() {
     for scripts in [
         &[("1_a.sql", ""), ("0001_b.sql", "")][..],
@@ -117,6 +126,47 @@ fn embedded_scripts_that_differ_in_line_endings_are_recognised() {
     let options = Options::default();
     let changes = repair::repair(&mut connection, &windows, &selection, &options).unwrap();
     assert_eq!(changes.len(), 1);
+}
+
+/// The list that `--generate rust` writes is what a Rust compiler makes of it: the same
+/// scripts as the folder's.
+#[test]
+fn the_generated_list_is_the_folder() {
+    let sandbox = Sandbox::new("generate-rust");
+    sandbox.script("0001_a.sql", "CREATE TABLE a (x);\n");
+    sandbox.script("0002_b \"q\".up.sql", "SELECT '\\';\n");
+    let list = sandbox.expect(0, &["up", "--generate", "rust"]);
+    let folder = litemigrate::read_dir(&sandbox.path.join("migrations")).unwrap();
+    std::fs::write(sandbox.path.join("list.rs"), &list).unwrap();
+    std::fs::write(
+        sandbox.path.join("main.rs"),
+        "fn main() { let list: &[(&str, &str)] = include!(\"list.rs\"); for (name, text) in list { print!(\"{name}\\0{text}\\0\"); } }",
+    )
+    .unwrap();
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program)
+            .args(arguments)
+            .env("CARGO_MANIFEST_DIR", &sandbox.path)
+            .current_dir(&sandbox.path)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run("rustc", &["--edition", "2021", "main.rs"]);
+    let printed: &'static str = run("./main", &[]).leak();
+    let parts: Vec<&'static str> = printed.split_terminator('\0').collect();
+    let scripts: Vec<(&str, &'static str)> = parts.chunks(2).map(|two| (two[0], two[1])).collect();
+    let embedded = embedded(&scripts).unwrap().migrations;
+    assert!(litemigrate::same_scripts(&embedded, &folder.migrations));
+    assert!(!litemigrate::same_scripts(
+        &embedded[1..],
+        &folder.migrations
+    ));
 }
 
 fn setting(connection: &Connection, name: &str) -> String {

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Restore(PathBuf),
     /// Print this text.
     Print(String),
+    /// Print the folder as a list that a Rust program embeds.
+    Embed,
 }
 
 impl Command {
@@ -102,7 +104,7 @@ impl Command {
             Self::Repair(_) => "repair",
             Self::Schema => "schema",
             Self::Restore(_) => "restore",
-            Self::Print(_) => "help",
+            Self::Print(_) | Self::Embed => "help",
         }
     }
 }
@@ -162,7 +164,7 @@ fn parse_words(
         match flag.id {
             Id::Help => help = Some(help.unwrap_or(false) || is_long),
             Id::Version => parsed.command = Command::Print(version()),
-            Id::Generate => parsed.command = Command::Print(generated(flag, &mut parser)?),
+            Id::Generate => parsed.command = generated(flag, &mut parser)?,
             _ => set(&mut parsed, flag, &mut parser)?,
         }
     }
@@ -174,7 +176,7 @@ fn parse_words(
     if let Some(text) = help_text {
         parsed.command = Command::Print(text);
     }
-    if matches!(parsed.command, Command::Print(_)) {
+    if matches!(parsed.command, Command::Print(_) | Command::Embed) {
         return Ok(parsed);
     }
     let command = command.unwrap_or(&COMMANDS[0]);

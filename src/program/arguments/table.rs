@@ -262,7 +262,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(Id::Verbose, Some('v'), "verbose", None, &[], "say what is used, what begins, and if all is done"),
     flag(Id::Json, None, "json", None, &[], "print one JSON object on stdout"),
     flag(Id::Color, None, "color", Some("auto|always|never"), &[], "colours [auto]"),
-    flag(Id::Generate, None, "generate", Some("man|bash|zsh|fish"), &[], "print the man page or completions"),
+    flag(Id::Generate, None, "generate", Some("man|bash|zsh|fish|rust"), &[], "print the man page, completions, scripts to embed"),
     flag(Id::Help, Some('h'), "help", None, &[], "short help; --help: long help"),
     flag(Id::Version, Some('V'), "version", None, &[], "print the versions of litemigrate and SQLite"),
 ];

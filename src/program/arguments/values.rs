@@ -5,7 +5,7 @@
 use crate::diagnostics::text::escape;
 use crate::operations::create::Numbering;
 use crate::plan::OutOfOrder;
-use crate::program::arguments::parse::{Arguments, Color};
+use crate::program::arguments::parse::{Arguments, Color, Command};
 use crate::program::arguments::table::{Flag, Id};
 use crate::program::arguments::{completions, man};
 use crate::sqlpage::project::Profile;
@@ -112,13 +112,17 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
 }
 
 /// The text that `--generate` names.
-pub(crate) fn generated(flag: &Flag, parser: &mut Parser) -> Result<String, String> {
+pub(crate) fn generated(flag: &Flag, parser: &mut Parser) -> Result<Command, String> {
     match value_of(flag, parser)?.to_str() {
-        Some("man") => Ok(man::man()),
-        Some("bash") => Ok(completions::bash()),
-        Some("zsh") => Ok(completions::zsh()),
-        Some("fish") => Ok(completions::fish()),
-        _ => Err(format!("--{} must be man, bash, zsh or fish", flag.long)),
+        Some("man") => Ok(Command::Print(man::man())),
+        Some("bash") => Ok(Command::Print(completions::bash())),
+        Some("zsh") => Ok(Command::Print(completions::zsh())),
+        Some("fish") => Ok(Command::Print(completions::fish())),
+        Some("rust") => Ok(Command::Embed),
+        _ => Err(format!(
+            "--{} must be man, bash, zsh, fish or rust",
+            flag.long
+        )),
     }
 }
 

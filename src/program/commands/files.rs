@@ -1,9 +1,10 @@
-//! The commands that need no run: `new` and `restore`.
+//! What needs no run: `new`, `restore` and `--generate rust`.
 //!
 //! Owns what each must know. Runs no script.
 
 use crate::database::limits::Limits;
 use crate::diagnostics::error::Error;
+use crate::files::directory::read_dir;
 use crate::operations::{backup, create};
 use crate::program::arguments::parse::Arguments;
 use crate::program::commands::databases;
@@ -21,6 +22,30 @@ pub(crate) fn new(
     let directory = project(&databases::typed(arguments))?.migrations;
     let created = create::create(&directory, name, arguments.numbering, arguments.reversible)?;
     report.created(&created);
+    Ok(Outcome::Done)
+}
+
+/// Prints the scripts of the folder as the list that `embedded` takes.
+pub(crate) fn embed(arguments: &Arguments, report: &mut Report) -> Result<Outcome, Error> {
+    let directory = project(&databases::typed(arguments))?.migrations;
+    let found = read_dir(&directory)?;
+    report.warnings(&found.warnings);
+    let from = match directory.is_absolute() {
+        true => "",
+        false => "env!(\"CARGO_MANIFEST_DIR\"), \"/\", ",
+    };
+    let mut text = String::from(
+        "// Made by `litemigrate --generate rust`: `embedded(include!(\"this file\"))` takes it.\n&[\n",
+    );
+    for migration in &found.migrations {
+        let path = migration.path.to_string_lossy();
+        text.push_str(&format!(
+            "    ({:?}, include_str!(concat!({from}{path:?}))),\n",
+            migration.file_name()
+        ));
+    }
+    text.push_str("]\n");
+    report.print(&text);
     Ok(Outcome::Done)
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> u8 {
             report.print(text);
             return 0;
         }
+        Command::Embed => return ended(files::embed(arguments, report), report),
         Command::New(name) => return ended(files::new(arguments, name, report), report),
         Command::Restore(file) => {
             let limits = options.limits();
