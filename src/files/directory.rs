@@ -443,6 +443,10 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
+    if is_utf16(bytes) {
+        let message = "is UTF-16 and not UTF-8 text, as some editors and PowerShell save it: save it as UTF-8";
+        return Err(Finding::new("not-utf8", path, message));
+    }
     if let Err(error) = std::str::from_utf8(bytes) {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let line = String::from_utf8_lossy(&bytes[error.valid_up_to()..]);
@@ -460,6 +464,19 @@ fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
         return Err(Finding::at("nul-byte", position, message));
     }
     Ok(())
+}
+
+/// By its byte order mark, or because every other of the first bytes is zero.
+fn is_utf16(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return true;
+    }
+    let head = &bytes[..bytes.len().min(64)];
+    let zeros = |parity: usize, zero: bool| {
+        let mut each = head.iter().skip(parity).step_by(2);
+        each.all(|byte| (*byte == 0) == zero)
+    };
+    head.len() >= 4 && ((zeros(0, true) && zeros(1, false)) || (zeros(1, true) && zeros(0, false)))
 }
 
 /// A finding for every file whose version another file has already. One file
