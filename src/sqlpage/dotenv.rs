@@ -79,7 +79,7 @@ fn logical_line(rest: &mut &[u8]) -> Option<String> {
         *rest = after;
         let before = line.len();
         line.push_str(std::str::from_utf8(piece).ok()?);
-        if line.trim_start().starts_with('#') {
+        if before == 0 && line.trim_start().starts_with('#') {
             return Some(String::new());
         }
         let (at, found) = end_state(state, &line[before..]);

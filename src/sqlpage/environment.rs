@@ -50,10 +50,15 @@ impl Environment {
             Some((key.to_str()?.to_owned(), value.to_str()?.to_owned()))
         };
         let mut known: HashMap<String, String> = self.variables.iter().filter_map(utf8).collect();
+        // One that is there, and is not text, does not count as there.
+        let is_odd = |(_, value): &&(OsString, OsString)| value.to_str().is_none();
+        let odd = self.variables.iter().filter(is_odd);
+        let odd: Vec<OsString> = odd.map(|(name, _)| name.clone()).collect();
         let variables = &mut self.variables;
         let stopped = dotenv::load(&text, &mut known, &mut |key, value| {
-            // One that is there, and is not text, does not count as there.
-            variables.retain(|(name, _)| *name != *key);
+            if odd.iter().any(|name| *name == *key) {
+                variables.retain(|(name, _)| *name != *key);
+            }
             variables.push((key.into(), value.into()));
         });
         if let Some(stopped) = stopped {
@@ -78,7 +83,9 @@ impl Environment {
             let key = words.split('=').next().unwrap_or_default().trim_end();
             let lower = key.to_ascii_lowercase();
             let name = lower.strip_prefix("sqlpage_").unwrap_or(&lower);
-            if NAMES.contains(&name) && words.contains('=') && !known.contains_key(key) {
+            let is_first = self.unread.iter().all(|(unread, _)| unread != name);
+            let is_set = words.contains('=') && !known.contains_key(key);
+            if is_first && is_set && NAMES.contains(&name) {
                 let name = name.to_owned();
                 self.unread.push((name, place(path, &whole, start)));
             }

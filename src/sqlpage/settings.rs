@@ -310,7 +310,9 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join(name);
         std::fs::write(&path, text).unwrap();
-        read(&path)
+        let settings = read(&path);
+        std::fs::remove_dir_all(&directory).unwrap();
+        settings
     }
 
     /// The URL; `?` and the line where the file is not read; `!` and that of an error.

@@ -75,7 +75,8 @@ impl Reader<'_> {
             if self.names.iter().any(|name| line.contains(name)) {
                 return wrong;
             }
-            return self.open.scan(line).map_err(|()| Unreadable::at(at));
+            self.open.scan(line).map_err(|()| Unreadable::at(at))?;
+            return Ok(());
         }
         if trimmed.trim_start().is_empty() || trimmed.starts_with('#') {
             return Ok(());
@@ -246,9 +247,10 @@ fn scalar<'a>(text: &'a str, ends: &str) -> Option<(Value, &'a str)> {
     if begins_otherwise(text) {
         return None;
     }
-    let comment = text.find(" #").unwrap_or(text.len());
     let end = text.find(|c| ends.contains(c)).unwrap_or(text.len());
-    let plain = text[..comment.min(end)].trim_end_matches(' ');
+    let plain = &text[..end];
+    let comment = plain.find(" #").unwrap_or(plain.len());
+    let plain = plain[..comment].trim_end_matches(' ');
     let is_odd = plain.is_empty()
         || plain.contains(": ")
         || plain.ends_with(':')
@@ -343,22 +345,33 @@ impl Open {
         if value.contains('\t') {
             return Err(());
         }
+        let mut open = Self::default();
+        let after = open.begin(value)?.trim_start_matches(' ');
+        // What was in quotes or brackets was a name.
+        if let Some(value) = after.strip_prefix(": ") {
+            open.begin(value.trim_start_matches(' '))?;
+        }
+        Ok(open)
+    }
+
+    /// Goes over a value, and gives back what stands after it.
+    fn begin<'a>(&mut self, value: &'a str) -> Result<&'a str, ()> {
         let mut value = value;
         // A name or a type of it.
         while value.starts_with(['&', '!']) {
             let end = value.find(' ').unwrap_or(value.len());
             value = value[end..].trim_start_matches(' ');
         }
-        let mut open = Self::default();
-        if value.starts_with(['"', '\'', '[', '{']) {
-            open.scan(value)?;
+        match value.starts_with(['"', '\'', '[', '{']) {
+            true => self.scan(value),
+            false => Ok(""),
         }
-        Ok(open)
     }
 
-    /// Goes over a line, or what is left of one. A quote where none can begin is an
-    /// error, for it would say nothing about what is open.
-    fn scan(&mut self, line: &str) -> Result<(), ()> {
+    /// Goes over a line, or what is left of one, until all is closed, and gives back
+    /// what stands after that. A quote where none can begin is an error, for it would
+    /// say nothing about what is open.
+    fn scan<'a>(&mut self, line: &'a str) -> Result<&'a str, ()> {
         let mut before = ' ';
         let mut last_sign = match self.brackets {
             0 => ' ',
@@ -372,7 +385,7 @@ impl Open {
                 }
                 (Some(quote), c) if c == quote => self.quote = None,
                 (Some(_), _) => {}
-                (None, '#') if before == ' ' || before == '\t' => return Ok(()),
+                (None, '#') if before == ' ' || before == '\t' => return Ok(""),
                 (None, '"' | '\'') => match last_sign {
                     ' ' | '[' | '{' | ',' | ':' => self.quote = Some(c),
                     quote if quote == c && before == c => self.quote = Some(c),
@@ -387,16 +400,9 @@ impl Open {
                 last_sign = c;
             }
             if self.is_closed() && !characters.as_str().starts_with(c) {
-                // The value of a name in quotes, else nothing or a comment.
-                let after = characters.as_str().trim_start_matches(' ');
-                return match after.strip_prefix(": ") {
-                    Some(value) => {
-                        Self::of_value(value.trim_start_matches(' ')).map(|open| *self = open)
-                    }
-                    None => Ok(()),
-                };
+                return Ok(characters.as_str());
             }
         }
-        Ok(())
+        Ok("")
     }
 }

@@ -9,8 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 
 fuzz_target!(|data: &[u8]| {
     let file = std::path::PathBuf::from(format!(
-        "/dev/shm/litemigrate-fuzz-{}.json",
-        std::process::id()
+        "/dev/shm/litemigrate-fuzz-{}.{}",
+        std::process::id(),
+        ["json", "json5", "toml", "yaml"][data.len() % 4],
     ));
     std::fs::write(&file, data).unwrap();
     if let Err(error) = read_settings(&file) {
