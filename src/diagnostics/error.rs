@@ -170,6 +170,20 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder of another tool cannot be listed.
+    Import {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What another tool has cannot be brought over; every reason is listed.
+    NotImported {
+        /// The folder of the other tool.
+        path: PathBuf,
+        /// One for each file or row.
+        findings: Vec<Finding>,
+    },
     /// The directory holds files that make it unusable; all of them are listed.
     Unusable {
         /// The directory.
@@ -308,8 +322,9 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Directory { .. } => "directory",
+            Self::Directory { .. } | Self::Import { .. } => "directory",
             Self::Unusable { .. } => "unusable-scripts",
+            Self::NotImported { .. } => "not-imported",
             Self::Changed { .. } => "script-changed",
             Self::Read { .. } => "read",
             Self::CannotCreate { .. } | Self::CannotCreateDatabase { .. } => "cannot-create",
@@ -333,6 +348,8 @@ impl Error {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Directory { path, .. }
+            | Self::Import { path, .. }
+            | Self::NotImported { path, .. }
             | Self::Changed { path, .. }
             | Self::Read { path, .. }
             | Self::CannotCreate { path, .. }
@@ -372,7 +389,7 @@ impl fmt::Display for Error {
         let line =
             |f: &mut fmt::Formatter<'_>, text: String| write!(f, "\n  {}", of_the_library(&text));
         match self {
-            Self::Unusable { findings, .. } => findings
+            Self::Unusable { findings, .. } | Self::NotImported { findings, .. } => findings
                 .iter()
                 .try_for_each(|found| line(f, found.to_string())),
             Self::Refused { problems } => problems
@@ -407,6 +424,17 @@ impl fmt::Display for Sentence<'_> {
                 f,
                 "{}: cannot list the migrations directory: {source}",
                 shown(path)
+            ),
+            Error::Import { path, source } => write!(
+                f,
+                "{}: cannot list the folder to import: {source}",
+                shown(path)
+            ),
+            Error::NotImported { path, findings } => write!(
+                f,
+                "{}: nothing was imported, because of {} named above",
+                shown(path),
+                counted(findings.len(), "problem", "problems")
             ),
             Error::Unusable {
                 directory,

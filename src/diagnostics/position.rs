@@ -54,6 +54,15 @@ impl Position {
         }
     }
 
+    /// The beginning of a line of the file `path` that is at hand without the others.
+    #[must_use]
+    pub(crate) fn of_line(path: &Path, line: usize, text: &str) -> Self {
+        Self {
+            line,
+            ..Self::new(path, text, 0)
+        }
+    }
+
     /// The two lines that show the place:
     ///
     /// ```text

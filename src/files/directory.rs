@@ -8,6 +8,7 @@ use crate::database::permission::{directory_of, give, is_world_writable, world_w
 use crate::diagnostics::error::Error;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
+use crate::files::foreign::{self, Sign, sign_of_file, sign_of_folder};
 use crate::files::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
@@ -62,6 +63,7 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
     let mut findings = Vec::new();
     let mut buffer = Vec::new();
     let mut open_to_all = Vec::new();
+    let mut signs = Vec::new();
     for entry in list(directory)? {
         match read_entry(&entry, &mut buffer) {
             Ok(Entry::Migration(migration, metadata)) => {
@@ -69,6 +71,7 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
                 found.migrations.push(migration);
             }
             Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
+            Ok(Entry::Foreign(sign)) => signs.push(sign),
             Ok(Entry::Ignored) => {}
             Err(finding) => findings.push(finding),
         }
@@ -77,6 +80,12 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
         open_to_all.push(directory.to_owned());
     }
     found.warnings.extend(world_writable(&open_to_all));
+    // Nothing here is ours: who runs it means the other tool's scripts.
+    let is_theirs = found.migrations.is_empty();
+    match is_theirs {
+        true => findings.extend(foreign::findings(directory, signs)),
+        false => found.warnings.extend(foreign::findings(directory, signs)),
+    }
     finish(directory, found, findings)
 }
 
@@ -320,6 +329,8 @@ fn list(directory: &Path) -> Result<Vec<Listed>, Error> {
 enum Entry {
     Migration(Migration, Metadata),
     Suspicious(Finding),
+    /// A sub-folder that another tool has made.
+    Foreign(Sign),
     Ignored,
 }
 
@@ -328,6 +339,10 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let path = &entry.path;
     let verdict = parse_name(&name);
     if verdict == NameVerdict::Ignored {
+        let is_folder = |entry: &Listed| matches!(&entry.file_type, Ok(kind) if kind.is_dir());
+        if let Some(sign) = is_folder(entry).then(|| sign_of_folder(path)).flatten() {
+            return Ok(Entry::Foreign(sign));
+        }
         return Ok(match looks_like_a_mistake(&name) {
             Some(why) => Entry::Suspicious(Finding::new("ignored-file", path, why)),
             None => Entry::Ignored,
@@ -356,6 +371,14 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
         )));
     }
     let NameVerdict::Migration(parsed) = verdict else {
+        if let Some(sign) = sign_of_file(path) {
+            let message = format!(
+                "belongs to {}: {}",
+                sign.tool,
+                foreign::cure(directory_of(path))
+            );
+            return Err(Finding::new("another-tool", path, message));
+        }
         let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
         return Err(Finding::new("not-a-number", path, message));
     };

@@ -4,4 +4,6 @@
 //! database, and keeps no script's text.
 
 pub(crate) mod directory;
+pub(crate) mod foreign;
 pub(crate) mod migration;
+pub(crate) mod whole;

@@ -12,6 +12,7 @@ use crate::database::location::file_of;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
+use crate::plan::foreign::refuse_pending;
 use crate::plan::policy::Options;
 use crate::schema::SchemaChange;
 use crate::script::RowCount;
@@ -180,6 +181,10 @@ fn run(
         replayed: false,
     };
     let view = View::read(connection, &job)?;
+    if direction == Direction::Up && !view.targets.is_empty() {
+        let pending: Vec<&Migration> = view.targets.iter().copied().collect();
+        refuse_pending(Some(connection), view.rows.is_empty(), &pending)?;
+    }
     if view.targets.is_empty() {
         return Ok(Summary {
             applied: 0,

@@ -67,7 +67,7 @@ pub fn create(
 }
 
 /// Makes the folder and what is missing above it, each for the owner of where it is.
-fn create_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     let parent = directory_of(directory);
     if !directory.is_dir() && parent != directory && !parent.is_dir() {
         create_directory(parent)?;

@@ -3,6 +3,8 @@
 //! Owns the replay in memory. Touches no file; the database is only compared with.
 
 use crate::diagnostics::error::Error;
+use crate::diagnostics::problem::{Difference, DifferenceKind};
+use crate::files::foreign::is_history_table;
 use crate::files::migration::{Kind, Migration};
 use crate::operations::apply;
 use crate::plan::{Plan, State};
@@ -59,7 +61,8 @@ impl Replayed {
         let [mut expected, mut found] = [self.schema.clone(), found.clone()];
         expected.remove_named(&untouched);
         found.remove_named(&untouched);
-        let differences = expected.differences(&found);
+        let mut differences = expected.differences(&found);
+        differences.retain(|found| !is_of_another_tool(found));
         if differences.is_empty() {
             return Ok(());
         }
@@ -68,6 +71,27 @@ impl Replayed {
             differences,
         })
     }
+}
+
+/// Whether it is the table in which another tool keeps its history, or an index on it.
+fn is_of_another_tool(difference: &Difference) -> bool {
+    if difference.kind != DifferenceKind::Extra {
+        return false;
+    }
+    let table = match (difference.object.as_str(), &difference.found) {
+        ("table", _) => Some(difference.name.as_str()),
+        ("index", Some(sql)) => index_table(sql),
+        _ => None,
+    };
+    table.is_some_and(is_history_table)
+}
+
+/// The name after ON in an index's SQL, without quotes.
+fn index_table(sql: &str) -> Option<&str> {
+    let on = sql.to_ascii_uppercase().find(" ON ")?;
+    let rest = sql[on + 4..].trim_start();
+    let name = rest.split(['(', ' ']).next()?;
+    Some(name.trim_matches(['"', '`', '[', ']']))
 }
 
 /// The scripts of the applied versions, in the order in which they were applied,

@@ -7,4 +7,5 @@ pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod create;
 pub(crate) mod drift;
+pub(crate) mod import;
 pub mod repair;

@@ -8,14 +8,14 @@ use crate::database::transaction::{begin, commit};
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
 use crate::files::directory;
 use crate::files::migration::{Checksum, Migration};
-use crate::plan::history::{self, RecordError};
+use crate::plan::foreign;
+use crate::plan::history::{self, AppliedMigration, RecordError};
 use crate::plan::policy::Options;
 use crate::plan::targets::{refuse_problems, refuse_unknown_target};
 use crate::plan::{State, plan};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// One change of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,23 +38,25 @@ pub enum Change {
     },
 }
 
-/// Records the pending migrations up to and including `to` as applied, without
-/// running them, for a database that already has what they make: rows as if
-/// applied, with an `execution_time` of 0, in one transaction.
+/// Records the pending migrations up to and including `to` as applied, or without it
+/// those that another tool's history names, without running them, for a database that
+/// already has what they make: rows as if applied, with an `execution_time` of 0, in one
+/// transaction.
 ///
 /// # Errors
 ///
 /// [`Error::NoSuchVersion`]; [`Error::Refused`] as for `up`; [`Error::Declined`]
-/// if the database has no tables, unless `force` says that this is meant.
+/// if the database has no tables, unless `force` says that this is meant, or if no other
+/// tool's history names them.
 pub fn baseline(
     connection: &mut Connection,
     migrations: &[Migration],
-    to: i64,
+    to: Option<i64>,
     force: bool,
     options: &Options,
 ) -> Result<Vec<Change>, Error> {
-    refuse_unknown_target(migrations, Some(to))?;
-    in_one_transaction(connection, options, |connection| {
+    refuse_unknown_target(migrations, to)?;
+    record_as_applied(connection, migrations, options, |connection| {
         let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
         let tables: i64 = connection
             .query_row(query, [], |row| row.get(0))
@@ -65,23 +67,62 @@ pub fn baseline(
                 "the database has no tables, so nothing of these migrations can be in it: apply them with `litemigrate up`, or say --force",
             ));
         }
+        let Some(to) = to else {
+            return foreign::applied_elsewhere(connection, migrations);
+        };
+        let versions = migrations.iter().map(|migration| migration.version);
+        let wanted = versions.filter(|version| *version <= to);
+        Ok(wanted.map(|version| (version, None)).collect())
+    })
+}
+
+/// Records what is pending of the versions that `applied` gives, in that order, as
+/// applied at the times that it gives, in one transaction.
+pub(crate) fn record_as_applied(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    options: &Options,
+    applied: impl FnOnce(&Connection) -> Result<Vec<(i64, Option<String>)>, Error>,
+) -> Result<Vec<Change>, Error> {
+    in_one_transaction(connection, options, |connection| {
+        let applied = applied(connection)?;
         let history = history::read(connection)?;
-        let plan = plan(migrations, &history);
-        refuse_problems(&plan, &options.policy)?;
-        let pending: Vec<Migration> = plan.pending(Some(to)).cloned().collect();
-        if !pending.is_empty() {
+        let recordable = recordable(migrations, &history, options, applied)?;
+        if !recordable.is_empty() {
             history::create(connection)?;
         }
-        pending
-            .into_iter()
-            .map(|migration| {
-                write(connection, |connection| {
-                    history::record(connection, &migration, Duration::ZERO)
-                })?;
-                Ok(Change::Recorded(migration))
-            })
-            .collect()
+        let record = |(migration, installed_on): (Migration, Option<String>)| {
+            write(connection, |connection| {
+                history::record_at(connection, &migration, installed_on.as_deref())
+            })?;
+            Ok(Change::Recorded(migration))
+        };
+        recordable.into_iter().map(record).collect()
     })
+}
+
+/// What is pending of the versions that `applied` gives, in that order.
+///
+/// # Errors
+///
+/// [`Error::Refused`] if files and history do not fit together.
+pub(crate) fn recordable(
+    migrations: &[Migration],
+    history: &[AppliedMigration],
+    options: &Options,
+    applied: Vec<(i64, Option<String>)>,
+) -> Result<Vec<(Migration, Option<String>)>, Error> {
+    let plan = plan(migrations, history);
+    refuse_problems(&plan, &options.policy)?;
+    // By version, as the plan is.
+    let pending: Vec<&Migration> = plan.pending(None).collect();
+    let find = |version| pending.binary_search_by_key(&version, |file| file.version);
+    let applied = applied.into_iter();
+    Ok(applied
+        .filter_map(|(version, installed_on)| {
+            Some((pending[find(version).ok()?].clone(), installed_on))
+        })
+        .collect())
 }
 
 /// What is to be repaired.

@@ -222,6 +222,32 @@ pub(crate) fn record(
     expect(count, 1)
 }
 
+/// As [`record`], for what another tool applied at `installed_on`, if that is known.
+pub(crate) fn record_at(
+    connection: &Connection,
+    migration: &Migration,
+    installed_on: Option<&str>,
+) -> Result<(), RecordError> {
+    let Some(installed_on) = installed_on else {
+        return record(connection, migration, Duration::ZERO);
+    };
+    let row = params![
+        migration.version,
+        migration.description,
+        &migration.checksum.0[..],
+        installed_on
+    ];
+    let insert = "INSERT INTO main._sqlx_migrations (version, description, success, checksum, execution_time, installed_on) VALUES (?1, ?2, TRUE, ?3, 0, ?4)";
+    connection
+        .execute(insert, row)
+        .map_err(RecordError::Sqlite)?;
+    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND description = ?2 AND checksum = ?3 AND execution_time = 0 AND CAST(installed_on AS TEXT) = ?4";
+    let count: i64 = connection
+        .query_row(query, row, |row| row.get(0))
+        .map_err(RecordError::Sqlite)?;
+    expect(count, 1)
+}
+
 /// Removes the row of a version, and looks whether it is gone.
 pub(crate) fn remove(connection: &Connection, version: i64) -> Result<(), RecordError> {
     let delete = "DELETE FROM main._sqlx_migrations WHERE version = ?1";

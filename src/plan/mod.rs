@@ -4,6 +4,7 @@
 //! `status` prints the plan, `check` judges it, `apply` executes it. Never reads
 //! a file, never opens a database, cannot fail.
 
+pub(crate) mod foreign;
 pub(crate) mod history;
 pub(crate) mod policy;
 pub(crate) mod targets;

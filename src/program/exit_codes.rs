@@ -47,6 +47,7 @@ pub(crate) fn exit_code(result: &Result<Outcome, Error>) -> u8 {
             }
         }
         Error::Changed { .. }
+        | Error::NotImported { .. }
         | Error::Declined { .. }
         | Error::Drift { .. }
         | Error::History { .. }
@@ -58,7 +59,7 @@ pub(crate) fn exit_code(result: &Result<Outcome, Error>) -> u8 {
             io::ErrorKind::PermissionDenied => 77,
             _ => 74,
         },
-        Error::Directory { source, .. } => match source.kind() {
+        Error::Directory { source, .. } | Error::Import { source, .. } => match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => 66,
             io::ErrorKind::PermissionDenied => 77,
             _ => 74,

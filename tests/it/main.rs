@@ -12,6 +12,7 @@ mod cascade;
 mod cli;
 mod crash;
 mod desk;
+mod import;
 mod interop;
 mod leaks;
 mod library;

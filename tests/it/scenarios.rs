@@ -5,7 +5,7 @@
 //!
 //! `make accept` rewrites the expectations; the diff is the review.
 
-use crate::support::{Sandbox, program, query, root};
+use crate::support::{Sandbox, copy, program, query, root};
 use rusqlite::Connection;
 use std::fmt::Write;
 use std::path::Path;
@@ -92,19 +92,6 @@ fn run(scenario: &Path) -> [(&'static str, String); 4] {
         ("status", status),
         ("after", after(&sandbox.path, wanted.as_deref())),
     ]
-}
-
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir_all(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 /// Replaces what differs from run to run: times, durations, the directory.

@@ -202,3 +202,17 @@ pub fn shell(directory: &Path, script: &str) -> String {
     assert!(output.status.success(), "{script}\n{stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
+
+/// Copies what is in a folder, if it is there.
+pub fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

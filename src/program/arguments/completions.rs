@@ -114,6 +114,8 @@ _litemigrate() {{
         mapfile -t COMPREPLY < <(compgen -W '{commands_list}' -- "$current")
     elif [[ $command == restore ]]; then
         _litemigrate_paths -f
+    elif [[ $command == import ]]; then
+        _litemigrate_paths -d
     elif [[ $command == help ]]; then
         mapfile -t COMPREPLY < <(compgen -W '{topics}' -- "$current")
     fi
@@ -183,6 +185,7 @@ pub(crate) fn zsh() -> String {
         cases.push_str(&zsh_options(command));
         let operand = match command.name {
             Name::Restore => "            '*:backup:_files'\n".to_owned(),
+            Name::Import => "            '*:folder:_files -/'\n".to_owned(),
             Name::Help => format!("            '*:topic:({})'\n", topics().join(" ")),
             _ if command.operand.is_empty() => String::new(),
             _ => "            '*:operand:()'\n".to_owned(),
@@ -266,7 +269,7 @@ pub(crate) fn fish() -> String {
     }
     let _ = writeln!(
         script,
-        "complete -c litemigrate -n '__fish_seen_subcommand_from restore' -F\ncomplete -c litemigrate -n '__fish_seen_subcommand_from help' -a '{}'",
+        "complete -c litemigrate -n '__fish_seen_subcommand_from restore' -F\ncomplete -c litemigrate -n '__fish_seen_subcommand_from import' -a '(__fish_complete_directories)'\ncomplete -c litemigrate -n '__fish_seen_subcommand_from help' -a '{}'",
         topics().join(" ")
     );
     script

@@ -13,7 +13,8 @@ impl Flag {
 
     /// What it does for the command.
     pub(crate) fn wording(&self, command: &CommandHelp) -> &'static str {
-        if self.id == Id::Database && !command.takes_several() {
+        let is_one = self.id == Id::Database && command.name != Name::Import;
+        if is_one && !command.takes_several() {
             return "the database [$DATABASE_URL, SQLPage's]";
         }
         let is_it = |(name, id, _): &&(Name, Id, &str)| (*name, *id) == (command.name, self.id);
@@ -33,6 +34,8 @@ const WORDINGS: &[(Name, Id, &str)] = &[
     (Name::Down, Id::Backup, "first make a checked copy, if anything is to be undone"),
     (Name::Down, Id::AllowMissing, "versions of the history may have no file"),
     (Name::Up, Id::DryRun, "run everything, tell what it did, and roll back"),
+    (Name::Import, Id::Migrations, "the folder that they are written to [<config-dir>/migrations]"),
+    (Name::Import, Id::Database, "the database whose history is brought over [none]"),
     (Name::Down, Id::DryRun, "run everything, tell what it did, and roll back"),
 ];
 
@@ -90,6 +93,7 @@ impl Id {
             | Self::Timestamp
             | Self::Reversible
             | Self::Force
+            | Self::From
             | Self::LineEndings => Group::Doing,
             Self::LockWait
             | Self::Timeout

@@ -33,6 +33,11 @@ pub(crate) fn make_command(
             let file = one(operands)?.ok_or("restore needs the file of a backup")?;
             Ok(Command::Restore(PathBuf::from(file)))
         }
+        Name::Import => {
+            let missing = "import needs the folder of another tool's scripts";
+            let folder = one(operands)?.filter(|folder| !folder.is_empty());
+            Ok(Command::Import(PathBuf::from(folder.ok_or(missing)?)))
+        }
         Name::Help => {
             // A recipe is named after its topic.
             let name = match operands.first() {
@@ -44,8 +49,8 @@ pub(crate) fn make_command(
             Ok(Command::Print(help_on(topic.as_deref(), name.as_deref())?))
         }
         Name::Baseline => {
-            let missing = "baseline needs a version: litemigrate baseline 7";
-            Ok(Command::Baseline(version(one(operands)?.ok_or(missing)?)?))
+            let version = one(operands)?.map(version).transpose()?;
+            Ok(Command::Baseline(version))
         }
         Name::Repair if operands.is_empty() != line_endings => {
             Err("repair needs either versions or --line-endings: litemigrate repair 7".to_owned())

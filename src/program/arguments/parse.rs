@@ -3,6 +3,7 @@
 //! Only records what was typed. Opens nothing, reads no environment, prints
 //! nothing: `--help` works on a broken machine.
 
+use crate::files::foreign::Tool;
 use crate::operations::create::Numbering;
 use crate::plan::Policy;
 use crate::program::arguments::help::{command_help, manual, short_help};
@@ -59,6 +60,7 @@ pub(crate) struct Arguments {
     pub(crate) line_endings: bool,
     pub(crate) drift: bool,
     pub(crate) long: bool,
+    pub(crate) from: Option<Tool>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) json: bool,
@@ -81,10 +83,12 @@ pub(crate) enum Command {
     Check,
     New(String),
     Down,
-    Baseline(i64),
+    /// Up to this version, or what another tool's history says.
+    Baseline(Option<i64>),
     Repair(Vec<i64>),
     Schema,
     Restore(PathBuf),
+    Import(PathBuf),
     /// Print this text.
     Print(String),
     /// Print the folder as a list that a Rust program embeds.
@@ -104,6 +108,7 @@ impl Command {
             Self::Repair(_) => "repair",
             Self::Schema => "schema",
             Self::Restore(_) => "restore",
+            Self::Import(_) => "import",
             Self::Print(_) | Self::Embed => "help",
         }
     }

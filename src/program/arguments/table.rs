@@ -2,6 +2,8 @@
 //!
 //! The one table from which parsing, help, man page and completions are made.
 
+use crate::files::foreign::TOOLS;
+
 /// The commands by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -14,6 +16,7 @@ pub(crate) enum Name {
     Repair,
     Schema,
     Restore,
+    Import,
     Help,
 }
 
@@ -66,9 +69,9 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
     CommandHelp {
         name: Name::Baseline,
         word: "baseline",
-        operand: " V",
+        operand: " [V]",
         summary: "record the migrations up to V as applied, without running them",
-        about: "Records the pending migrations up to and including version V as applied, without\nrunning them: for a database that already has what they make.",
+        about: "Records the pending migrations up to and including version V as applied, without\nrunning them: for a database that already has what they make. Without V it records\nthose that another tool's history in the database names: see `import`.",
     },
     CommandHelp {
         name: Name::Repair,
@@ -90,6 +93,13 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         operand: " FILE",
         summary: "put a backup back",
         about: "Checks the backup FILE, then copies it back over the database in one transaction:\nwho has the database open sees the old content or the new. Refused while somebody\nelse writes. `up --backup FILE` makes such a file.",
+    },
+    CommandHelp {
+        name: Name::Import,
+        word: "import",
+        operand: " FOLDER",
+        summary: "bring another tool's scripts and history over",
+        about: "Writes the scripts in FOLDER, which are dbmate's, goose's, sql-migrate's,\ngolang-migrate's, refinery's, diesel's, Flyway's, Prisma's, Drizzle's, Cloudflare\nD1's, Atlas' or rusqlite_migration's, into the folder of migrations under our names,\nand records what that tool has applied to the database of -D, if there is one. Nothing\nis run. FOLDER and the other tool's table stay as they are; no file is overwritten.",
     },
     CommandHelp {
         name: Name::Help,
@@ -133,6 +143,7 @@ pub(crate) enum Id {
     LineEndings,
     Drift,
     Long,
+    From,
     Quiet,
     Verbose,
     Json,
@@ -155,7 +166,7 @@ pub(crate) struct Flag {
 
 // Each list is the beginning of the next: what opens a database to look at its
 // history, what connects as SQLPage does, what needs a database.
-const ALL_WITH_A_DATABASE: [Name; 8] = [
+const ALL_WITH_A_DATABASE: [Name; 9] = [
     Name::Up,
     Name::Status,
     Name::Check,
@@ -164,13 +175,20 @@ const ALL_WITH_A_DATABASE: [Name; 8] = [
     Name::Repair,
     Name::Schema,
     Name::Restore,
+    Name::Import,
 ];
 const LOOKING: &[Name] = ALL_WITH_A_DATABASE.split_at(6).0;
 const CONNECTING: &[Name] = ALL_WITH_A_DATABASE.split_at(7).0;
 const DATABASE: &[Name] = &ALL_WITH_A_DATABASE;
 const SEVERAL: &[Name] = &[Name::Up, Name::Status, Name::Check];
 const RUNNING: &[Name] = &[Name::Up, Name::Down];
-const FOR_SHOW: &[Name] = &[Name::Up, Name::Down, Name::Baseline, Name::Repair];
+const FOR_SHOW: &[Name] = &[
+    Name::Up,
+    Name::Down,
+    Name::Baseline,
+    Name::Repair,
+    Name::Import,
+];
 const REFUSING: &[Name] = &[Name::Up, Name::Check, Name::Down, Name::Baseline];
 const BASELINE: &[Name] = &[Name::Baseline];
 const REPAIR: &[Name] = &[Name::Repair];
@@ -179,6 +197,7 @@ const CHECK: &[Name] = &[Name::Check];
 const JUDGING: &[Name] = &[Name::Up, Name::Check];
 const NEW: &[Name] = &[Name::New];
 const STRICT: &[Name] = &[Name::Up, Name::Check, Name::Down];
+const IMPORT: &[Name] = &[Name::Import];
 
 /// Whether the word is that of a command.
 pub(crate) fn is_command(word: &str) -> bool {
@@ -201,6 +220,7 @@ impl Flag {
     /// The words that its value can be; none if it can be anything.
     pub(crate) fn words(&self) -> Vec<&'static str> {
         match self.value {
+            Some("TOOL") => TOOLS.iter().map(|form| form.word).collect(),
             Some(value) if value.starts_with(char::is_lowercase) => value.split('|').collect(),
             _ => Vec::new(),
         }
@@ -258,6 +278,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(Id::LineEndings, None, "line-endings", None, REPAIR, "all that differ in line endings, BOM or last newline"),
     flag(Id::Drift, None, "drift", None, CHECK, "compare the schema with what the migrations make"),
     flag(Id::Long, None, "long", None, STATUS, "whole names, however narrow the terminal is"),
+    flag(Id::From, None, "from", Some("TOOL"), IMPORT, "whose scripts they are [what the folder shows]"),
     flag(Id::Quiet, Some('q'), "quiet", None, &[], "print errors only"),
     flag(Id::Verbose, Some('v'), "verbose", None, &[], "say what is used, what begins, and if all is done"),
     flag(Id::Json, None, "json", None, &[], "print one JSON object on stdout"),

@@ -3,6 +3,7 @@
 //! Owns what each may be. The error is a sentence that names the option.
 
 use crate::diagnostics::text::escape;
+use crate::files::foreign::Tool;
 use crate::operations::create::Numbering;
 use crate::plan::OutOfOrder;
 use crate::program::arguments::parse::{Arguments, Color, Command};
@@ -95,6 +96,10 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::LineEndings => parsed.line_endings = true,
         Id::Drift => parsed.drift = true,
         Id::Long => parsed.long = true,
+        Id::From => {
+            let tool = Tool::of_word(text);
+            parsed.from = Some(tool.ok_or_else(|| wrong(&flag.words().join(", ")))?);
+        }
         Id::Quiet => parsed.quiet = true,
         Id::Verbose => parsed.verbose = true,
         Id::Json => parsed.json = true,

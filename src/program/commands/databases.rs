@@ -16,6 +16,8 @@ pub(crate) fn typed(arguments: &Arguments) -> Typed<'_> {
     let database = arguments.databases.first();
     let needs = match &arguments.command {
         Command::New(_) => Needs::Scripts,
+        // Only a database that is named has a history to bring over.
+        Command::Import(_) if database.is_none() => Needs::Scripts,
         Command::Schema if database.is_none() => Needs::Connections,
         _ if arguments.is_for_several() => Needs::Connections,
         _ => Needs::Database,

@@ -29,12 +29,12 @@ impl Run<'_> {
     }
 
     /// Records without running.
-    pub(crate) fn baseline(&self, version: i64, report: &mut Report) -> Result<Outcome, Error> {
+    pub(crate) fn baseline(&self, to: Option<i64>, report: &mut Report) -> Result<Outcome, Error> {
         let mut connection = self.open_for_rows(report)?;
         let changes = repair::baseline(
             &mut connection,
             &self.migrations,
-            version,
+            to,
             self.arguments.force,
             &self.options,
         )?;

@@ -8,9 +8,11 @@ use crate::diagnostics::problem::Finding;
 use crate::files::directory::text_findings;
 use crate::files::migration::{Kind, Migration};
 use crate::operations::drift::{self, Replayed, applied_scripts};
+use crate::plan::foreign::refuse_pending;
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::plan;
 use crate::plan::targets::refuse_problems;
+use crate::program::arguments::parse::Command;
 use crate::program::commands::Run;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
@@ -94,6 +96,7 @@ impl Run<'_> {
             &self.options.limits(),
             |connection| {
                 let history = self.read_history(connection)?;
+                self.refuse_other_tools(Some(connection), &history)?;
                 let schema = match self.arguments.drift {
                     true => Some(self.read_schema(connection)?),
                     false => None,
@@ -105,7 +108,27 @@ impl Run<'_> {
         if !self.options.strict {
             report.warnings(&self.project.warnings);
         }
-        Ok(seen.map_or_else(Default::default, |(found, _)| found))
+        match seen {
+            Some((found, _)) => Ok(found),
+            None => self
+                .refuse_other_tools(None, &[])
+                .map(|()| Default::default()),
+        }
+    }
+
+    /// `check` knows what `up` will refuse because it is another tool's.
+    fn refuse_other_tools(
+        &self,
+        connection: Option<&Connection>,
+        history: &[AppliedMigration],
+    ) -> Result<(), Error> {
+        let plan = plan(&self.migrations, history);
+        let has_problems = !plan.problems(&self.options.policy).is_empty();
+        if self.arguments.command != Command::Check || has_problems {
+            return Ok(());
+        }
+        let pending: Vec<&Migration> = plan.pending(None).collect();
+        refuse_pending(connection, history.is_empty(), &pending)
     }
 
     /// The history, seen as SQLPage would see the database if it is SQLPage's: one

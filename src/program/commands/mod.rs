@@ -8,6 +8,7 @@ mod connecting;
 pub(crate) mod databases;
 mod files;
 mod history;
+mod import;
 mod looking;
 mod up;
 
@@ -40,6 +41,10 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> u8 {
         }
         Command::Embed => return ended(files::embed(arguments, report), report),
         Command::New(name) => return ended(files::new(arguments, name, report), report),
+        Command::Import(folder) => {
+            let result = import::import(arguments, folder, &options, report);
+            return ended(result, report);
+        }
         Command::Restore(file) => {
             let limits = options.limits();
             return ended(files::restore(arguments, file, &limits, report), report);

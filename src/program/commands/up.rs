@@ -4,7 +4,9 @@
 
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
+use crate::files::migration::Migration;
 use crate::operations::apply::up;
+use crate::plan::foreign::refuse_pending;
 use crate::plan::history::AppliedMigration;
 use crate::plan::plan;
 use crate::plan::targets::to_apply;
@@ -12,15 +14,18 @@ use crate::program::commands::Run;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
 use crate::sqlpage::{connection, warnings};
+use rusqlite::Connection;
 
 impl Run<'_> {
     /// Applies what is pending.
     pub(crate) fn up(&self, report: &mut Report) -> Result<Outcome, Error> {
         // Whether anything is to be done, what a person should know about that,
         // and the newest version.
-        let judge = |history: &[AppliedMigration]| {
+        let judge = |connection: Option<&Connection>, history: &[AppliedMigration]| {
             let plan = plan(&self.migrations, history);
             let targets = to_apply(&self.migrations, &plan, &self.options)?;
+            let pending: Vec<&Migration> = targets.iter().copied().collect();
+            refuse_pending(connection, history.is_empty(), &pending)?;
             let warnings = match self.project.sqlpage {
                 Some(_) => warnings::of_scripts(targets.iter().copied()),
                 None => Vec::new(),
@@ -31,7 +36,7 @@ impl Run<'_> {
             &self.project.database,
             Access::LookThenWrite,
             &self.options.limits(),
-            |connection| judge(&self.read_history(connection)?),
+            |connection| judge(Some(connection), &self.read_history(connection)?),
         );
         // From cron, a run with nothing to do says nothing, about odd files either.
         let idle = matches!(&seen, Ok(Some(((false, ..), _))));
@@ -45,7 +50,7 @@ impl Run<'_> {
         let is_new = seen.is_none();
         let ((to_do, warnings, newest), connection) = match seen {
             Some(seen) => seen,
-            None => (judge(&[])?, None),
+            None => (judge(None, &[])?, None),
         };
         if !to_do {
             report.up_done(0, newest);

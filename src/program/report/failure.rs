@@ -5,6 +5,7 @@
 use crate::database::location::lock_holder;
 use crate::database::permission::{at_fault, with_suffix};
 use crate::diagnostics::error::{Cause, Error, ScriptError};
+use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{counted, escape, shown};
 use crate::program::report::json::Json;
 use crate::program::report::objects;
@@ -51,6 +52,16 @@ impl Report {
         self.error = Some(described);
     }
 
+    fn findings(&mut self, findings: &[Finding]) {
+        for found in findings {
+            self.printer.error(&found.to_string());
+            if let Some(position) = &found.position {
+                self.printer.show(position);
+            }
+            self.problems.push(objects::finding(found));
+        }
+    }
+
     /// Everything that an error lists.
     fn problems_of(&mut self, error: &Error) {
         match error {
@@ -58,14 +69,9 @@ impl Report {
                 findings, warnings, ..
             } => {
                 self.warnings(warnings);
-                for found in findings {
-                    self.printer.error(&found.to_string());
-                    if let Some(position) = &found.position {
-                        self.printer.show(position);
-                    }
-                    self.problems.push(objects::finding(found));
-                }
+                self.findings(findings);
             }
+            Error::NotImported { findings, .. } => self.findings(findings),
             Error::Drift { differences, .. } => {
                 for difference in differences {
                     self.printer.error(&difference.to_string());

@@ -6,6 +6,7 @@
 
 mod failure;
 mod history;
+mod import;
 mod json;
 mod live;
 mod looking;

@@ -1,0 +1,456 @@
+//! A folder of another tool, listed as that tool lists it.
+//!
+//! Owns what each tool takes for a migration, and what has no place among ours. Never
+//! writes, and reads settings only.
+
+use crate::diagnostics::problem::Finding;
+use crate::files::foreign::recognise::{DEPTH, is_sql, list, list_deep, name_of, pair_name};
+use crate::files::foreign::{Tool, versioned_name};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One migration of another tool.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    pub version: i64,
+    /// The version as it stands in the name.
+    pub digits: String,
+    /// What follows it in the name, without a suffix.
+    pub name: String,
+    /// What the tool's history calls it, where it keeps names.
+    pub key: String,
+    /// What applies; in some forms the way back is in it.
+    pub up: Option<PathBuf>,
+    /// What undoes.
+    pub down: Option<PathBuf>,
+    /// Whether the tool runs it in a transaction, as far as other files say.
+    pub transactional: bool,
+    /// Whether the tool puts values in the place of `${…}`.
+    pub placeholders: bool,
+    /// When it was generated, in milliseconds, where the tool's history calls it so.
+    pub when: Option<i64>,
+}
+
+impl Source {
+    /// The file that it is best known by.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.up.as_deref().or(self.down.as_deref())
+    }
+}
+
+/// The migrations of a folder, by version, as `tool` would list them.
+///
+/// # Errors
+///
+/// What the system says if it cannot be listed.
+pub(crate) fn sources(tool: Tool, folder: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
+    let names = list(folder)?;
+    match tool {
+        Tool::Dbmate | Tool::SqlMigrate | Tool::D1 | Tool::Atlas => {
+            for path in names.iter().filter(|path| is_sql(path)) {
+                found.numbered_file(tool, path);
+            }
+        }
+        Tool::Goose => {
+            for path in &names {
+                let name = name_of(path);
+                let is_numbered = name.starts_with(|c: char| c.is_ascii_digit());
+                if is_numbered && name.ends_with(".go") && !name.ends_with("_test.go") {
+                    found.refuse(path, "is a migration in Go, which cannot be brought over: write what it does in SQL");
+                } else if is_sql(path) {
+                    found.numbered_file(tool, path);
+                }
+            }
+        }
+        Tool::GolangMigrate => {
+            for path in &names {
+                found.half_of_pair(path);
+            }
+        }
+        Tool::Flyway | Tool::Refinery => {
+            let mut deep = Vec::new();
+            list_deep(folder, DEPTH, &mut deep)?;
+            for path in &deep {
+                found.versioned_file(tool, path);
+            }
+        }
+        Tool::Diesel | Tool::Rusqlite | Tool::Prisma => {
+            for path in names.iter().filter(|path| path.is_dir()) {
+                found.folder(tool, path);
+            }
+        }
+        Tool::Drizzle => found.drizzle(folder, &names),
+    }
+    found.finish(folder, tool);
+    found.pass_over(tool, &names);
+    Ok(found)
+}
+
+/// What is in a folder of another tool.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// By version.
+    pub sources: Vec<Source>,
+    /// One for each file that has no place in our form.
+    pub findings: Vec<Finding>,
+    /// Scripts that are not the tool's.
+    pub warnings: Vec<Finding>,
+}
+
+impl Found {
+    fn refuse(&mut self, path: &Path, message: impl Into<String>) {
+        self.findings
+            .push(Finding::new("cannot-convert", path, message));
+    }
+
+    /// Adds one in its place by version.
+    fn add(&mut self, source: Source) {
+        let is_before =
+            |other: &Source| (other.version, &other.key) <= (source.version, &source.key);
+        let place = self.sources.partition_point(is_before);
+        self.sources.insert(place, source);
+    }
+
+    /// A name that begins with its version: `20240101120000_x`, `0001-x`.
+    fn numbered(&mut self, path: &Path, stem: &str) -> Option<Source> {
+        let end = stem.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, rest) = stem.split_at(end);
+        let Ok(version) = digits.parse() else {
+            self.refuse(path, "has no number at its beginning that could be its version: give it one, in its tool's history too");
+            return None;
+        };
+        let name = match rest.strip_prefix('_') {
+            Some(name) => name,
+            None => rest.trim_start_matches(['-', '.', ' ']),
+        };
+        Some(Source {
+            version,
+            digits: digits.to_owned(),
+            name: name.to_owned(),
+            key: stem.to_owned(),
+            up: Some(path.to_owned()),
+            transactional: true,
+            ..Source::default()
+        })
+    }
+
+    fn numbered_file(&mut self, tool: Tool, path: &Path) {
+        let name = name_of(path);
+        let stem = name.strip_suffix(".sql").unwrap_or(&name);
+        // dbmate passes over what begins with no digit.
+        if tool == Tool::Dbmate && !name.starts_with(|c: char| c.is_ascii_digit()) {
+            return;
+        }
+        if let Some(source) = self.numbered(path, stem) {
+            // `1.2_x` is another version than 1, but not for dbmate.
+            let mut after = stem[source.digits.len()..].chars();
+            let is_dotted = after.next() == Some('.') && after.next().is_some_and(char::is_numeric);
+            match is_dotted && tool != Tool::Dbmate {
+                true => self.refuse(path, "has a version that is no whole number: renumber it"),
+                false => self.add(source),
+            }
+        }
+    }
+
+    /// `000001_x.up.sql` and `000001_x.down.sql`.
+    fn half_of_pair(&mut self, path: &Path) {
+        let name = name_of(path);
+        let Some((stem, is_up)) = pair_name(&name) else {
+            return;
+        };
+        let Some(mut source) = self.numbered(path, stem) else {
+            return;
+        };
+        if !is_up {
+            source.down = source.up.take();
+        }
+        let same = |other: &&mut Source| {
+            other.key == source.key && other.up.is_some() != source.up.is_some()
+        };
+        match self.sources.iter_mut().find(same) {
+            Some(half) => {
+                half.up = half.up.take().or(source.up);
+                half.down = half.down.take().or(source.down);
+            }
+            None => self.add(source),
+        }
+    }
+
+    /// `V1__x.sql`, and of Flyway `U1__x.sql`, its way back.
+    fn versioned_file(&mut self, tool: Tool, path: &Path) {
+        let name = name_of(path);
+        let is_flyway = tool == Tool::Flyway;
+        let Some(parts) = versioned_name(&name) else {
+            let lower = name.to_ascii_lowercase();
+            let is_callback = ["before", "after"]
+                .iter()
+                .any(|word| lower.starts_with(word));
+            if is_flyway && is_callback && is_sql(path) {
+                self.refuse(path, "is a callback of Flyway, which is run around the migrations: there is nothing like it here");
+            }
+            return;
+        };
+        match (parts.prefix, parts.extension) {
+            (_, "rs" | "java") => {
+                self.refuse(path, "is a migration in a programming language, which cannot be brought over: write what it does in SQL");
+                return;
+            }
+            ('R', _) => {
+                self.refuse(
+                    path,
+                    "is repeatable, which a migration here is not: make a numbered migration of it",
+                );
+                return;
+            }
+            ('B', _) => {
+                self.refuse(path, "is a baseline of Flyway, which stands for the migrations before it: leave it out, they make the same");
+                return;
+            }
+            _ => {}
+        }
+        let Ok(version) = parts.version.parse() else {
+            self.refuse(path, "has a version that is no whole number: renumber it");
+            return;
+        };
+        let mut source = Source {
+            version,
+            digits: parts.version.to_owned(),
+            name: parts.description.to_owned(),
+            key: parts.description.to_owned(),
+            up: Some(path.to_owned()),
+            transactional: true,
+            placeholders: true,
+            ..Source::default()
+        };
+        if is_flyway {
+            self.flyway_settings(path, &mut source);
+        }
+        if is_flyway && parts.prefix == 'U' {
+            source.down = source.up.take();
+        }
+        let other_half = |other: &&mut Source| {
+            other.version == version && other.up.is_some() != source.up.is_some()
+        };
+        match self.sources.iter_mut().find(other_half) {
+            Some(half) if half.transactional == source.transactional => {
+                if source.up.is_some() {
+                    (half.name, half.key) = (source.name, source.key);
+                }
+                half.up = half.up.take().or(source.up);
+                half.down = half.down.take().or(source.down);
+                half.placeholders |= source.placeholders;
+            }
+            Some(_) => self.refuse(path, "is run in a transaction and its way back is not, or the other way round: bring it over by hand"),
+            None => self.add(source),
+        }
+    }
+
+    /// `V1__x.sql.conf` (`internal/sqlscript/SqlScriptMetadata.java`).
+    fn flyway_settings(&mut self, path: &Path, source: &mut Source) {
+        let settings = path.with_file_name(format!("{}.conf", name_of(path)));
+        let Ok(text) = std::fs::read_to_string(&settings) else {
+            return;
+        };
+        for line in text.lines().map(str::trim) {
+            let (key, value) = line.split_once('=').unwrap_or((line, ""));
+            match (key.trim(), value.trim()) {
+                ("", _) => {}
+                (key, _) if key.starts_with('#') => {}
+                ("executeInTransaction", "true") | ("encoding", "UTF-8") => {}
+                ("executeInTransaction", "false") => source.transactional = false,
+                ("placeholderReplacement", value) => source.placeholders = value != "false",
+                (key, _) => self.refuse(
+                    &settings,
+                    format!("the setting {key} has no counterpart here"),
+                ),
+            }
+        }
+    }
+
+    /// `<number>_<name>/up.sql` and the like.
+    fn folder(&mut self, tool: Tool, folder: &Path) {
+        let name = name_of(folder);
+        let [up, down] = match tool {
+            Tool::Prisma | Tool::Drizzle => ["migration.sql", "down.sql"],
+            _ => ["up.sql", "down.sql"],
+        };
+        let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        let Some(up) = file(up) else {
+            let is_empty = list(folder).is_ok_and(|names| names.is_empty());
+            if !is_empty && !name.starts_with('.') && name != "meta" {
+                self.refuse(
+                    folder,
+                    format!("holds no {up}: remove it, or put the file back"),
+                );
+            }
+            return;
+        };
+        let source = match tool {
+            Tool::Diesel => {
+                let (number, rest) = name.split_once('_').unwrap_or((&name, ""));
+                let number = number.replace('-', "");
+                let found = self.numbered(&up, &format!("{number}_{rest}"));
+                if found.as_ref().is_some_and(|source| source.digits != number) {
+                    self.refuse(&up, "has a version that is no whole number: renumber it");
+                    return;
+                }
+                found
+            }
+            _ => self.numbered(&up, &name),
+        };
+        let Some(mut source) = source else {
+            return;
+        };
+        source.key = name;
+        source.down = file(down);
+        if tool == Tool::Diesel {
+            self.diesel_settings(folder, &mut source);
+        }
+        self.add(source);
+    }
+
+    /// `metadata.toml`, in which diesel reads `run_in_transaction` only, and takes it
+    /// for false if it is not there (`migrations_internals/src/lib.rs`).
+    fn diesel_settings(&mut self, folder: &Path, source: &mut Source) {
+        let settings = folder.join("metadata.toml");
+        let Ok(text) = std::fs::read_to_string(&settings) else {
+            return;
+        };
+        let mut values = text.lines().filter_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            let value = value.split('#').next().unwrap_or_default().trim();
+            (key.trim() == "run_in_transaction").then_some(value)
+        });
+        match values.next_back() {
+            Some("true") => {}
+            Some("false") => source.transactional = false,
+            _ => self.refuse(
+                &settings,
+                "does not say whether to run_in_transaction: true or false",
+            ),
+        }
+    }
+
+    /// The files that the journal names, or the folders of newer versions.
+    fn drizzle(&mut self, folder: &Path, names: &[PathBuf]) {
+        let journal = folder.join("meta/_journal.json");
+        let Ok(text) = std::fs::read_to_string(&journal) else {
+            for path in names.iter().filter(|path| path.is_dir()) {
+                self.folder(Tool::Drizzle, path);
+            }
+            return;
+        };
+        let entries = journal_entries(&text);
+        for (tag, when) in &entries {
+            let path = folder.join(format!("{tag}.sql"));
+            if !path.is_file() {
+                self.refuse(
+                    &path,
+                    "is named in meta/_journal.json and is not there: put it back",
+                );
+            } else if let Some(mut source) = self.numbered(&path, tag) {
+                source.when = *when;
+                self.add(source);
+            }
+        }
+        for path in names.iter().filter(|path| is_sql(path)) {
+            let name = name_of(path);
+            if !entries
+                .iter()
+                .any(|(tag, _)| name.strip_suffix(".sql") == Some(tag))
+            {
+                self.refuse(
+                    path,
+                    "is not named in meta/_journal.json, so Drizzle never runs it: move it away",
+                );
+            }
+        }
+    }
+
+    fn finish(&mut self, folder: &Path, tool: Tool) {
+        let twice: Vec<(PathBuf, String)> = self
+            .sources
+            .windows(2)
+            .filter(|pair| pair[0].version == pair[1].version)
+            .filter_map(|pair| Some((pair[1].path()?.to_owned(), pair[0].key.clone())))
+            .collect();
+        for (path, key) in twice {
+            self.refuse(
+                &path,
+                format!("has the version of {key}: renumber one of them"),
+            );
+        }
+        let unnamed = self
+            .sources
+            .iter_mut()
+            .filter(|source| source.name.is_empty());
+        unnamed.for_each(|source| source.name = "migration".to_owned());
+        if self.sources.is_empty() && self.findings.is_empty() {
+            let message = format!("holds no migration of {}", tool.form().name);
+            self.findings
+                .push(Finding::new("cannot-convert", folder, message));
+        }
+    }
+
+    /// Says which scripts the tool does not take for its own.
+    fn pass_over(&mut self, tool: Tool, names: &[PathBuf]) {
+        // By name, as the folder was listed.
+        let mut is_taken = vec![false; names.len()];
+        let sources = self.sources.iter();
+        let files = sources
+            .flat_map(|source| [&source.up, &source.down])
+            .flatten();
+        for path in files.chain(self.findings.iter().map(|finding| &finding.path)) {
+            if let Ok(place) = names.binary_search(path) {
+                is_taken[place] = true;
+            }
+        }
+        let passed_over = names.iter().zip(is_taken);
+        let passed_over = passed_over.filter(|(path, is_taken)| !is_taken && is_sql(path));
+        let name = tool.form().name;
+        let warning = |(path, _): (&PathBuf, bool)| {
+            let message = format!("is not run by {name}, and is passed over");
+            Finding::new("passed-over", path, message)
+        };
+        self.warnings = passed_over.map(warning).collect();
+    }
+}
+
+/// Tag and time of each entry of Drizzle's journal: a list of flat objects, which only
+/// drizzle-kit writes.
+fn journal_entries(text: &str) -> Vec<(String, Option<i64>)> {
+    let value = |entry: &str, key: &str| -> Option<String> {
+        let (_, rest) = entry.split_once(&format!("\"{key}\""))?;
+        let rest = rest.trim_start().strip_prefix(':')?.trim_start();
+        match rest.strip_prefix('"') {
+            Some(string) => string.split('"').next().map(str::to_owned),
+            None => rest
+                .split([',', '}', '\n'])
+                .next()
+                .map(|word| word.trim().to_owned()),
+        }
+    };
+    let entries = text.split('{').filter_map(|entry| {
+        let when = value(entry, "when").and_then(|when| when.parse().ok());
+        Some((value(entry, "tag")?, when))
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::journal_entries;
+
+    #[test]
+    fn the_journal_is_read() {
+        let text = r#"{ "version": "7", "entries": [ { "idx": 0, "when": 1700000000000, "tag": "0000_a", "breakpoints": true }, {"when":1,"tag":"0001_b"} ] }"#;
+        assert_eq!(
+            journal_entries(text),
+            [
+                ("0000_a".to_owned(), Some(1_700_000_000_000)),
+                ("0001_b".to_owned(), Some(1))
+            ]
+        );
+    }
+}
