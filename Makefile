@@ -51,6 +51,7 @@ check: lint test test-system run oracle
 lint:
 	$(CARGO) fmt --check
 	cd tests/oracle && $(CARGO) fmt --check
+	cd tests/import && $(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib
 
@@ -69,6 +70,10 @@ $(SQLPAGE):
 test-sqlpage: all $(SQLPAGE)
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked --bin sqlpage_server
 	target/oracle/release/sqlpage_server target/release/litemigrate $(SQLPAGE) fixtures
+
+# Imports what the real refinery, diesel, rusqlite_migration and dbmate have made.
+check-import: all
+	tests/import.sh target/release/litemigrate
 
 # Times us beside the real sqlx, SQLPage's fork and the sqlite3 shell, in turn.
 bench: all
@@ -125,4 +130,4 @@ test-deb: deb
 clean:
 	$(CARGO) clean
 
-.PHONY: all small static footprint run test test-system accept check lint oracle test-sqlpage bench fuzz install deb test-deb clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench fuzz install deb test-deb clean
