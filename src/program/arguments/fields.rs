@@ -7,7 +7,7 @@
 #[rustfmt::skip]
 pub(crate) const JSON_FIELDS: &[(&str, &str, &str)] = &[
     ("format", "all", "1"),
-    ("command", "all", "up, status, check, new, down, baseline, repair, schema, restore, help"),
+    ("command", "all", "up, status, check, new, down, baseline, repair, schema, restore, import, help"),
     ("database", "all", "path, or null"),
     ("exit", "all", "the exit code"),
     ("version", "up, down, restore", "the newest applied version, or null"),
@@ -15,7 +15,9 @@ pub(crate) const JSON_FIELDS: &[(&str, &str, &str)] = &[
     ("created", "new", "paths"),
     ("would_apply", "up --dry-run", "as applied, and schema: change, object, name, sql of each; rows: table, before, after of each table that is changed"),
     ("undone, would_undo", "down, down --dry-run", "as applied, would_apply"),
-    ("changes, would_change", "baseline, repair, with --dry-run", "change, version, description, path, before, checksum of each"),
+    ("tool", "import", "the word of --from"),
+    ("imported", "import", "version, path, from, state of each file; state is new or there"),
+    ("changes, would_change", "baseline, repair, import, with --dry-run", "change, version, description, path, before, checksum of each"),
     ("schema", "schema", "SQL"),
     ("databases", "several -D", "an object for each: database, exit, and the fields of its command"),
     ("backup", "up --backup", "path, if a copy was made"),
