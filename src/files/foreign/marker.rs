@@ -348,7 +348,7 @@ fn has_candidate(piece: &[u8], mut is_line_start: bool) -> io::Result<bool> {
 /// What the system says if it cannot be read.
 pub(crate) fn look_through(migration: &Migration, piece: &mut [u8]) -> io::Result<Seen> {
     let mut search = Search::new();
-    if let Some(text) = migration.embedded {
+    if let Some(text) = &migration.embedded {
         search.feed(text.as_bytes());
     } else {
         let mut file = open_regular(&migration.path)?;
