@@ -3,7 +3,7 @@
 //! Owns the sentence about each, which says what to do next. Decides nothing.
 
 use crate::diagnostics::position::Position;
-use crate::diagnostics::text::{escape, shown};
+use crate::diagnostics::text::{counted, escape, shown};
 use crate::diagnostics::words::of_the_library;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -116,6 +116,43 @@ pub enum Problem {
     NotReversible {
         /// The version.
         version: i64,
+        /// The file, if it replaces others: what these did cannot be undone as one.
+        replaces: Option<PathBuf>,
+    },
+    /// The script that was applied as this version is there under another number.
+    Renumbered {
+        /// The version in the history.
+        version: i64,
+        /// Its description there.
+        description: String,
+        /// The file that holds the script.
+        path: PathBuf,
+        /// Its number.
+        now: i64,
+        /// The file that has the version's number instead, if there is one.
+        newcomer: Option<PathBuf>,
+        /// Whether the row can get the new number.
+        renumbering: Renumbering,
+    },
+    /// The file replaces versions of which the database has some, but not all.
+    ReplacesSome {
+        /// The version of the file.
+        version: i64,
+        /// The file.
+        path: PathBuf,
+        /// Those that the database lacks.
+        missing: Vec<i64>,
+    },
+    /// There is a history, and not one file.
+    NoFiles {
+        /// How many versions were applied.
+        applied: usize,
+        /// The newest of them.
+        newest: i64,
+        /// The folder, where it is known.
+        directory: Option<PathBuf>,
+        /// The database, where it is known.
+        database: Option<PathBuf>,
     },
     /// The version is pending and below the newest applied one, which the policy forbids.
     OutOfOrder {
@@ -128,6 +165,17 @@ pub enum Problem {
     },
 }
 
+/// Whether the row of a script that has another number now can get that number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renumbering {
+    /// It can.
+    Clear,
+    /// Another script was applied under that number, and is gone.
+    Taken,
+    /// Several files or rows have the same content and other names.
+    Ambiguous,
+}
+
 impl Problem {
     /// The version that the problem is about.
     #[must_use]
@@ -137,8 +185,11 @@ impl Problem {
             | Self::Missing { version, .. }
             | Self::Newer { version, .. }
             | Self::Modified { version, .. }
-            | Self::NotReversible { version }
+            | Self::NotReversible { version, .. }
+            | Self::Renumbered { version, .. }
+            | Self::ReplacesSome { version, .. }
             | Self::OutOfOrder { version, .. } => *version,
+            Self::NoFiles { newest, .. } => *newest,
         }
     }
 
@@ -146,11 +197,13 @@ impl Problem {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Modified { path, .. } | Self::OutOfOrder { path, .. } => Some(path),
-            Self::Failed { .. }
-            | Self::Missing { .. }
-            | Self::Newer { .. }
-            | Self::NotReversible { .. } => None,
+            Self::Modified { path, .. }
+            | Self::Renumbered { path, .. }
+            | Self::ReplacesSome { path, .. }
+            | Self::OutOfOrder { path, .. } => Some(path),
+            Self::NoFiles { directory, .. } => directory.as_deref(),
+            Self::NotReversible { replaces, .. } => replaces.as_deref(),
+            Self::Failed { .. } | Self::Missing { .. } | Self::Newer { .. } => None,
         }
     }
 
@@ -164,6 +217,9 @@ impl Problem {
             Self::Modified { .. } => "modified",
             Self::NotReversible { .. } => "not-reversible",
             Self::OutOfOrder { .. } => "out-of-order",
+            Self::Renumbered { .. } => "renumbered",
+            Self::ReplacesSome { .. } => "replaces-some",
+            Self::NoFiles { .. } => "no-files",
         }
     }
 }
@@ -234,7 +290,15 @@ impl fmt::Display for Sentence<'_> {
                 "{}: differs only in {difference} from what was applied: put these back as they were, and keep Git from changing them with this line in .gitattributes: *.sql -text",
                 shown(path)
             ),
-            Problem::NotReversible { version } => write!(
+            Problem::NotReversible {
+                version,
+                replaces: Some(path),
+            } => write!(
+                f,
+                "{}: replaces others, so version {version} cannot be undone: undo by hand, in a new migration",
+                shown(path)
+            ),
+            Problem::NotReversible { version, .. } => write!(
                 f,
                 "version {version} cannot be undone: there is no {version}_….down.sql for it; write one, or undo it by hand in a new migration"
             ),
@@ -247,6 +311,58 @@ impl fmt::Display for Sentence<'_> {
                 "{}: version {version} is pending, but the newer version {newest} is applied: number it above {newest}, or allow it with --out-of-order allow",
                 shown(path)
             ),
+            Problem::Renumbered {
+                version,
+                description,
+                path,
+                now,
+                newcomer,
+                renumbering,
+            } => {
+                write!(
+                    f,
+                    "{}: is what was applied as version {version} ({})",
+                    shown(path),
+                    escape(description)
+                )?;
+                if let Some(newcomer) = newcomer {
+                    write!(f, ", and {} is not", shown(newcomer))?;
+                }
+                match renumbering {
+                    Renumbering::Clear => write!(
+                        f,
+                        ": give it back the number {version}, or its record the number {now} with `litemigrate repair --renumbered`"
+                    ),
+                    Renumbering::Taken => write!(
+                        f,
+                        ": give it back the number {version}, because another script, which is gone, was applied as version {now}"
+                    ),
+                    Renumbering::Ambiguous => f.write_str(
+                        ", or another file with the same content is: give the right one back that number",
+                    ),
+                }
+            }
+            Problem::ReplacesSome { path, missing, .. } => write!(
+                f,
+                "{}: replaces versions of which this database has some, but not {}: first apply the release that brings {}, then this one",
+                shown(path),
+                listed(missing),
+                if missing.len() == 1 { "it" } else { "them" }
+            ),
+            Problem::NoFiles {
+                applied,
+                newest,
+                directory,
+                database,
+            } => {
+                let folder = directory.as_deref().map_or("the folder".into(), shown);
+                let database = database.as_deref().map_or("the database".into(), shown);
+                write!(
+                    f,
+                    "{folder}: holds no migration, but {} applied to {database}, the newest is version {newest}: is that the right folder (-m), is it mounted, and is that the right database (-D)? --allow-missing lets this pass",
+                    counted(*applied, "was", "were")
+                )
+            }
         }
     }
 }
@@ -295,6 +411,17 @@ impl fmt::Display for Difference {
                 escape(&columns.join(", "))
             ),
         }
+    }
+}
+
+/// Versions as a person would list them.
+pub(crate) fn listed(versions: &[i64]) -> String {
+    const SHOWN: usize = 20;
+    let shown: Vec<String> = versions.iter().take(SHOWN).map(i64::to_string).collect();
+    let more = versions.len().saturating_sub(SHOWN);
+    match more {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::files::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
     parse_name,
 };
+use crate::files::replaces::replaces;
 use crate::script::text;
 use std::borrow::Cow;
 use std::fs::{File, FileType, Metadata, OpenOptions};
@@ -59,6 +60,15 @@ pub struct Directory {
 /// number, text that is not UTF-8 or holds a NUL byte, a file that cannot be
 /// read, a dangling link.
 pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
+    read_dir_of(directory, Vec::new)
+}
+
+/// The same for a database whose history is asked, if two files have one version,
+/// which of them was applied.
+pub(crate) fn read_dir_of(
+    directory: &Path,
+    recorded: impl FnOnce() -> Vec<(i64, Vec<u8>)>,
+) -> Result<Directory, Error> {
     let mut found = Directory::default();
     let mut findings = Vec::new();
     let mut buffer = Vec::new();
@@ -66,8 +76,8 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
     let mut signs = Vec::new();
     for entry in list(directory)? {
         match read_entry(&entry, &mut buffer) {
-            Ok(Entry::Migration(migration, metadata)) => {
-                open_to_all.extend(is_world_writable(&metadata).then(|| migration.path.clone()));
+            Ok(Entry::Migration(migration, is_open_to_all)) => {
+                open_to_all.extend(is_open_to_all.then(|| migration.path.clone()));
                 found.migrations.push(migration);
             }
             Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
@@ -86,7 +96,7 @@ pub fn read_dir(directory: &Path) -> Result<Directory, Error> {
         true => findings.extend(foreign::findings(directory, signs)),
         false => found.warnings.extend(foreign::findings(directory, signs)),
     }
-    finish(directory, found, findings)
+    finish(directory, found, findings, recorded)
 }
 
 /// Scripts that are part of the program, by file name and text: the same rules
@@ -131,7 +141,7 @@ pub fn embedded<T: Into<Cow<'static, str>> + Clone>(
             }
         }
     }
-    finish(Path::new("the program"), found, findings)
+    finish(Path::new("the program"), found, findings, Vec::new)
 }
 
 /// Whether two lists are the same scripts, such as those that a program carries with it
@@ -155,11 +165,18 @@ fn finish(
     directory: &Path,
     mut found: Directory,
     mut findings: Vec<Finding>,
+    recorded: impl FnOnce() -> Vec<(i64, Vec<u8>)>,
 ) -> Result<Directory, Error> {
     found
         .migrations
         .sort_by(|a, b| (a.version, a.kind, &a.path).cmp(&(b.version, b.kind, &b.path)));
-    findings.extend(duplicates(&found.migrations));
+    let sorted: Vec<&Migration> = found.migrations.iter().collect();
+    if sorted
+        .windows(2)
+        .any(|two| two[0].version == two[1].version)
+    {
+        findings.extend(duplicates(&sorted, &recorded()));
+    }
     found.warnings.sort_by(|a, b| a.path.cmp(&b.path));
     if findings.is_empty() {
         return Ok(found);
@@ -172,8 +189,13 @@ fn finish(
     })
 }
 
-fn migration(name: Name, path: &Path, bytes: &[u8]) -> Migration {
+/// A migration as its name and its bytes say.
+pub(crate) fn migration(name: Name, path: &Path, bytes: &[u8]) -> Migration {
     Migration {
+        replaces: match name.kind {
+            Kind::Down => Vec::new(),
+            Kind::Simple | Kind::Up => replaces(bytes),
+        },
         version: name.version,
         description: name.description,
         kind: name.kind,
@@ -327,7 +349,8 @@ fn list(directory: &Path) -> Result<Vec<Listed>, Error> {
 
 /// What one name of a folder turned out to be.
 enum Entry {
-    Migration(Migration, Metadata),
+    /// A script, and whether everybody may write to it.
+    Migration(Migration, bool),
     Suspicious(Finding),
     /// A sub-folder that another tool has made.
     Foreign(Sign),
@@ -385,7 +408,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
     let migration = migration(parsed, path, buffer);
-    Ok(Entry::Migration(migration, metadata))
+    Ok(Entry::Migration(migration, is_world_writable(&metadata)))
 }
 
 /// Why a name that is ignored may have been meant as a migration.
@@ -503,17 +526,30 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 /// A finding for every file whose version another file has already. One file
-/// that applies and one that undoes are one migration.
-fn duplicates(sorted: &[Migration]) -> Vec<Finding> {
+/// that applies and one that undoes are one migration. `recorded` are the versions
+/// and checksums of a history, if one is known: it tells which file was applied.
+pub(crate) fn duplicates(sorted: &[&Migration], recorded: &[(i64, Vec<u8>)]) -> Vec<Finding> {
     let undoes = |migration: &Migration| migration.kind == Kind::Down;
+    let is_applied = |migration: &Migration| {
+        let found = recorded.binary_search_by_key(&migration.version, |(version, _)| *version);
+        !undoes(migration)
+            && found.is_ok_and(|index| recorded[index].1[..] == migration.checksum.0[..])
+    };
     sorted
         .windows(2)
-        .filter(|pair| pair[0].version == pair[1].version && undoes(&pair[0]) == undoes(&pair[1]))
+        .filter(|pair| pair[0].version == pair[1].version && undoes(pair[0]) == undoes(pair[1]))
         .map(|pair| {
-            let message = format!(
-                "has the same version as {}: give one of them another number",
-                pair[0].file_name()
-            );
+            let (first, second) = (pair[0].file_name(), pair[1].file_name());
+            let cure = match (is_applied(pair[0]), is_applied(pair[1])) {
+                (true, false) => {
+                    format!("{first} is the one that was applied: give {second} another number")
+                }
+                (false, true) => {
+                    format!("{second} is the one that was applied: give {first} another number")
+                }
+                _ => "give one of them another number".to_owned(),
+            };
+            let message = format!("has the same version as {first}: {cure}");
             Finding::new("duplicate-version", &pair[1].path, message)
         })
         .collect()

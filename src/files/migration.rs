@@ -7,6 +7,7 @@
 use sha2::{Digest, Sha384};
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// The bytes that make a script run outside a transaction, if the file starts
@@ -64,6 +65,9 @@ pub struct Migration {
     pub checksum: Checksum,
     /// `false` if the file starts with `-- no-transaction`.
     pub transactional: bool,
+    /// The versions that it replaces, as `-- replaces: 1-40` in the comment lines at
+    /// its head says.
+    pub replaces: Vec<RangeInclusive<i64>>,
     /// The script, if it is part of the program and not a file: see
     /// [`embedded`](crate::files::directory::embedded).
     pub embedded: Option<Cow<'static, str>>,
@@ -173,6 +177,7 @@ impl fmt::Display for Difference {
 
 /// Tries every spelling of `bytes` that differs only in line endings, byte
 /// order mark and final newline, and says which one has the checksum `recorded`.
+/// Spellings that have a beginning in common are hashed together.
 #[must_use]
 pub fn difference(bytes: &[u8], recorded: &[u8]) -> Option<Difference> {
     const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -181,27 +186,27 @@ pub fn difference(bytes: &[u8], recorded: &[u8]) -> Option<Difference> {
         .strip_suffix(b"\r\n")
         .or(body.strip_suffix(b"\n"))
         .unwrap_or(body);
-    let had_newline = ended.len() < body.len();
+    let newline = &body[ended.len()..];
+    let matters = |ending: &[u8]| match ending {
+        b"\n" => ended.windows(2).any(|two| two == b"\r\n"),
+        _ => ended.contains(&b'\n'),
+    };
     for ending in [None, Some(&b"\n"[..]), Some(b"\r\n")] {
-        for (text, end) in [
-            (body, None),
-            (ended, Some(&b""[..])),
-            (ended, Some(b"\n")),
-            (ended, Some(b"\r\n")),
-        ] {
-            for bom in [&b""[..], BOM] {
-                let mut hasher = Sha384::new();
-                hasher.update(bom);
-                hash_lines(&mut hasher, text, ending);
-                hasher.update(end.unwrap_or_default());
-                if hasher.finalize().as_slice() != recorded {
+        if ending.is_some_and(|ending| !matters(ending)) {
+            continue;
+        }
+        for bom in [&b""[..], BOM] {
+            let mut hasher = Sha384::new();
+            hasher.update(bom);
+            hash_lines(&mut hasher, ended, ending);
+            for end in [newline, b"", b"\n", b"\r\n"] {
+                if hasher.clone().chain_update(end).finalize().as_slice() != recorded {
                     continue;
                 }
-                let has_newline = end.map_or(had_newline, |end| !end.is_empty());
-                let newline = had_newline != has_newline;
-                let endings = ending.is_some() || (end.is_some() && had_newline && has_newline);
+                let ends_alike = end.is_empty() == newline.is_empty();
+                let endings = ending.is_some() || (ends_alike && end != newline);
                 let mark = bom.is_empty() == bytes.starts_with(BOM);
-                return match (endings, newline, mark) {
+                return match (endings, !ends_alike, mark) {
                     (false, false, true) => Some(Difference::ByteOrderMark),
                     (false, true, false) => Some(Difference::FinalNewline),
                     (true, false, false) => Some(Difference::LineEndings),
@@ -214,21 +219,35 @@ pub fn difference(bytes: &[u8], recorded: &[u8]) -> Option<Difference> {
     None
 }
 
-/// Hashes `text` with `ending` at the end of each of its lines, if one is given,
-/// without a copy of it.
+/// Hashes `text` with `ending` at the end of each of its lines but the last, if one
+/// is given, without a copy of it.
 fn hash_lines(hasher: &mut Sha384, text: &[u8], ending: Option<&[u8]>) {
     let Some(ending) = ending else {
         return hasher.update(text);
     };
-    let mut lines = text.split(|&byte| byte == b'\n').peekable();
-    while let Some(line) = lines.next() {
-        if lines.peek().is_none() {
-            return hasher.update(line);
+    // Lines are short: they are hashed many at a time.
+    let mut some = Vec::with_capacity(BLOCK);
+    let mut rest = text;
+    while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        let line = &rest[..end];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if some.len() + line.len() + ending.len() > BLOCK {
+            hasher.update(&some);
+            some.clear();
         }
-        hasher.update(line.strip_suffix(b"\r").unwrap_or(line));
-        hasher.update(ending);
+        match line.len() + ending.len() > BLOCK {
+            true => hasher.update(line),
+            false => some.extend_from_slice(line),
+        }
+        some.extend_from_slice(ending);
+        rest = &rest[end + 1..];
     }
+    hasher.update(&some);
+    hasher.update(rest);
 }
+
+/// So many bytes are hashed at a time.
+const BLOCK: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {

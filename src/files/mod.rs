@@ -6,4 +6,5 @@
 pub(crate) mod directory;
 pub(crate) mod foreign;
 pub(crate) mod migration;
+mod replaces;
 pub(crate) mod whole;

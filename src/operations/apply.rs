@@ -14,6 +14,7 @@ use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::plan::foreign::refuse_pending;
 use crate::plan::policy::Options;
+use crate::plan::targets::Direction;
 use crate::schema::SchemaChange;
 use crate::script::RowCount;
 use run::Run;
@@ -40,6 +41,8 @@ pub struct Step<'a> {
     pub schema_changes: Vec<SchemaChange>,
     /// The rows of each table that it changed; only counted in a dry run.
     pub rows: Vec<RowCount>,
+    /// The versions whose place its row takes: then its script was not run.
+    pub replaced: Vec<i64>,
 }
 
 /// What happens during a run, in order.
@@ -122,13 +125,6 @@ pub fn down(
     run(connection, migrations, options, Direction::Down, report)
 }
 
-/// Which way a run goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Up,
-    Down,
-}
-
 /// What a run is to do.
 #[derive(Clone, Copy)]
 struct Job<'a, 'r> {
@@ -153,6 +149,7 @@ pub(crate) fn replay(connection: &mut Connection, migrations: &[&Migration]) -> 
     let view = View {
         data_version: data_version(connection)?,
         targets: migrations.iter().copied().collect(),
+        replaced: BTreeMap::new(),
         rows: BTreeMap::new(),
         warnings: Vec::new(),
     };

@@ -3,13 +3,15 @@
 //! Owns the replay in memory. Touches no file; the database is only compared with.
 
 use crate::diagnostics::error::Error;
+use crate::diagnostics::problem::listed;
 use crate::diagnostics::problem::{Difference, DifferenceKind};
 use crate::files::foreign::is_history_table;
 use crate::files::migration::{Kind, Migration};
 use crate::operations::apply;
-use crate::plan::{Plan, State};
+use crate::plan::Plan;
 use crate::schema::Schema;
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What scripts made of a database in memory.
@@ -106,24 +108,38 @@ pub fn applied_scripts<'a>(
     plan: &Plan<'_>,
     order: &[i64],
 ) -> Result<Vec<&'a Migration>, Error> {
-    let script = |version: i64| {
-        migrations
-            .iter()
-            .find(|m| m.version == version && m.kind != Kind::Down)
+    let applies = migrations.iter().filter(|m| m.kind != Kind::Down);
+    let scripts: BTreeMap<i64, &Migration> = applies.map(|m| (m.version, m)).collect();
+    // What a file replaces has made what the file makes: it is replayed where the
+    // last of them was applied.
+    let mut replaced: BTreeMap<i64, i64> = BTreeMap::new();
+    for state in &plan.states {
+        let version = state.version();
+        let rows = plan.replaced_by(version).unwrap_or_default();
+        replaced.extend(rows.iter().map(|row| (*row, version)));
+    }
+    let mut last = BTreeMap::new();
+    for version in order {
+        last.extend(replaced.get(version).map(|by| (*by, *version)));
+    }
+    let script = |version: &i64| match replaced.get(version) {
+        Some(by) if last.get(by) == Some(version) => scripts.get(by).copied(),
+        Some(_) => None,
+        None => scripts.get(version).copied(),
     };
-    let applied = plan.states.iter().filter_map(State::row);
-    let gone: Vec<String> = applied
-        .filter(|row| script(row.version).is_none())
-        .map(|row| row.version.to_string())
+    let gone: Vec<i64> = order
+        .iter()
+        .filter(|version| !replaced.contains_key(version) && !scripts.contains_key(version))
+        .copied()
         .collect();
     if !gone.is_empty() {
         return Err(Error::Declined {
             database: database.to_owned(),
             message: format!(
                 "the schema cannot be compared, because what was applied cannot be replayed: there is no file of version {}",
-                gone.join(", ")
+                listed(&gone)
             ),
         });
     }
-    Ok(order.iter().copied().filter_map(script).collect())
+    Ok(order.iter().filter_map(script).collect())
 }

@@ -6,19 +6,19 @@
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::shown;
-use crate::files::directory::{read_dir, read_text};
+use crate::files::directory::{self, read_dir, read_text};
 use crate::files::foreign::convert::{Converted, convert};
 use crate::files::foreign::folder::{Source, sources};
 use crate::files::foreign::recognise::recognise;
 use crate::files::foreign::{TOOLS, Tool};
-use crate::files::migration::{Checksum, Kind, Migration, NO_TRANSACTION, NameVerdict, parse_name};
+use crate::files::migration::{Checksum, Kind, Migration, NameVerdict, parse_name};
 use crate::files::whole::{create_whole, sync_directory};
 use crate::operations::create::create_directory;
 use crate::operations::repair::{Change, record_as_applied, recordable};
 use crate::plan::foreign::matching::{AppliedScript, Script};
 use crate::plan::foreign::tables::{read, tools};
-use crate::plan::history;
 use crate::plan::policy::Options;
+use crate::plan::{history, plan};
 use rusqlite::Connection;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -152,7 +152,7 @@ pub(crate) fn prepare(
                 import.warn_of_edited(&applied);
                 let versions = import.versions(applied);
                 let known = history::read(connection)?;
-                let recordable = recordable(&import.migrations, &known, options, versions)?;
+                let recordable = recordable(&plan(&import.migrations, &known), options, versions)?;
                 let change = |(migration, _)| Change::Recorded(migration);
                 import.changes = recordable.into_iter().map(change).collect();
             }
@@ -263,15 +263,7 @@ impl Import {
         };
         Ok(File {
             from: from.to_path_buf(),
-            migration: Migration {
-                version: parsed.version,
-                description: parsed.description,
-                kind: parsed.kind,
-                path: path.clone(),
-                checksum: Checksum::of(text.as_bytes()),
-                transactional: !text.as_bytes().starts_with(NO_TRANSACTION),
-                embedded: None,
-            },
+            migration: directory::migration(parsed, path, text.as_bytes()),
             is_there,
         })
     }

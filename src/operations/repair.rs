@@ -3,16 +3,18 @@
 //! Owns the changes of `_sqlx_migrations` that no script goes with. Never touches
 //! anything else in the database, and nothing that was not named.
 
+use crate::database::location::file_of;
 use crate::database::settings::Settings;
-use crate::database::transaction::{begin, commit};
-use crate::diagnostics::error::{Cause, Error, sqlite_message};
+use crate::database::transaction::{begin, commit, roll_back};
+use crate::diagnostics::error::{Cause, Error};
+use crate::diagnostics::problem::{Problem, Renumbering};
 use crate::files::directory;
 use crate::files::migration::{Checksum, Migration};
 use crate::plan::foreign;
-use crate::plan::history::{self, AppliedMigration, RecordError};
+use crate::plan::history::{self, WriteError};
 use crate::plan::policy::Options;
 use crate::plan::targets::{refuse_problems, refuse_unknown_target};
-use crate::plan::{State, plan};
+use crate::plan::{Plan, State, plan};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -35,6 +37,29 @@ pub enum Change {
         version: i64,
         /// Its description in the history.
         description: String,
+    },
+    /// The row of a version got the number and description that its file has now.
+    Renumbered {
+        /// The number that it had.
+        version: i64,
+        /// The description that it had.
+        description: String,
+        /// The file.
+        migration: Migration,
+    },
+    /// The row of a file took the place of those that the file replaces.
+    Replaced {
+        /// The file.
+        migration: Migration,
+        /// Their versions.
+        versions: Vec<i64>,
+    },
+    /// A version that was named is in order, or nowhere: nothing was changed.
+    InOrder {
+        /// The version.
+        version: i64,
+        /// Its state, if it has one.
+        state: Option<&'static str>,
     },
 }
 
@@ -87,17 +112,27 @@ pub(crate) fn record_as_applied(
     in_one_transaction(connection, options, |connection| {
         let applied = applied(connection)?;
         let history = history::read(connection)?;
-        let recordable = recordable(migrations, &history, options, applied)?;
+        let plan = plan(migrations, &history);
+        let recordable = recordable(&plan, options, applied)?;
         if !recordable.is_empty() {
             history::create(connection)?;
         }
-        let record = |(migration, installed_on): (Migration, Option<String>)| {
-            write(connection, |connection| {
-                history::record_at(connection, &migration, installed_on.as_deref())
-            })?;
-            Ok(Change::Recorded(migration))
-        };
-        recordable.into_iter().map(record).collect()
+        recordable
+            .into_iter()
+            .map(|(migration, installed_on)| {
+                let Some(rows) = plan.replaced_by(migration.version) else {
+                    let written =
+                        history::record_at(connection, &migration, installed_on.as_deref());
+                    clean(connection, written)?;
+                    return Ok(Change::Recorded(migration));
+                };
+                clean(connection, history::replace(connection, &migration, rows))?;
+                Ok(Change::Replaced {
+                    versions: rows.to_vec(),
+                    migration,
+                })
+            })
+            .collect()
     })
 }
 
@@ -107,13 +142,11 @@ pub(crate) fn record_as_applied(
 ///
 /// [`Error::Refused`] if files and history do not fit together.
 pub(crate) fn recordable(
-    migrations: &[Migration],
-    history: &[AppliedMigration],
+    plan: &Plan<'_>,
     options: &Options,
     applied: Vec<(i64, Option<String>)>,
 ) -> Result<Vec<(Migration, Option<String>)>, Error> {
-    let plan = plan(migrations, history);
-    refuse_problems(&plan, &options.policy)?;
+    refuse_problems(plan, &options.policy)?;
     // By version, as the plan is.
     let pending: Vec<&Migration> = plan.pending(None).collect();
     let find = |version| pending.binary_search_by_key(&version, |file| file.version);
@@ -133,16 +166,20 @@ pub enum Selection {
     /// Every edited script that differs from what was applied only in line
     /// endings, byte order mark or final newline.
     Spelling,
+    /// Every script that was applied under another number than it has now.
+    Renumbered,
 }
 
 /// Repairs what `selection` names, in one transaction: the recorded checksum of
 /// an edited script becomes the file's, a missing or failed version is removed
-/// from the history.
+/// from the history, the row of a renumbered script gets its number. A version that
+/// is in order, or in neither the files nor the history, stays as it is.
 ///
 /// # Errors
 ///
-/// [`Error::NoSuchVersion`] if a version is neither in a file nor in the
-/// history, [`Error::Declined`] if one needs no repair.
+/// [`Error::Declined`] if what is selected cannot be repaired without a script being
+/// run twice or passed over; [`Error::Refused`] with the versions that cannot be
+/// renumbered.
 pub fn repair(
     connection: &mut Connection,
     migrations: &[Migration],
@@ -152,76 +189,121 @@ pub fn repair(
     in_one_transaction(connection, options, |connection| {
         let history = history::read(connection)?;
         let plan = plan(migrations, &history);
-        let mut changes = Vec::new();
-        for state in selected(connection, &plan.states, selection)? {
-            changes.push(match state {
-                State::Modified(migration, row) => {
-                    write(connection, |connection| {
-                        history::correct(connection, migration)
-                    })?;
-                    Change::Corrected {
-                        migration: migration.clone(),
-                        before: row.checksum.clone(),
-                    }
-                }
-                State::Missing(row) | State::Failed(_, row) => {
-                    write(connection, |connection| {
-                        history::remove(connection, row.version)
-                    })?;
-                    Change::Removed {
-                        version: row.version,
-                        description: row.description.clone(),
-                    }
-                }
-                State::Applied(..) | State::Pending(_) => {
-                    let message = format!(
-                        "version {} is {} and needs no repair",
-                        state.version(),
-                        state.name()
-                    );
-                    return Err(declined(connection, &message));
-                }
-            });
+        match selection {
+            Selection::Versions(versions) => {
+                let versions: BTreeSet<i64> = versions.iter().copied().collect();
+                let changes = versions.into_iter();
+                changes
+                    .map(|version| mend(connection, &plan, version))
+                    .collect()
+            }
+            Selection::Spelling => mend_spelling(connection, &plan),
+            Selection::Renumbered => renumber(connection, &plan),
         }
-        Ok(changes)
     })
 }
 
-fn selected<'a>(
-    connection: &Connection,
-    states: &[State<'a>],
-    selection: &Selection,
-) -> Result<Vec<State<'a>>, Error> {
-    match selection {
-        Selection::Versions(versions) => versions
-            .iter()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .map(|version| {
-                let found = states.iter().find(|state| state.version() == *version);
-                found
-                    .copied()
-                    .ok_or(Error::NoSuchVersion { version: *version })
+/// What one version needs, if anything.
+fn mend(connection: &Connection, plan: &Plan<'_>, version: i64) -> Result<Change, Error> {
+    let state = plan.state(version);
+    if let Some(file) = plan.moved_to(version) {
+        let message = format!(
+            "what was applied as version {version} is now {}: see `litemigrate repair --renumbered`",
+            file.file_name()
+        );
+        return Err(declined(connection, &message));
+    }
+    match state {
+        Some(State::Modified(file, _)) if plan.was_moved_here(version) => {
+            let message = format!(
+                "{} was applied as another version: give it back its number",
+                file.file_name()
+            );
+            Err(declined(connection, &message))
+        }
+        Some(State::Modified(migration, row)) => correct(connection, migration, &row.checksum),
+        Some(State::Missing(row) | State::Failed(_, row)) => {
+            clean(connection, history::remove(connection, row.version))?;
+            Ok(Change::Removed {
+                version: row.version,
+                description: row.description.clone(),
             })
-            .collect(),
-        Selection::Spelling => {
-            let differs_in_spelling = |state: &&State<'_>| match state {
-                State::Modified(migration, row) => {
-                    directory::spelling_difference(migration, &row.checksum).is_some()
-                }
-                _ => false,
-            };
-            let found: Vec<State<'a>> =
-                states.iter().filter(differs_in_spelling).copied().collect();
-            if found.is_empty() {
-                return Err(declined(
-                    connection,
-                    "no script differs from what was applied only in line endings, byte order mark or final newline",
-                ));
+        }
+        _ => Ok(Change::InOrder {
+            version,
+            state: state.map(|state| state.name()),
+        }),
+    }
+}
+
+fn correct(connection: &Connection, file: &Migration, before: &[u8]) -> Result<Change, Error> {
+    clean(connection, history::correct(connection, file))?;
+    Ok(Change::Corrected {
+        migration: file.clone(),
+        before: before.to_owned(),
+    })
+}
+
+fn mend_spelling(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>, Error> {
+    let mut changes = Vec::new();
+    let mut edited = 0;
+    for state in &plan.states {
+        if let State::Modified(migration, row) = state {
+            match directory::spelling_difference(migration, &row.checksum) {
+                Some(_) => changes.push(correct(connection, migration, &row.checksum)?),
+                None => edited += 1,
             }
-            Ok(found)
         }
     }
+    if changes.is_empty() && edited > 0 {
+        return Err(declined(
+            connection,
+            "no script differs from what was applied only in line endings, byte order mark or final newline",
+        ));
+    }
+    Ok(changes)
+}
+
+/// Gives every row whose script has another number now that number: all or none.
+fn renumber(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>, Error> {
+    let unclear: Vec<Problem> = plan
+        .renumbered()
+        .iter()
+        .filter(|moved| moved.verdict != Renumbering::Clear)
+        .map(|moved| moved.problem(plan.state(moved.row.version).and_then(|s| s.migration())))
+        .collect();
+    if !unclear.is_empty() {
+        return Err(Error::Refused { problems: unclear });
+    }
+    let moves = plan.renumbered();
+    // Rows whose numbers others are to get wait under numbers that nobody has.
+    let taken: BTreeSet<i64> = moves.iter().map(|moved| moved.file.version).collect();
+    let mut free = (i64::MIN..).filter(|number| plan.state(*number).is_none());
+    let mut from = Vec::with_capacity(moves.len());
+    for moved in moves {
+        let row = moved.row;
+        from.push(match taken.contains(&row.version) {
+            true => {
+                let number = free.next().unwrap_or(row.version);
+                let written = history::renumber(connection, row.version, number, &row.description);
+                clean(connection, written)?;
+                number
+            }
+            false => row.version,
+        });
+    }
+    let mut changes = Vec::new();
+    for (moved, from) in moves.iter().zip(from) {
+        let file = moved.file;
+        let written = history::renumber(connection, from, file.version, &file.description);
+        clean(connection, written)?;
+        changes.push(Change::Renumbered {
+            version: moved.row.version,
+            description: moved.row.description.clone(),
+            migration: file.clone(),
+        });
+    }
+    Ok(changes)
 }
 
 fn in_one_transaction<T>(
@@ -232,8 +314,11 @@ fn in_one_transaction<T>(
     let limits = options.limits();
     let settings = Settings::prepare(connection, &limits)?;
     let begun = begin(connection, &limits, &mut || {});
+    let before = connection.total_changes();
     let result = begun.and_then(|()| work(connection)).and_then(|done| {
-        if !options.dry_run {
+        if connection.total_changes() == before {
+            roll_back(connection);
+        } else if !options.dry_run {
             commit(connection, &limits).map_err(|(cause, message)| Error::Database {
                 path: connection.path().unwrap_or_default().into(),
                 doing: "commit the history",
@@ -254,33 +339,17 @@ fn declined(connection: &Connection, message: &str) -> Error {
     }
 }
 
-/// Changes one row of the history, and refuses if that changed anything else.
-fn write(
-    connection: &Connection,
-    change: impl FnOnce(&Connection) -> Result<(), RecordError>,
-) -> Result<(), Error> {
-    let before = connection.total_changes();
-    let unusable = |message: String| Error::History {
-        database: connection.path().unwrap_or_default().into(),
-        message,
-    };
-    match change(connection) {
-        Ok(()) if connection.total_changes() == before + 1 => Ok(()),
-        Ok(()) => Err(unusable(
-            "a trigger or a foreign key on it would change other rows too: drop it".to_owned(),
-        )),
-        Err(RecordError::Swallowed) => Err(unusable(
-            "a trigger on it changed what was written: drop the trigger".to_owned(),
-        )),
-        Err(RecordError::Sqlite(error)) => match Cause::of(&error) {
-            Cause::Statement => Err(unusable(sqlite_message(&error))),
-            _ => Err(Error::database(
-                connection,
-                "write to _sqlx_migrations",
-                &error,
-            )),
+/// What came of a change of the history, as this library's error.
+fn clean(connection: &Connection, written: Result<(), WriteError>) -> Result<(), Error> {
+    written.map_err(|error| match error {
+        WriteError::Sqlite(error) if Cause::of(&error) != Cause::Statement => {
+            Error::database(connection, "write to _sqlx_migrations", &error)
+        }
+        error => Error::History {
+            database: file_of(connection),
+            message: error.explained().1,
         },
-    }
+    })
 }
 
 /// A checksum as stored, in hexadecimal, whatever its length.

@@ -2,12 +2,13 @@
 //!
 //! Owns its form, which is sqlx's to the byte
 //! (`sqlx-sqlite/src/migrate.rs`, `create_migrations_table`). Reads it leniently,
-//! refuses clearly, and writes nothing but finished rows. Never decides what they mean.
+//! refuses clearly, writes nothing but finished rows, and looks at each again. Never
+//! decides what they mean.
 
-use crate::diagnostics::error::{Cause, Error, sqlite_message};
+use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::files::migration::Migration;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -176,50 +177,79 @@ pub(crate) fn create(connection: &Connection) -> Result<(), Error> {
     }
 }
 
-/// Why a row could not be recorded.
-pub(crate) enum RecordError {
+/// Why a change of the history could not be made.
+pub(crate) enum WriteError {
     /// SQLite refused it.
     Sqlite(rusqlite::Error),
     /// SQLite accepted it, and the row is not as it should be: a trigger
     /// swallowed or changed it.
     Swallowed,
+    /// A trigger or a foreign key changed other rows with it.
+    Others,
 }
 
-/// Inserts the finished row of `migration` and looks whether it is there: a
-/// trigger with `RAISE(IGNORE)` makes an INSERT succeed without a row.
+impl WriteError {
+    /// What kind of failure, and a sentence about it.
+    pub fn explained(&self) -> (Cause, String) {
+        let message = match self {
+            Self::Sqlite(error) => return (Cause::of(error), explained_message(error)),
+            Self::Swallowed => "a trigger on it swallowed or changed the row: drop the trigger",
+            Self::Others => "a trigger or a foreign key on it would change other rows too: drop it",
+        };
+        (Cause::Statement, message.to_owned())
+    }
+}
+
+/// One change of the history, of `rows` rows: makes it, then looks whether `wanted`
+/// finds as many rows as it should, because a trigger with `RAISE(IGNORE)` makes a
+/// statement succeed without a change.
+struct Change<'a> {
+    sql: &'a str,
+    rows: u64,
+    wanted: &'a str,
+    found: i64,
+}
+
+impl Change<'_> {
+    fn make(&self, connection: &Connection, values: &[&dyn ToSql]) -> Result<(), WriteError> {
+        let before = connection.total_changes();
+        let written = connection.execute(self.sql, values);
+        written.map_err(WriteError::Sqlite)?;
+        let changed = connection.total_changes() - before;
+        let found: i64 = connection
+            .query_row(self.wanted, values, |row| row.get(0))
+            .map_err(WriteError::Sqlite)?;
+        if found != self.found {
+            return Err(WriteError::Swallowed);
+        }
+        match changed.checked_sub(self.rows) {
+            Some(0) | None => Ok(()),
+            Some(_) => Err(WriteError::Others),
+        }
+    }
+}
+
+/// Inserts the finished row of `migration`.
 pub(crate) fn record(
     connection: &Connection,
     migration: &Migration,
     elapsed: Duration,
-) -> Result<(), RecordError> {
+) -> Result<(), WriteError> {
     let nanoseconds = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
+    let change = Change {
+        sql: "INSERT INTO main._sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?1, ?2, TRUE, ?3, ?4)",
+        rows: 1,
+        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND checksum = ?3 AND description = ?2 AND execution_time = ?4 AND installed_on IS NOT NULL",
+        found: 1,
+    };
     let checksum = &migration.checksum.0[..];
-    let insert = "INSERT INTO main._sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?1, ?2, TRUE, ?3, ?4)";
-    connection
-        .execute(
-            insert,
-            params![
-                migration.version,
-                migration.description,
-                checksum,
-                nanoseconds
-            ],
-        )
-        .map_err(RecordError::Sqlite)?;
-    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND checksum = ?2 AND description = ?3 AND execution_time = ?4 AND installed_on IS NOT NULL";
-    let count = connection
-        .query_row(
-            query,
-            params![
-                migration.version,
-                checksum,
-                migration.description,
-                nanoseconds
-            ],
-            |row| row.get::<_, i64>(0),
-        )
-        .map_err(RecordError::Sqlite)?;
-    expect(count, 1)
+    let values = params![
+        migration.version,
+        migration.description,
+        checksum,
+        nanoseconds
+    ];
+    change.make(connection, values)
 }
 
 /// As [`record`], for what another tool applied at `installed_on`, if that is known.
@@ -227,59 +257,74 @@ pub(crate) fn record_at(
     connection: &Connection,
     migration: &Migration,
     installed_on: Option<&str>,
-) -> Result<(), RecordError> {
+) -> Result<(), WriteError> {
     let Some(installed_on) = installed_on else {
         return record(connection, migration, Duration::ZERO);
     };
-    let row = params![
+    let change = Change {
+        sql: "INSERT INTO main._sqlx_migrations (version, description, success, checksum, execution_time, installed_on) VALUES (?1, ?2, TRUE, ?3, 0, ?4)",
+        rows: 1,
+        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND description = ?2 AND checksum = ?3 AND execution_time = 0 AND CAST(installed_on AS TEXT) = ?4",
+        found: 1,
+    };
+    let values = params![
         migration.version,
         migration.description,
         &migration.checksum.0[..],
         installed_on
     ];
-    let insert = "INSERT INTO main._sqlx_migrations (version, description, success, checksum, execution_time, installed_on) VALUES (?1, ?2, TRUE, ?3, 0, ?4)";
-    connection
-        .execute(insert, row)
-        .map_err(RecordError::Sqlite)?;
-    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND description = ?2 AND checksum = ?3 AND execution_time = 0 AND CAST(installed_on AS TEXT) = ?4";
-    let count: i64 = connection
-        .query_row(query, row, |row| row.get(0))
-        .map_err(RecordError::Sqlite)?;
-    expect(count, 1)
+    change.make(connection, values)
 }
 
-/// Removes the row of a version, and looks whether it is gone.
-pub(crate) fn remove(connection: &Connection, version: i64) -> Result<(), RecordError> {
-    let delete = "DELETE FROM main._sqlx_migrations WHERE version = ?1";
-    connection
-        .execute(delete, [version])
-        .map_err(RecordError::Sqlite)?;
-    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1";
-    let count: i64 = connection
-        .query_row(query, [version], |row| row.get(0))
-        .map_err(RecordError::Sqlite)?;
-    expect(count, 0)
+/// Removes the row of a version.
+pub(crate) fn remove(connection: &Connection, version: i64) -> Result<(), WriteError> {
+    let change = Change {
+        sql: "DELETE FROM main._sqlx_migrations WHERE version = ?1",
+        rows: 1,
+        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1",
+        found: 0,
+    };
+    change.make(connection, params![version])
 }
 
-/// Sets the recorded checksum of a version to that of its file, and looks whether
-/// it is there.
-pub(crate) fn correct(connection: &Connection, migration: &Migration) -> Result<(), RecordError> {
-    let update = "UPDATE main._sqlx_migrations SET checksum = ?2 WHERE version = ?1";
-    let written = params![migration.version, &migration.checksum.0[..]];
-    connection
-        .execute(update, written)
-        .map_err(RecordError::Sqlite)?;
-    let query = "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND checksum = ?2";
-    let count: i64 = connection
-        .query_row(query, written, |row| row.get(0))
-        .map_err(RecordError::Sqlite)?;
-    expect(count, 1)
+/// Sets the recorded checksum of a version to that of its file.
+pub(crate) fn correct(connection: &Connection, migration: &Migration) -> Result<(), WriteError> {
+    let change = Change {
+        sql: "UPDATE main._sqlx_migrations SET checksum = ?2 WHERE version = ?1",
+        rows: 1,
+        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND checksum = ?2",
+        found: 1,
+    };
+    change.make(
+        connection,
+        params![migration.version, &migration.checksum.0[..]],
+    )
 }
 
-fn expect(count: i64, expected: i64) -> Result<(), RecordError> {
-    if count == expected {
-        Ok(())
-    } else {
-        Err(RecordError::Swallowed)
+/// Gives the row of a version another number and description.
+pub(crate) fn renumber(
+    connection: &Connection,
+    version: i64,
+    now: i64,
+    description: &str,
+) -> Result<(), WriteError> {
+    let change = Change {
+        sql: "UPDATE main._sqlx_migrations SET version = ?2, description = ?3 WHERE version = ?1",
+        rows: 1,
+        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE (version = ?2 AND description = ?3) OR version = ?1",
+        found: 1,
+    };
+    change.make(connection, params![version, now, description])
+}
+
+/// Puts the row of `migration` in the place of the rows of `replaced`.
+pub(crate) fn replace(
+    connection: &Connection,
+    migration: &Migration,
+    replaced: &[i64],
+) -> Result<(), WriteError> {
+    for version in replaced {
+        remove(connection, *version)?;
     }
+    record(connection, migration, Duration::ZERO)
 }

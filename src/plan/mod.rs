@@ -4,14 +4,20 @@
 //! `status` prints the plan, `check` judges it, `apply` executes it. Never reads
 //! a file, never opens a database, cannot fail.
 
+#[cfg(test)]
+mod exhaustive;
 pub(crate) mod foreign;
 pub(crate) mod history;
 pub(crate) mod policy;
+pub(crate) mod renumbered;
+mod replaced;
 pub(crate) mod targets;
 
 use crate::diagnostics::problem::{Finding, Problem};
 use crate::files::migration::{Kind, Migration};
 use crate::plan::history::AppliedMigration;
+use crate::plan::renumbered::Moved;
+use crate::plan::replaced::Squash;
 
 /// What is to be said about one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +33,14 @@ pub enum State<'a> {
     Missing(&'a AppliedMigration),
     /// A row that says that the script failed half way, with or without a file.
     Failed(Option<&'a Migration>, &'a AppliedMigration),
+    /// A file with `-- replaces:`, all or some of whose versions have a row: it is
+    /// not run, its own row takes the place of theirs. It may have a row itself, of
+    /// the script that had its number before.
+    Replaces(&'a Migration, Option<&'a AppliedMigration>),
+    /// A row that goes when the file that replaces its version is recorded.
+    ReplacedRow(Option<&'a Migration>, &'a AppliedMigration),
+    /// A file without a row that another file replaces: it is not run.
+    ReplacedFile(&'a Migration),
 }
 
 impl<'a> State<'a> {
@@ -36,8 +50,10 @@ impl<'a> State<'a> {
         match self {
             Self::Pending(migration)
             | Self::Applied(migration, _)
-            | Self::Modified(migration, _) => migration.version,
-            Self::Missing(row) | Self::Failed(_, row) => row.version,
+            | Self::Modified(migration, _)
+            | Self::Replaces(migration, _)
+            | Self::ReplacedFile(migration) => migration.version,
+            Self::Missing(row) | Self::Failed(_, row) | Self::ReplacedRow(_, row) => row.version,
         }
     }
 
@@ -47,8 +63,10 @@ impl<'a> State<'a> {
         match self {
             Self::Pending(migration)
             | Self::Applied(migration, _)
-            | Self::Modified(migration, _) => Some(migration),
-            Self::Failed(migration, _) => *migration,
+            | Self::Modified(migration, _)
+            | Self::Replaces(migration, _)
+            | Self::ReplacedFile(migration) => Some(migration),
+            Self::Failed(migration, _) | Self::ReplacedRow(migration, _) => *migration,
             Self::Missing(_) => None,
         }
     }
@@ -57,11 +75,13 @@ impl<'a> State<'a> {
     #[must_use]
     pub fn row(&self) -> Option<&'a AppliedMigration> {
         match self {
-            Self::Pending(_) => None,
+            Self::Pending(_) | Self::ReplacedFile(_) => None,
+            Self::Replaces(_, row) => *row,
             Self::Applied(_, row)
             | Self::Modified(_, row)
             | Self::Missing(row)
-            | Self::Failed(_, row) => Some(row),
+            | Self::Failed(_, row)
+            | Self::ReplacedRow(_, row) => Some(row),
         }
     }
 
@@ -74,6 +94,8 @@ impl<'a> State<'a> {
             Self::Modified(..) => "modified",
             Self::Missing(_) => "missing",
             Self::Failed(..) => "failed",
+            Self::Replaces(..) => "replaces",
+            Self::ReplacedRow(..) | Self::ReplacedFile(_) => "replaced",
         }
     }
 }
@@ -106,6 +128,12 @@ pub struct Policy {
 pub struct Plan<'a> {
     /// One for each version that has a row or a file that applies.
     pub states: Vec<State<'a>>,
+    /// By version.
+    squashes: Vec<Squash<'a>>,
+    /// By the version of the row.
+    moved: Vec<Moved<'a>>,
+    /// The versions of files that hold what was applied as another version, in order.
+    moved_here: Vec<i64>,
     newest_file: Option<i64>,
     newest_applied: Option<i64>,
 }
@@ -139,8 +167,13 @@ pub fn plan<'a>(migrations: &'a [Migration], history: &'a [AppliedMigration]) ->
         }
     }
     states.extend(rows.map(orphan));
+    let squashes = replaced::settle(&mut states);
+    let moved = renumbered::find(&states);
     Plan {
         states,
+        squashes,
+        moved_here: renumbered::files(&moved),
+        moved,
         newest_file: migrations.last().map(|migration| migration.version),
         newest_applied: history.last().map(|row| row.version),
     }
@@ -161,221 +194,170 @@ impl<'a> Plan<'a> {
         self.newest_applied
     }
 
+    /// What is to be said about a version, if anything.
+    #[must_use]
+    pub fn state(&self, version: i64) -> Option<State<'a>> {
+        let found = self.states.binary_search_by_key(&version, State::version);
+        found.ok().map(|index| self.states[index])
+    }
+
     /// What is to be applied, in order, up to and including the version `to`.
     pub fn pending(&self, to: Option<i64>) -> impl Iterator<Item = &'a Migration> {
         self.states.iter().filter_map(move |state| match state {
-            State::Pending(migration) if to.is_none_or(|to| migration.version <= to) => {
+            State::Pending(migration) | State::Replaces(migration, _)
+                if to.is_none_or(|to| migration.version <= to) =>
+            {
                 Some(*migration)
             }
             _ => None,
         })
     }
 
+    /// The file that holds the script that was applied as `version`, if it has
+    /// another number now.
+    #[must_use]
+    pub fn moved_to(&self, version: i64) -> Option<&'a Migration> {
+        let moved = self.moved(version).filter(|moved| moved.is_certain());
+        moved.map(|moved| moved.file)
+    }
+
+    /// The rows whose scripts have other numbers now, by version.
+    pub(crate) fn renumbered(&self) -> &[Moved<'a>] {
+        &self.moved
+    }
+
+    /// Whether the file of `version` was applied, but as another version.
+    pub(crate) fn was_moved_here(&self, version: i64) -> bool {
+        self.moved_here.binary_search(&version).is_ok()
+    }
+
+    /// The file that replaces `version`, which still has its row.
+    pub(crate) fn replacement_of(&self, version: i64) -> Option<&'a Migration> {
+        let replaces = |squash: &&Squash<'a>| squash.rows.binary_search(&version).is_ok();
+        let found = self.squashes.iter().find(replaces);
+        found.map(|squash| squash.migration)
+    }
+
+    fn moved(&self, version: i64) -> Option<&Moved<'a>> {
+        let found = self
+            .moved
+            .binary_search_by_key(&version, |moved| moved.row.version);
+        found.ok().map(|index| &self.moved[index])
+    }
+
+    /// The versions whose rows the row of `version` takes the place of, if that is
+    /// what is to be done with it.
+    pub(crate) fn replaced_by(&self, version: i64) -> Option<&[i64]> {
+        let found = self
+            .squashes
+            .binary_search_by_key(&version, |squash| squash.migration.version);
+        let squash = &self.squashes[found.ok()?];
+        squash.takes_over.then_some(&squash.rows)
+    }
+
     /// Every reason to refuse, by version.
     #[must_use]
     pub fn problems(&self, policy: &Policy) -> Vec<Problem> {
+        if let (None, Some(newest), false) =
+            (self.newest_file, self.newest_applied, policy.allow_missing)
+        {
+            return vec![Problem::NoFiles {
+                applied: self.states.len(),
+                newest,
+                directory: None,
+                database: None,
+            }];
+        }
         self.states
             .iter()
-            .filter_map(|state| match state {
-                State::Applied(..) => None,
-                State::Pending(migration) => {
-                    let newest = self.newest_applied?;
-                    (policy.out_of_order == OutOfOrder::Refuse && migration.version < newest).then(
-                        || Problem::OutOfOrder {
-                            version: migration.version,
-                            path: migration.path.clone(),
-                            newest,
-                        },
-                    )
-                }
-                State::Modified(migration, row) => Some(Problem::Modified {
-                    version: row.version,
-                    path: migration.path.clone(),
-                    recorded: row.checksum.clone(),
-                    difference: None,
-                }),
-                State::Missing(row) if self.newest_file.is_some_and(|file| row.version > file) => {
-                    (!policy.allow_newer).then(|| Problem::Newer {
-                        version: row.version,
-                        description: row.description.clone(),
-                        installed_on: row.installed_on.clone(),
-                    })
-                }
-                State::Missing(row) => (!policy.allow_missing).then(|| Problem::Missing {
-                    version: row.version,
-                    description: row.description.clone(),
-                }),
-                State::Failed(_, row) => Some(Problem::Failed {
-                    version: row.version,
-                    description: row.description.clone(),
-                }),
-            })
+            .filter_map(|state| self.problem(state, policy))
             .collect()
+    }
+
+    fn problem(&self, state: &State<'a>, policy: &Policy) -> Option<Problem> {
+        if let State::Missing(row) | State::Modified(_, row) = state
+            && let Some(moved) = self.moved(row.version)
+            && (moved.is_certain()
+                || matches!(state, State::Modified(..))
+                || self.missing_or_edited(state, policy).is_some())
+        {
+            return Some(moved.problem(state.migration()));
+        }
+        self.missing_or_edited(state, policy)
+    }
+
+    /// Why to refuse, if no other file holds what was applied.
+    fn missing_or_edited(&self, state: &State<'a>, policy: &Policy) -> Option<Problem> {
+        match state {
+            State::Applied(..) | State::ReplacedRow(..) | State::ReplacedFile(_) => None,
+            State::Replaces(migration, _) => {
+                let found = self
+                    .squashes
+                    .binary_search_by_key(&migration.version, |squash| squash.migration.version);
+                found.ok().and_then(|index| self.squashes[index].problem())
+            }
+            State::Pending(migration) => {
+                let newest = self.newest_applied?;
+                let is_late = migration.version < newest;
+                (is_late && policy.out_of_order == OutOfOrder::Refuse).then(|| {
+                    Problem::OutOfOrder {
+                        version: migration.version,
+                        path: migration.path.clone(),
+                        newest,
+                    }
+                })
+            }
+            // What is to be done about the file is said of the other version.
+            State::Modified(_, row) if self.was_moved_here(row.version) => None,
+            State::Modified(migration, row) => Some(Problem::Modified {
+                version: row.version,
+                path: migration.path.clone(),
+                recorded: row.checksum.clone(),
+                difference: None,
+            }),
+            State::Missing(row) if self.newest_file.is_some_and(|file| row.version > file) => {
+                (!policy.allow_newer).then(|| Problem::Newer {
+                    version: row.version,
+                    description: row.description.clone(),
+                    installed_on: row.installed_on.clone(),
+                })
+            }
+            State::Missing(row) => (!policy.allow_missing).then(|| Problem::Missing {
+                version: row.version,
+                description: row.description.clone(),
+            }),
+            State::Failed(_, row) => Some(Problem::Failed {
+                version: row.version,
+                description: row.description.clone(),
+            }),
+        }
     }
 
     /// What the policy lets pass but a person should know, for what is to be
     /// applied up to and including the version `to`.
     #[must_use]
     pub fn warnings(&self, policy: &Policy, to: Option<i64>) -> Vec<Finding> {
+        let mut warnings: Vec<Finding> = self.squashes.iter().filter_map(Squash::warning).collect();
         let Some(newest) = self.newest_applied else {
-            return Vec::new();
+            return warnings;
         };
         if policy.out_of_order != OutOfOrder::Warn {
-            return Vec::new();
+            return warnings;
         }
-        self.pending(to)
-            .filter(|migration| migration.version < newest)
-            .map(|migration| {
-                let message = format!(
-                    "version {} comes late: the newer version {newest} is already applied",
-                    migration.version
-                );
-                Finding::new("out-of-order", &migration.path, message)
-            })
-            .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::files::migration::Checksum;
-    use std::path::PathBuf;
-
-    fn file(version: i64, kind: Kind, content: u8) -> Migration {
-        Migration {
-            version,
-            description: format!("d{version}"),
-            kind,
-            path: PathBuf::from(format!("{version}_d.sql")),
-            checksum: Checksum([content; 48]),
-            transactional: true,
-            embedded: None,
-        }
-    }
-
-    fn row(version: i64, content: u8, success: bool) -> AppliedMigration {
-        AppliedMigration {
-            version,
-            description: format!("d{version}"),
-            installed_on: String::new(),
-            success,
-            checksum: vec![content; 48],
-            execution_time: 1,
-        }
-    }
-
-    /// The five things that can be in a folder about a version, and the four in a history.
-    const FILES: [&[Kind]; 5] = [
-        &[],
-        &[Kind::Simple],
-        &[Kind::Up, Kind::Down],
-        &[Kind::Down],
-        &[Kind::Up],
-    ];
-    const ROWS: [Option<(u8, bool)>; 4] =
-        [None, Some((1, true)), Some((2, true)), Some((1, false))];
-
-    /// A version, the kinds of its files, and the content and success of its row.
-    type Choice = (i64, &'static [Kind], Option<(u8, bool)>);
-
-    /// The state that one version must get: the specification, case by case.
-    fn expected(files: &[Kind], row: Option<(u8, bool)>) -> Option<&'static str> {
-        let applies = files.iter().any(|kind| *kind != Kind::Down);
-        match (files.is_empty(), applies, row) {
-            (_, _, Some((_, false))) => Some("failed"),
-            (true, _, Some(_)) => Some("missing"),
-            (_, false, Some(_)) => Some("applied"),
-            (_, true, Some((1, _))) => Some("applied"),
-            (_, true, Some(_)) => Some("modified"),
-            (_, true, None) => Some("pending"),
-            (_, false, None) => None,
-        }
-    }
-
-    #[test]
-    fn every_combination_of_three_versions_has_exactly_the_states_it_should() {
-        let cases = FILES.len() * ROWS.len();
-        for number in 0..cases.pow(3) {
-            let choices: Vec<Choice> = (0..3)
-                .map(|place| {
-                    let choice = number / cases.pow(place) % cases;
-                    (i64::from(place) + 1, FILES[choice % 5], ROWS[choice / 5])
-                })
-                .collect();
-            let migrations: Vec<_> = choices
-                .iter()
-                .flat_map(|(v, files, _)| files.iter().map(|kind| file(*v, *kind, 1)))
-                .collect();
-            let history: Vec<_> = choices
-                .iter()
-                .filter_map(|(v, _, r)| r.map(|(c, s)| row(*v, c, s)))
-                .collect();
-            let plan = plan(&migrations, &history);
-
-            let states: Vec<_> = plan
-                .states
-                .iter()
-                .map(|state| (state.version(), state.name()))
-                .collect();
-            let wanted: Vec<_> = choices
-                .iter()
-                .filter_map(|(v, files, row)| Some((*v, expected(files, *row)?)))
-                .collect();
-            assert_eq!(states, wanted, "{choices:?}");
-
-            let newest_file = migrations.iter().map(|m| m.version).max();
-            let newest_applied = history.iter().map(|r| r.version).max();
-            for policy_number in 0..12 {
-                let policy = Policy {
-                    allow_missing: policy_number % 2 == 1,
-                    allow_newer: policy_number / 2 % 2 == 1,
-                    out_of_order: [OutOfOrder::Warn, OutOfOrder::Allow, OutOfOrder::Refuse]
-                        [policy_number / 4],
-                };
-                let problems: Vec<_> = plan
-                    .problems(&policy)
-                    .iter()
-                    .map(|p| (p.version(), p.kind()))
-                    .collect();
-                let wanted: Vec<_> = wanted
-                    .iter()
-                    .filter_map(|(version, state)| {
-                        let late = newest_applied.is_some_and(|newest| *version < newest);
-                        let newer = newest_file.is_some_and(|newest| *version > newest);
-                        let kind = match *state {
-                            "failed" | "modified" => *state,
-                            "missing" if newer => (!policy.allow_newer).then_some("newer")?,
-                            "missing" => (!policy.allow_missing).then_some("missing")?,
-                            "pending" => (late && policy.out_of_order == OutOfOrder::Refuse)
-                                .then_some("out-of-order")?,
-                            _ => return None,
-                        };
-                        Some((*version, kind))
-                    })
-                    .collect();
-                assert_eq!(problems, wanted, "{choices:?} {policy:?}");
-                for to in [None, Some(0), Some(1), Some(2), Some(3)] {
-                    let pending: Vec<_> = plan.pending(to).map(|m| m.version).collect();
-                    let wanted: Vec<_> = plan
-                        .states
-                        .iter()
-                        .filter(|s| s.name() == "pending" && to.is_none_or(|to| s.version() <= to))
-                        .map(State::version)
-                        .collect();
-                    assert_eq!(pending, wanted);
-                    let late = pending
-                        .iter()
-                        .filter(|version| newest_applied.is_some_and(|newest| **version < newest))
-                        .count();
-                    let warned = if policy.out_of_order == OutOfOrder::Warn {
-                        late
-                    } else {
-                        0
-                    };
-                    assert_eq!(plan.warnings(&policy, to).len(), warned);
-                }
-            }
-        }
+        let late = self.states.iter().filter_map(|state| match state {
+            State::Pending(migration) if migration.version < newest => Some(migration),
+            _ => None,
+        });
+        warnings.extend(
+            late.filter(|migration| to.is_none_or(|to| migration.version <= to))
+                .map(|migration| {
+                    let message = format!(
+                        "version {} comes late: the newer version {newest} is already applied",
+                        migration.version
+                    );
+                    Finding::new("out-of-order", &migration.path, message)
+                }),
+        );
+        warnings
     }
 }

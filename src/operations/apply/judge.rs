@@ -3,14 +3,15 @@
 //! Owns the refusals and warnings that are no statement's alone: the history as the
 //! script leaves it, settings left changed, and what looks for something that is gone.
 
+use super::Event;
 use super::run::Run;
 use super::view::row_of;
-use super::{Direction, Event};
 use crate::diagnostics::error::{Cause, Error, ScriptError, sqlite_message};
 use crate::diagnostics::problem::{Finding, Problem};
 use crate::files::migration::Migration;
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::plan;
+use crate::plan::targets::Direction;
 use crate::schema::whole::Whole;
 use crate::script::losses::referring;
 use crate::script::remedy::REBUILD;

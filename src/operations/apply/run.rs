@@ -4,15 +4,17 @@
 //! told to the caller and when.
 
 use super::view::{View, data_version};
-use super::{Direction, Event, Job, Step, Summary};
+use super::{Event, Job, Step, Summary};
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
 use crate::database::settings::Settings;
 use crate::database::transaction::{begin, lock_script, roll_back};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
+use crate::files::migration::Migration;
 use crate::operations::backup;
 use crate::plan::history;
+use crate::plan::targets::Direction;
 use crate::schema::Schema;
 use crate::script::Watched;
 use rusqlite::Connection;
@@ -103,9 +105,10 @@ impl<'a, 'r> Run<'a, 'r> {
     fn one_by_one(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
         let mut applied = 0;
         while let Some(&migration) = self.view.targets.front() {
-            let script_lock = match migration.transactional {
-                true => None,
-                false => lock_script(connection, &migration.path, &self.limits)?,
+            let runs_outside = self.runs_outside(migration);
+            let script_lock = match runs_outside {
+                false => None,
+                true => lock_script(connection, &migration.path, &self.limits)?,
             };
             self.begin_and_look(connection)?;
             let is_first = self
@@ -123,7 +126,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 history::create(connection)?;
                 self.created = true;
             }
-            let (step, warnings) = if migration.transactional {
+            let (step, warnings) = if !runs_outside {
                 let applied = self.apply_inside(connection, migration)?;
                 self.commit(connection, migration)?;
                 applied
@@ -189,7 +192,7 @@ impl<'a, 'r> Run<'a, 'r> {
         let mut steps: Vec<Step<'a>> = Vec::new();
         let mut warnings = Vec::new();
         while let Some(migration) = self.view.targets.pop_front() {
-            if !migration.transactional {
+            if self.runs_outside(migration) {
                 let message = "runs outside a transaction, so it was not run for show, and neither was its effect on what follows";
                 warnings.push(Finding::new("not-run", &migration.path, message));
                 continue;
@@ -265,6 +268,11 @@ impl<'a, 'r> Run<'a, 'r> {
                 let _ = std::fs::remove_file(file);
             }
         }
+    }
+
+    /// Whether its script is run, and not in our transaction.
+    fn runs_outside(&self, migration: &Migration) -> bool {
+        !migration.transactional && !self.view.replaced.contains_key(&migration.version)
     }
 
     /// Which way it goes, as `Direction` of the job.

@@ -6,11 +6,11 @@
 use super::run::Run;
 use super::{Event, Step};
 use crate::database::transaction::{begin, commit, roll_back};
-use crate::diagnostics::error::{Cause, Error, explained_message};
+use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
 use crate::files::directory;
 use crate::files::migration::Migration;
-use crate::plan::history::{self, RecordError};
+use crate::plan::history::{self, WriteError};
 use crate::schema::pragma::ask;
 use crate::schema::{Schema, SchemaChange};
 use crate::script::authorizer::Rules;
@@ -96,6 +96,9 @@ impl<'a> Run<'a, '_> {
         connection: &mut Connection,
         migration: &'a Migration,
     ) -> Result<(Step<'a>, Vec<Finding>), Error> {
+        if let Some(replaced) = self.view.replaced.get(&migration.version) {
+            return self.take_the_place(connection, migration, replaced);
+        }
         self.remember_schema(connection);
         let (mut ran, elapsed, rows_changed) = self.run_script(connection, migration)?;
         self.put_back(connection, migration, &mut ran)?;
@@ -126,8 +129,33 @@ impl<'a> Run<'a, '_> {
             rows_changed,
             schema_changes,
             rows: ran.rows,
+            replaced: Vec::new(),
         };
         Ok((step, ran.warnings))
+    }
+
+    /// Records a script that replaces others in their place, in the transaction that
+    /// is open: they have made what it makes.
+    fn take_the_place(
+        &self,
+        connection: &Connection,
+        migration: &'a Migration,
+        replaced: &[i64],
+    ) -> Result<(Step<'a>, Vec<Finding>), Error> {
+        history::replace(connection, migration, replaced).map_err(|error| {
+            let (cause, message) = not_written(&error);
+            self.failed(migration, Stopped::at_end(cause, message))
+        })?;
+        let step = Step {
+            migration,
+            elapsed: Duration::ZERO,
+            statements: 0,
+            rows_changed: 0,
+            schema_changes: Vec::new(),
+            rows: Vec::new(),
+            replaced: replaced.to_vec(),
+        };
+        Ok((step, Vec::new()))
     }
 
     /// A `-- no-transaction` script: the lock is given up before it, and taken
@@ -189,6 +217,7 @@ impl<'a> Run<'a, '_> {
             rows_changed,
             schema_changes: Vec::new(),
             rows: Vec::new(),
+            replaced: Vec::new(),
         };
         Ok((step, ran.warnings))
     }
@@ -209,39 +238,16 @@ impl<'a> Run<'a, '_> {
         migration: &Migration,
         elapsed: Duration,
     ) -> Result<(), (Cause, String)> {
-        let before = connection.total_changes();
         let written = match self.is_up() {
             true => history::record(connection, migration, elapsed),
             false => history::remove(connection, migration.version),
         };
-        let is_alone = connection.total_changes() == before + 1;
-        let result =
-            written.and_then(
-                |()| match is_alone || self.is_undisturbed(connection, migration) {
-                    true => Ok(()),
-                    false => Err(RecordError::Swallowed),
-                },
-            );
-        result.map_err(|error| {
-            let (cause, message) = match error {
-                RecordError::Sqlite(error) => (Cause::of(&error), explained_message(&error)),
-                RecordError::Swallowed => (
-                    Cause::Statement,
-                    "a trigger on it swallowed or changed this row or others: drop the trigger"
-                        .to_owned(),
-                ),
-            };
-            // A moment ago the database could be written: the script is at fault.
-            let cause = if cause == Cause::Permission {
-                Cause::Statement
-            } else {
-                cause
-            };
-            (
-                cause,
-                format!("its row could not be written to _sqlx_migrations: {message}"),
-            )
-        })
+        match written {
+            Ok(()) => Ok(()),
+            // That a trigger writes elsewhere too is its business.
+            Err(WriteError::Others) if self.is_undisturbed(connection, migration) => Ok(()),
+            Err(error) => Err(not_written(&error)),
+        }
     }
 
     /// Whether the rows of other versions are what they were, where a trigger did
@@ -281,6 +287,18 @@ impl<'a> Run<'a, '_> {
         self.schema = Some(now);
         changes
     }
+}
+
+/// Why a row is not in the history: a cause and a sentence.
+fn not_written(error: &WriteError) -> (Cause, String) {
+    let (cause, message) = error.explained();
+    // A moment ago the database could be written: the script is at fault.
+    let cause = match cause {
+        Cause::Permission => Cause::Statement,
+        cause => cause,
+    };
+    let message = format!("its row could not be written to _sqlx_migrations: {message}");
+    (cause, message)
 }
 
 fn read_schema(connection: &Connection) -> Option<(i64, Schema)> {

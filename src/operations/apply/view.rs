@@ -2,13 +2,12 @@
 //!
 //! Owns the comparison of the history with what it was a moment ago. Writes nothing.
 
-use super::{Direction, Job};
+use super::Job;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::plan::history::{self, AppliedMigration};
-use crate::plan::plan;
-use crate::plan::targets::{to_apply, to_undo};
+use crate::plan::targets::{Direction, targets};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,6 +18,8 @@ pub(super) struct View<'a> {
     pub data_version: i64,
     /// The scripts that are to be run, in order.
     pub targets: VecDeque<&'a Migration>,
+    /// Of those that are not run because they replace others: whose rows go.
+    pub replaced: BTreeMap<i64, Vec<i64>>,
     /// The rows of the history: a digest for each version.
     pub rows: BTreeMap<i64, u64>,
     pub warnings: Vec<Finding>,
@@ -29,24 +30,22 @@ impl<'a> View<'a> {
         // First, so that a write between the two is noticed under the lock.
         let data_version = data_version(connection)?;
         let history = history::read(connection)?;
-        let plan = plan(job.migrations, &history);
-        let (targets, warnings) = match job.direction {
-            Direction::Up => (
-                to_apply(job.migrations, &plan, job.options)?,
-                plan.warnings(&job.options.policy, job.options.to),
-            ),
-            Direction::Down => (to_undo(job.migrations, &plan, job.options)?, Vec::new()),
-        };
+        let targets = targets(job.migrations, &history, job.options, job.direction)?;
         Ok(Self {
             data_version,
-            targets,
+            targets: targets.scripts,
+            replaced: targets.replaced,
             rows: history.iter().map(digest).collect(),
-            warnings,
+            warnings: targets.warnings,
         })
     }
 
-    /// The script of `migration` was run: the history has it, or has it no more.
+    /// The script of `migration` was run, or took the place of others: the history has
+    /// it, or has it no more.
     pub(super) fn move_on(&mut self, direction: Direction, migration: &Migration) {
+        for version in self.replaced.remove(&migration.version).unwrap_or_default() {
+            self.rows.remove(&version);
+        }
         match direction {
             Direction::Up => {
                 let (version, digest) = digest(&row_of(migration));

@@ -94,7 +94,8 @@ impl Id {
             | Self::Reversible
             | Self::Force
             | Self::From
-            | Self::LineEndings => Group::Doing,
+            | Self::LineEndings
+            | Self::Renumbered => Group::Doing,
             Self::LockWait
             | Self::Timeout
             | Self::DryRun

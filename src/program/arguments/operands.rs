@@ -4,7 +4,7 @@
 
 use crate::diagnostics::text::escape;
 use crate::program::arguments::help::help_on;
-use crate::program::arguments::parse::Command;
+use crate::program::arguments::parse::{Arguments, Command};
 use crate::program::arguments::table::{CommandHelp, Name};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(crate) fn make_command(
     command: &CommandHelp,
     mut operands: Vec<OsString>,
-    line_endings: bool,
+    options: &Arguments,
 ) -> Result<Command, String> {
     match command.name {
         Name::Up => without(command, operands, Command::Up),
@@ -52,10 +52,15 @@ pub(crate) fn make_command(
             let version = one(operands)?.map(version).transpose()?;
             Ok(Command::Baseline(version))
         }
-        Name::Repair if operands.is_empty() != line_endings => {
-            Err("repair needs either versions or --line-endings: litemigrate repair 7".to_owned())
-        }
         Name::Repair => {
+            let named = [
+                !operands.is_empty(),
+                options.line_endings,
+                options.renumbered,
+            ];
+            if named.into_iter().filter(|is_named| *is_named).count() != 1 {
+                return Err("repair needs either versions, or --line-endings, or --renumbered: litemigrate repair 7".to_owned());
+            }
             let versions = operands.into_iter().map(version);
             versions.collect::<Result<_, _>>().map(Command::Repair)
         }

@@ -58,6 +58,7 @@ pub(crate) struct Arguments {
     pub(crate) reversible: bool,
     pub(crate) force: bool,
     pub(crate) line_endings: bool,
+    pub(crate) renumbered: bool,
     pub(crate) drift: bool,
     pub(crate) long: bool,
     pub(crate) from: Option<Tool>,
@@ -186,7 +187,7 @@ fn parse_words(
     }
     let command = command.unwrap_or(&COMMANDS[0]);
     refuse_what_does_not_fit(&parsed, command, &used)?;
-    parsed.command = make_command(command, operands, parsed.line_endings)?;
+    parsed.command = make_command(command, operands, &parsed)?;
     Ok(parsed)
 }
 

@@ -78,7 +78,7 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         word: "repair",
         operand: " V...",
         summary: "bring the history in line with the files, by name",
-        about: "For each version that is named: if its script was edited, the recorded checksum\nbecomes the file's; if it is missing or failed, it is removed from the history.\n--line-endings takes every script that differs only in line endings, byte order\nmark or final newline. Nothing but _sqlx_migrations is changed.",
+        about: "For each version that is named: if its script was edited, the recorded checksum\nbecomes the file's; if it is missing or failed, it is removed from the history.\n--line-endings takes every script that differs only in line endings, byte order\nmark or final newline; --renumbered gives every row whose script has another number\nnow that number. A version that is in order stays as it is. Nothing but\n_sqlx_migrations is changed.",
     },
     CommandHelp {
         name: Name::Schema,
@@ -141,6 +141,7 @@ pub(crate) enum Id {
     Reversible,
     Force,
     LineEndings,
+    Renumbered,
     Drift,
     Long,
     From,
@@ -180,7 +181,13 @@ const ALL_WITH_A_DATABASE: [Name; 9] = [
 const LOOKING: &[Name] = ALL_WITH_A_DATABASE.split_at(6).0;
 const CONNECTING: &[Name] = ALL_WITH_A_DATABASE.split_at(7).0;
 const DATABASE: &[Name] = &ALL_WITH_A_DATABASE;
-const SEVERAL: &[Name] = &[Name::Up, Name::Status, Name::Check];
+const SEVERAL: &[Name] = &[
+    Name::Up,
+    Name::Status,
+    Name::Check,
+    Name::Baseline,
+    Name::Repair,
+];
 const RUNNING: &[Name] = &[Name::Up, Name::Down];
 const FOR_SHOW: &[Name] = &[
     Name::Up,
@@ -276,6 +283,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag(Id::Reversible, None, "reversible", None, NEW, "create .up.sql and .down.sql"),
     flag(Id::Force, None, "force", None, BASELINE, "record them in a database without tables, too"),
     flag(Id::LineEndings, None, "line-endings", None, REPAIR, "all that differ in line endings, BOM or last newline"),
+    flag(Id::Renumbered, None, "renumbered", None, REPAIR, "all that were applied under another number"),
     flag(Id::Drift, None, "drift", None, CHECK, "compare the schema with what the migrations make"),
     flag(Id::Long, None, "long", None, STATUS, "whole names, however narrow the terminal is"),
     flag(Id::From, None, "from", Some("TOOL"), IMPORT, "whose scripts they are [what the folder shows]"),

@@ -94,6 +94,7 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::Reversible => parsed.reversible = true,
         Id::Force => parsed.force = true,
         Id::LineEndings => parsed.line_endings = true,
+        Id::Renumbered => parsed.renumbered = true,
         Id::Drift => parsed.drift = true,
         Id::Long => parsed.long = true,
         Id::From => {

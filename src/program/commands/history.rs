@@ -45,9 +45,10 @@ impl Run<'_> {
     /// Brings rows in line with the files.
     pub(crate) fn repair(&self, versions: &[i64], report: &mut Report) -> Result<Outcome, Error> {
         let mut connection = self.open_for_rows(report)?;
-        let selection = match self.arguments.line_endings {
-            true => Selection::Spelling,
-            false => Selection::Versions(versions.to_vec()),
+        let selection = match (self.arguments.line_endings, self.arguments.renumbered) {
+            (true, _) => Selection::Spelling,
+            (_, true) => Selection::Renumbered,
+            _ => Selection::Versions(versions.to_vec()),
         };
         let changes = repair::repair(&mut connection, &self.migrations, &selection, &self.options)?;
         report.history_changed(&changes);

@@ -2,6 +2,8 @@
 //!
 //! Owns what they read of the database, and the replay into memory. Writes nothing.
 
+use crate::database::limits::Limits;
+use crate::database::location::Location;
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
@@ -23,6 +25,17 @@ use std::rc::Rc;
 
 /// What drift is found out from: which script came when, and the schema.
 type Seen = (Vec<i64>, Schema);
+
+/// Which versions the database has applied, and their checksums, if it can be told:
+/// for a folder that has two files of one version.
+pub(crate) fn recorded(database: &Location, limits: &Limits) -> Vec<(i64, Vec<u8>)> {
+    let seen = look(database, Access::Look, limits, history::read);
+    let history = seen.ok().flatten().map(|(history, _)| history);
+    let rows = history.unwrap_or_default().into_iter();
+    rows.filter(|row| row.success)
+        .map(|row| (row.version, row.checksum))
+        .collect()
+}
 
 impl Run<'_> {
     /// Lists every version.

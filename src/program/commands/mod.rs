@@ -13,7 +13,8 @@ mod looking;
 mod up;
 
 use crate::diagnostics::error::Error;
-use crate::files::directory::{Directory, read_dir};
+use crate::diagnostics::problem::Problem;
+use crate::files::directory::{Directory, read_dir_of};
 use crate::files::migration::Migration;
 use crate::operations::drift::Replayed;
 use crate::plan::policy::Options;
@@ -61,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> u8 {
         return run_several(arguments, options, work, report);
     }
     let prepared = Run::prepare(arguments, options, report);
-    let result = prepared.and_then(|run| work(&run, report));
+    let result = prepared.and_then(|run| run.located(work(&run, report)));
     ended(result, report)
 }
 
@@ -113,7 +114,7 @@ fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: 
                 one.database(&database.path);
                 run.options.vfs.clone_from(&database.vfs);
                 run.project.database = database;
-                work(&run, &mut one)
+                run.located(work(&run, &mut one))
             });
         if let Err(error) = &result {
             one.failed(error);
@@ -157,7 +158,11 @@ impl<'a> Run<'a> {
             report.database(&project.database.path);
         }
         report.using(&project.migrations);
-        let mut directory = match read_dir(&project.migrations) {
+        let recorded = || match arguments.is_for_several() {
+            true => Vec::new(),
+            false => looking::recorded(&project.database, &options.limits()),
+        };
+        let mut directory = match read_dir_of(&project.migrations, recorded) {
             Err(Error::Directory { source, .. })
                 if arguments.optional && source.kind() == io::ErrorKind::NotFound =>
             {
@@ -186,5 +191,23 @@ impl<'a> Run<'a> {
             migrations: directory.migrations,
             replayed: RefCell::default(),
         })
+    }
+
+    /// Names folder and database where the library does not know them.
+    fn located(&self, mut result: Result<Outcome, Error>) -> Result<Outcome, Error> {
+        if let Err(Error::Refused { problems }) = &mut result {
+            for problem in problems {
+                if let Problem::NoFiles {
+                    directory,
+                    database,
+                    ..
+                } = problem
+                {
+                    *directory = Some(self.project.migrations.clone());
+                    *database = Some(self.project.database.path.clone());
+                }
+            }
+        }
+        result
     }
 }

@@ -8,8 +8,7 @@ use crate::files::migration::Migration;
 use crate::operations::apply::up;
 use crate::plan::foreign::refuse_pending;
 use crate::plan::history::AppliedMigration;
-use crate::plan::plan;
-use crate::plan::targets::to_apply;
+use crate::plan::targets::{Direction, targets};
 use crate::program::commands::Run;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
@@ -22,15 +21,16 @@ impl Run<'_> {
         // Whether anything is to be done, what a person should know about that,
         // and the newest version.
         let judge = |connection: Option<&Connection>, history: &[AppliedMigration]| {
-            let plan = plan(&self.migrations, history);
-            let targets = to_apply(&self.migrations, &plan, &self.options)?;
-            let pending: Vec<&Migration> = targets.iter().copied().collect();
+            let targets = targets(&self.migrations, history, &self.options, Direction::Up)?;
+            let scripts = targets.scripts;
+            let pending: Vec<&Migration> = scripts.iter().copied().collect();
             refuse_pending(connection, history.is_empty(), &pending)?;
             let warnings = match self.project.sqlpage {
-                Some(_) => warnings::of_scripts(targets.iter().copied()),
+                Some(_) => warnings::of_scripts(scripts.iter().copied()),
                 None => Vec::new(),
             };
-            Ok((!targets.is_empty(), warnings, plan.newest_applied()))
+            let newest = history.last().map(|row| row.version);
+            Ok((!scripts.is_empty(), warnings, newest))
         };
         let seen = look(
             &self.project.database,

@@ -2,6 +2,7 @@
 //!
 //! Owns the lines and fields of `baseline`, `repair`, `restore` and `new`.
 
+use crate::diagnostics::problem::listed;
 use crate::diagnostics::text::{escape, shown};
 use crate::operations::repair::{Change, hexadecimal};
 use crate::program::report::json::Json;
@@ -32,18 +33,50 @@ impl Report {
                     "{would}removed version {version} ({}) from the history",
                     escape(description)
                 ),
+                Change::Renumbered {
+                    version,
+                    description,
+                    migration,
+                } => format!(
+                    "{would}given version {version} ({}) the number of {}",
+                    escape(description),
+                    escape(&migration.file_name())
+                ),
+                Change::Replaced {
+                    migration,
+                    versions,
+                } => format!(
+                    "{would}recorded {} in the place of version {}",
+                    escape(&migration.file_name()),
+                    listed(versions)
+                ),
+                Change::InOrder {
+                    version,
+                    state: Some(state),
+                } => format!("version {version} is {state}: nothing to repair"),
+                Change::InOrder {
+                    version,
+                    state: None,
+                } => format!(
+                    "version {version} is neither in the files nor in the history: nothing to repair"
+                ),
             });
         }
+        let is_change = |change: &Change| !matches!(change, Change::InOrder { .. });
         if changes.is_empty() {
-            self.printer.say("nothing to record");
-        } else if self.dry_run {
+            let verb = match self.command.as_str() {
+                "repair" => "repair",
+                _ => "record",
+            };
+            self.printer.say(&format!("nothing to {verb}"));
+        } else if self.dry_run && changes.iter().any(is_change) {
             self.printer.say("nothing was changed");
         }
         let name = match self.dry_run {
             true => "would_change",
             false => "changes",
         };
-        let list = changes.iter().map(objects::change).collect();
+        let list = changes.iter().filter_map(objects::change).collect();
         self.fields.push((name, Json::Array(list)));
     }
 

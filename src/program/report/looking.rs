@@ -15,8 +15,7 @@ impl Report {
     /// they are wanted whole.
     pub(crate) fn status(&mut self, plan: &Plan<'_>, whole: bool) {
         if self.printer.json {
-            let rows = plan.states.iter().map(objects::state).collect();
-            self.fields.push(("migrations", Json::Array(rows)));
+            self.fields.push(("migrations", objects::states(plan)));
             return;
         }
         let width = plan
@@ -42,9 +41,14 @@ impl Report {
                 (None, Some(row)) => format!("({})", escape(&row.description)),
                 (None, None) => String::new(),
             };
+            let name = match (plan.moved_to(state.version()), state.row()) {
+                (Some(file), Some(_)) => format!("{name}, now {}", escape(&file.file_name())),
+                _ => name,
+            };
             let color = match state {
                 State::Applied(..) => 32,
-                State::Pending(_) => 33,
+                State::Pending(_) | State::Replaces(..) => 33,
+                State::ReplacedRow(..) | State::ReplacedFile(_) => 33,
                 State::Modified(..) | State::Missing(_) | State::Failed(..) => 31,
             };
             let name = fitted(&name, columns);
@@ -63,8 +67,7 @@ impl Report {
     pub(crate) fn check(&mut self, plan: &Plan<'_>) {
         let pending: Vec<&Migration> = plan.pending(None).collect();
         if self.printer.json {
-            let rows = plan.states.iter().map(objects::state).collect();
-            self.fields.push(("migrations", Json::Array(rows)));
+            self.fields.push(("migrations", objects::states(plan)));
         }
         if !pending.is_empty() {
             let names: Vec<String> = pending
@@ -97,7 +100,9 @@ impl Report {
 
 fn summary(plan: &Plan<'_>) -> String {
     let mut parts = Vec::new();
-    for name in ["applied", "pending", "modified", "missing", "failed"] {
+    for name in [
+        "applied", "pending", "replaces", "replaced", "modified", "missing", "failed",
+    ] {
         let count = plan
             .states
             .iter()

@@ -8,7 +8,7 @@ use crate::diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
 use crate::files::migration::Checksum;
 use crate::operations::apply::Step;
 use crate::operations::repair::{Change, hexadecimal};
-use crate::plan::State;
+use crate::plan::{Plan, State};
 use crate::program::report::json::Json;
 use crate::schema::ChangeKind;
 use std::path::Path;
@@ -16,7 +16,8 @@ use std::time::Duration;
 
 /// The fields of a migration that was run.
 pub(crate) fn step(step: &Step<'_>) -> Vec<(&'static str, Json)> {
-    vec![
+    let replaced = (!step.replaced.is_empty()).then(|| ("replaced", versions(&step.replaced)));
+    let mut fields = vec![
         ("version", Json::Integer(step.migration.version)),
         (
             "description",
@@ -29,7 +30,9 @@ pub(crate) fn step(step: &Step<'_>) -> Vec<(&'static str, Json)> {
             "rows_changed",
             Json::from(usize::try_from(step.rows_changed).unwrap_or(usize::MAX)),
         ),
-    ]
+    ];
+    fields.extend(replaced);
+    fields
 }
 
 /// A migration in `would_apply` or `would_undo`, with what it would do to the schema.
@@ -119,7 +122,7 @@ pub(crate) fn problem(problem: &Problem) -> Json {
 }
 
 /// A change of the history.
-pub(crate) fn change(change: &Change) -> Json {
+pub(crate) fn change(change: &Change) -> Option<Json> {
     let (what, version, description, migration, before) = match change {
         Change::Recorded(file) => (
             "recorded",
@@ -139,8 +142,29 @@ pub(crate) fn change(change: &Change) -> Json {
             version,
             description,
         } => ("removed", *version, description, None, None),
+        Change::Renumbered {
+            version,
+            description,
+            migration,
+        } => ("renumbered", *version, description, Some(migration), None),
+        Change::Replaced { migration, .. } => (
+            "replaced",
+            migration.version,
+            &migration.description,
+            Some(migration),
+            None,
+        ),
+        Change::InOrder { .. } => return None,
     };
-    Json::Object(vec![
+    let now = match change {
+        Change::Renumbered { migration, .. } => Some(migration.version),
+        _ => None,
+    };
+    let replaced = match change {
+        Change::Replaced { versions, .. } => Some(self::versions(versions)),
+        _ => None,
+    };
+    let mut fields = vec![
         ("change", Json::from(what)),
         ("version", Json::Integer(version)),
         ("description", Json::from(description.as_str())),
@@ -153,7 +177,14 @@ pub(crate) fn change(change: &Change) -> Json {
             "checksum",
             Json::from(migration.map(|file| file.checksum.to_string())),
         ),
-    ])
+    ];
+    fields.extend(now.map(|version| ("renumbered_to", Json::Integer(version))));
+    fields.extend(replaced.map(|versions| ("replaced", versions)));
+    Some(Json::Object(fields))
+}
+
+fn versions(versions: &[i64]) -> Json {
+    Json::Array(versions.iter().copied().map(Json::Integer).collect())
 }
 
 /// A difference between the schema and what the migrations make.
@@ -174,8 +205,14 @@ pub(crate) fn difference(difference: &Difference) -> Json {
     ])
 }
 
+/// The state of every version.
+pub(crate) fn states(plan: &Plan<'_>) -> Json {
+    let states = plan.states.iter().map(|state| self::state(state, plan));
+    Json::Array(states.collect())
+}
+
 /// The state of a version.
-pub(crate) fn state(state: &State<'_>) -> Json {
+fn state(state: &State<'_>, plan: &Plan<'_>) -> Json {
     let row = state.row();
     let description = match (state.migration(), row) {
         (Some(migration), _) => migration.description.as_str(),
@@ -194,7 +231,7 @@ pub(crate) fn state(state: &State<'_>) -> Json {
         let elapsed = Duration::from_nanos(nanoseconds.unsigned_abs());
         milliseconds(elapsed)
     });
-    Json::Object(vec![
+    let mut fields = vec![
         ("version", Json::Integer(state.version())),
         ("description", Json::from(description)),
         ("state", Json::from(state.name())),
@@ -210,5 +247,10 @@ pub(crate) fn state(state: &State<'_>) -> Json {
         ),
         ("execution_ms", execution),
         ("checksum", Json::from(checksum)),
-    ])
+    ];
+    let moved = plan.moved_to(state.version());
+    fields.extend(moved.map(|file| ("renumbered_to", Json::Integer(file.version))));
+    let rows = plan.replaced_by(state.version());
+    fields.extend(rows.map(|rows| ("replaces", versions(rows))));
+    Json::Object(fields)
 }

@@ -3,6 +3,7 @@
 //! Owns these lines and fields. Says of nothing that it is done before it is durable.
 
 use crate::database::location::lock_holder;
+use crate::diagnostics::problem::listed;
 use crate::diagnostics::text::{counted, escape, shown};
 use crate::files::migration::Migration;
 use crate::operations::apply::{Event, Step};
@@ -80,6 +81,10 @@ impl Report {
     fn ran(&mut self, step: &Step<'_>) {
         self.ended();
         self.has_applied = true;
+        if !step.replaced.is_empty() {
+            self.took_the_place(step, "recorded");
+            return;
+        }
         let verb = match self.is_down() {
             true => self.printer.colored("undone", 33),
             false => self.printer.colored("applied", 32),
@@ -107,6 +112,10 @@ impl Report {
     /// A migration that would be applied or undone, and what that would do.
     fn would_run(&mut self, step: &Step<'_>) {
         self.ended();
+        if !step.replaced.is_empty() {
+            self.took_the_place(step, "would record");
+            return;
+        }
         self.printer.say(&format!(
             "would {} {} in {}: {}, {} changed",
             if self.is_down() { "undo" } else { "apply" },
@@ -142,6 +151,20 @@ impl Report {
         }
         if self.printer.json {
             self.others.push(objects::step_for_show(step));
+        }
+    }
+
+    /// A migration whose row took the place of others, without being run.
+    fn took_the_place(&mut self, step: &Step<'_>, verb: &str) {
+        self.printer.say(&format!(
+            "{verb} {} in the place of version {}",
+            escape(&step.migration.file_name()),
+            listed(&step.replaced)
+        ));
+        if self.printer.json && self.dry_run {
+            self.others.push(objects::step_for_show(step));
+        } else if self.printer.json {
+            self.applied.push(Json::Object(objects::step(step)));
         }
     }
 
