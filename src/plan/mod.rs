@@ -8,6 +8,7 @@
 mod exhaustive;
 pub(crate) mod foreign;
 pub(crate) mod history;
+mod kinds;
 pub(crate) mod policy;
 pub(crate) mod renumbered;
 mod replaced;
@@ -338,26 +339,26 @@ impl<'a> Plan<'a> {
     #[must_use]
     pub fn warnings(&self, policy: &Policy, to: Option<i64>) -> Vec<Finding> {
         let mut warnings: Vec<Finding> = self.squashes.iter().filter_map(Squash::warning).collect();
+        let is_pending = |state: &State<'a>| match state {
+            State::Pending(file) if to.is_none_or(|to| file.version <= to) => Some(*file),
+            _ => None,
+        };
+        let pending: Vec<&Migration> = self.states.iter().filter_map(is_pending).collect();
+        warnings.extend(kinds::warnings(&pending));
         let Some(newest) = self.newest_applied else {
             return warnings;
         };
         if policy.out_of_order != OutOfOrder::Warn {
             return warnings;
         }
-        let late = self.states.iter().filter_map(|state| match state {
-            State::Pending(migration) if migration.version < newest => Some(migration),
-            _ => None,
-        });
-        warnings.extend(
-            late.filter(|migration| to.is_none_or(|to| migration.version <= to))
-                .map(|migration| {
-                    let message = format!(
-                        "version {} comes late: the newer version {newest} is already applied",
-                        migration.version
-                    );
-                    Finding::new("out-of-order", &migration.path, message)
-                }),
-        );
+        let late = pending.iter().filter(|file| file.version < newest);
+        warnings.extend(late.map(|file| {
+            let message = format!(
+                "version {} comes late: the newer version {newest} is already applied",
+                file.version
+            );
+            Finding::new("out-of-order", &file.path, message)
+        }));
         warnings
     }
 }
