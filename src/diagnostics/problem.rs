@@ -375,6 +375,8 @@ pub enum DifferenceKind {
     Missing,
     /// It should not be there.
     Extra,
+    /// It should not be there, and is the history of another tool.
+    HistoryOf(&'static str),
     /// It is another; of a table, with a phrase for each column that is.
     Different(Vec<String>),
 }
@@ -402,6 +404,10 @@ impl fmt::Display for Difference {
         match &self.kind {
             DifferenceKind::Missing => write!(f, "{object} {name} is missing"),
             DifferenceKind::Extra => write!(f, "{object} {name} is extra"),
+            DifferenceKind::HistoryOf(tool) => write!(
+                f,
+                "{object} {name} is extra: the history of {tool}; drop it if that is no longer used, or pass it over with --ignore {name}"
+            ),
             DifferenceKind::Different(columns) if columns.is_empty() => {
                 write!(f, "{object} {name} is different")
             }

@@ -2,10 +2,8 @@
 //!
 //! Owns the replay in memory. Touches no file; the database is only compared with.
 
-use crate::diagnostics::error::Error;
-use crate::diagnostics::problem::listed;
-use crate::diagnostics::problem::{Difference, DifferenceKind};
-use crate::files::foreign::is_history_table;
+use crate::diagnostics::error::{Cause, Error, explained_message};
+use crate::diagnostics::problem::{Difference, DifferenceKind, listed};
 use crate::files::migration::{Kind, Migration};
 use crate::operations::apply;
 use crate::plan::Plan;
@@ -52,20 +50,47 @@ impl Replayed {
     }
 
     /// Refuses if a schema is not what the scripts made. What was there before
-    /// them, and is as it was, may be in it or not.
+    /// them, and is as it was, may be in it or not, and so may what matches a pattern
+    /// of `ignore`, and what Litestream makes.
     ///
     /// # Errors
     ///
     /// [`Error::Drift`] with every object that is missing, extra or different.
-    pub fn refuse_drift(&self, database: &Path, found: &Schema) -> Result<(), Error> {
+    pub fn refuse_drift(
+        &self,
+        database: &Path,
+        found: &Schema,
+        ignore: &[String],
+    ) -> Result<(), Error> {
         let mut untouched = self.given.clone();
         untouched.keep_all(&self.schema);
         let [mut expected, mut found] = [self.schema.clone(), found.clone()];
         expected.remove_named(&untouched);
         found.remove_named(&untouched);
+        let others = LITESTREAM
+            .iter()
+            .filter(|name| !expected.has("table", name));
+        let globs: Vec<String> = others.map(|name| (*name).to_owned()).collect();
+        let globs = [ignore, &globs].concat();
+        for schema in [&mut expected, &mut found] {
+            schema
+                .remove_matching(&globs)
+                .map_err(|error| Error::Database {
+                    path: database.to_owned(),
+                    doing: "compare the schema",
+                    cause: Cause::of(&error),
+                    message: explained_message(&error),
+                })?;
+        }
         let mut differences = expected.differences(&found);
-        differences.retain(|found| !is_of_another_tool(found));
-        if differences.is_empty() {
+        for difference in &mut differences {
+            if let Some(tool) = history_of(difference) {
+                difference.kind = DifferenceKind::HistoryOf(tool);
+            }
+        }
+        // What another tool keeps beside ours is named where there is drift, and is none.
+        let is_history = |found: &Difference| matches!(found.kind, DifferenceKind::HistoryOf(_));
+        if differences.iter().all(is_history) {
             return Ok(());
         }
         Err(Error::Drift {
@@ -75,17 +100,18 @@ impl Replayed {
     }
 }
 
-/// Whether it is the table in which another tool keeps its history, or an index on it.
-fn is_of_another_tool(difference: &Difference) -> bool {
+/// Whose history an extra table is, or the table that an extra index is on.
+fn history_of(difference: &Difference) -> Option<&'static str> {
     if difference.kind != DifferenceKind::Extra {
-        return false;
+        return None;
     }
     let table = match (difference.object.as_str(), &difference.found) {
-        ("table", _) => Some(difference.name.as_str()),
-        ("index", Some(sql)) => index_table(sql),
-        _ => None,
+        ("table", _) => difference.name.as_str(),
+        ("index", Some(sql)) => index_table(sql)?,
+        _ => return None,
     };
-    table.is_some_and(is_history_table)
+    let is_it = |(name, _): &&(&str, &str)| name.eq_ignore_ascii_case(table);
+    HISTORIES.iter().find(is_it).map(|(_, tool)| *tool)
 }
 
 /// The name after ON in an index's SQL, without quotes.
@@ -95,6 +121,30 @@ fn index_table(sql: &str) -> Option<&str> {
     let name = rest.split(['(', ' ']).next()?;
     Some(name.trim_matches(['"', '`', '[', ']']))
 }
+
+/// The tables that Litestream makes in every database that it replicates.
+const LITESTREAM: [&str; 2] = ["_litestream_lock", "_litestream_seq"];
+
+/// The tables in which other tools keep their histories, in lower case.
+const HISTORIES: [(&str, &str); 17] = [
+    ("schema_migrations", "dbmate, golang-migrate or Rails"),
+    ("goose_db_version", "goose"),
+    ("flyway_schema_history", "Flyway"),
+    ("refinery_schema_history", "refinery"),
+    ("__diesel_schema_migrations", "Diesel"),
+    ("_prisma_migrations", "Prisma"),
+    ("__drizzle_migrations", "Drizzle"),
+    ("d1_migrations", "Wrangler"),
+    ("_cf_kv", "Cloudflare"),
+    ("knex_migrations", "Knex"),
+    ("knex_migrations_lock", "Knex"),
+    ("alembic_version", "Alembic"),
+    ("django_migrations", "Django"),
+    ("gorp_migrations", "sql-migrate"),
+    ("seaql_migrations", "SeaORM"),
+    ("atlas_schema_revisions", "Atlas"),
+    ("ar_internal_metadata", "Rails"),
+];
 
 /// The scripts of the applied versions, in the order in which they were applied,
 /// as [`order_of_application`](crate::plan::history::order_of_application) tells it.

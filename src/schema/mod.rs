@@ -3,14 +3,14 @@
 //! Owns the comparison of `sqlite_schema` with itself at another time, or with
 //! another one. Reads only, and knows nothing of migrations.
 
+mod difference;
 pub(crate) mod pragma;
 pub(crate) mod readable;
 pub(crate) mod references;
 pub(crate) mod sql;
 pub(crate) mod whole;
 
-use crate::diagnostics::problem::{Difference, DifferenceKind};
-use crate::schema::sql::{formatted, is_same, one_line};
+use crate::schema::sql::formatted;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,42 +41,82 @@ pub struct SchemaChange {
 /// Type and name of an object, the name in lower case as SQLite compares names.
 type Key = (String, String);
 
-/// The objects of a schema, each with its name and its SQL as they are written,
-/// and the columns of its tables.
+/// One object of a schema, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Object {
+    name: String,
+    /// The table that it is or belongs to, in lower case.
+    table: String,
+    sql: String,
+}
+
+/// One column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Column {
+    name: String,
+    /// The declared type.
+    kind: String,
+    /// What follows its default: whether it may be NULL, and so on.
+    constraints: String,
+    /// The default, as it is written.
+    default: Option<String>,
+}
+
+/// The objects of a schema, and the columns of its tables.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Schema {
-    objects: BTreeMap<Key, (String, String)>,
+    objects: BTreeMap<Key, Object>,
     columns: Columns,
 }
 
+/// What a table that holds a history begins with, whatever its name.
+const HISTORY: [&str; 6] = [
+    "version",
+    "description",
+    "installed_on",
+    "success",
+    "checksum",
+    "execution_time",
+];
+
 impl Schema {
-    /// Reads the schema of the main database, without the history and without
-    /// the tables in which a virtual table keeps its data: it makes them itself.
+    /// Reads the schema of the main database, without the tables that hold a history
+    /// of migrations as ours is, and without those in which a virtual table keeps its
+    /// data: it makes them itself.
     ///
     /// # Errors
     ///
     /// What SQLite says.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self {
-            columns: columns(connection)?,
-            ..Self::read_objects(connection)?
-        })
+        let mut schema = Self::read_objects(connection)?;
+        let columns = columns(connection)?;
+        let is_history = |columns: &Vec<Column>| {
+            let names = columns.iter().map(|column| column.name.as_str());
+            columns.len() >= HISTORY.len()
+                && names.zip(HISTORY).all(|(a, b)| a.eq_ignore_ascii_case(b))
+        };
+        schema.objects.retain(|(kind, name), _| {
+            kind != "table" || !columns.get(name).is_some_and(is_history)
+        });
+        schema.columns = columns;
+        Ok(schema)
     }
 
     /// The same without the columns, which only a comparison with another database needs.
     pub(crate) fn read_objects(connection: &Connection) -> rusqlite::Result<Self> {
-        let query = "SELECT type, name, coalesce(sql, '') FROM main.sqlite_schema WHERE lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
+        let query = "SELECT type, name, lower(tbl_name), coalesce(sql, '') FROM main.sqlite_schema WHERE lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
         let mut statement = connection.prepare(query)?;
         let objects = statement.query_map([], |row| {
-            let name: String = row.get(1)?;
-            Ok((
-                (row.get(0)?, name.to_ascii_lowercase()),
-                (name, row.get(2)?),
-            ))
+            let object = Object {
+                name: row.get(1)?,
+                table: row.get(2)?,
+                sql: row.get(3)?,
+            };
+            Ok(((row.get(0)?, object.name.to_ascii_lowercase()), object))
         })?;
         Ok(Self {
             objects: objects.collect::<rusqlite::Result<_>>()?,
-            columns: BTreeMap::new(),
+            columns: Columns::new(),
         })
     }
 
@@ -86,9 +126,9 @@ impl Schema {
     pub fn to_sql(&self) -> String {
         let mut sql = String::new();
         for wanted in ["table", "index", "view", "trigger"] {
-            for ((object, _), (_, text)) in &self.objects {
-                if object == wanted && !text.is_empty() {
-                    sql.push_str(&formatted(text));
+            for ((kind, _), object) in &self.objects {
+                if kind == wanted && !object.sql.is_empty() {
+                    sql.push_str(&formatted(&object.sql));
                     sql.push_str(";\n");
                 }
             }
@@ -114,93 +154,55 @@ impl Schema {
             .retain(|key, _| !names.objects.contains_key(key));
     }
 
-    /// In what `found` is not as this schema says: objects that are missing,
-    /// extra, or different in more than quoting, comments, case and white space.
-    #[must_use]
-    pub fn differences(&self, found: &Self) -> Vec<Difference> {
-        let names: BTreeSet<String> = [self, found].iter().flat_map(|s| s.names()).collect();
-        let sql = |schema: &Self, key: &Key| schema.objects.get(key).map(|(_, sql)| one_line(sql));
-        let mut differences = Vec::new();
-        for change in self.changes(found) {
-            let key = (change.object.clone(), change.name.to_ascii_lowercase());
-            let (expected, now) = (self.objects.get(&key), found.objects.get(&key));
-            let kind = match (expected, now) {
-                (Some((_, a)), Some((_, b))) if is_same(a, b, &names) => continue,
-                (Some(_), Some(_)) => DifferenceKind::Different(self.columns(found, &key)),
-                (Some(_), None) => DifferenceKind::Missing,
-                (None, _) => DifferenceKind::Extra,
-            };
-            differences.push(Difference {
-                kind,
-                expected: sql(self, &key),
-                found: sql(found, &key),
-                object: change.object,
-                name: change.name,
-            });
-        }
-        differences
-    }
-
-    /// The names of tables and columns, in lower case.
-    fn names(&self) -> impl Iterator<Item = String> {
-        let tables = self.objects.keys().map(|(_, name)| name.clone());
-        let columns = self.columns.values().flatten();
-        tables.chain(columns.map(|(name, _)| name.to_ascii_lowercase()))
-    }
-
-    /// In which columns a table differs, a phrase for each.
-    fn columns(&self, found: &Self, (object, name): &Key) -> Vec<String> {
-        let of = |schema: &Self| match object.as_str() {
-            "table" => schema.columns.get(name).cloned().unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        let (expected, found) = (of(self), of(found));
-        let definition = |columns: &[(String, String)], name: &str| {
-            let same = |(other, _): &&(String, String)| other.eq_ignore_ascii_case(name);
-            columns
-                .iter()
-                .find(same)
-                .map(|(_, definition)| definition.clone())
-        };
-        let mut phrases = Vec::new();
-        for (name, wanted) in &expected {
-            match definition(&found, name) {
-                None => phrases.push(format!("column {name} is missing")),
-                Some(now) if !now.eq_ignore_ascii_case(wanted) => {
-                    phrases.push(format!("column {name} is `{now}` and not `{wanted}`"))
+    /// Takes out the objects whose name, or the name of whose table, matches one of
+    /// these patterns, as SQLite's GLOB does, whatever the case.
+    ///
+    /// # Errors
+    ///
+    /// What SQLite says.
+    pub(crate) fn remove_matching(&mut self, globs: &[String]) -> rusqlite::Result<()> {
+        let memory = Connection::open_in_memory()?;
+        let mut statement = memory.prepare("SELECT ?1 GLOB lower(?2) OR ?3 GLOB lower(?2)")?;
+        let mut matching = BTreeSet::new();
+        for (key, object) in &self.objects {
+            for glob in globs {
+                let values = (&key.1, glob, &object.table);
+                if statement.query_row(values, |row| row.get(0))? {
+                    matching.insert(key.clone());
                 }
-                Some(_) => {}
             }
         }
-        for (name, _) in &found {
-            if definition(&expected, name).is_none() {
-                phrases.push(format!("column {name} is extra"));
-            }
-        }
-        phrases
+        self.objects.retain(|key, _| !matching.contains(key));
+        Ok(())
+    }
+
+    /// Whether there is an object of this type and name, which is in lower case.
+    pub(crate) fn has(&self, kind: &str, name: &str) -> bool {
+        self.objects
+            .contains_key(&(kind.to_owned(), name.to_owned()))
     }
 
     /// What is different in `now`, by type and name.
     #[must_use]
     pub fn changes(&self, now: &Self) -> Vec<SchemaChange> {
-        let change = |kind, object: &String, (name, sql): &(String, String)| SchemaChange {
+        let change = |kind, (type_name, _): &Key, object: &Object| SchemaChange {
             kind,
-            object: object.clone(),
-            name: name.clone(),
-            sql: sql.clone(),
+            object: type_name.clone(),
+            name: object.name.clone(),
+            sql: object.sql.clone(),
         };
         let dropped = self
             .objects
             .iter()
             .filter(|(key, _)| !now.objects.contains_key(key))
-            .map(|(key, object)| change(ChangeKind::Dropped, &key.0, object));
+            .map(|(key, object)| change(ChangeKind::Dropped, key, object));
         let others = now
             .objects
             .iter()
             .filter_map(|(key, object)| match self.objects.get(key) {
-                None => Some(change(ChangeKind::Created, &key.0, object)),
-                Some((_, before)) if *before != object.1 => {
-                    Some(change(ChangeKind::Changed, &key.0, object))
+                None => Some(change(ChangeKind::Created, key, object)),
+                Some(before) if before.sql != object.sql => {
+                    Some(change(ChangeKind::Changed, key, object))
                 }
                 Some(_) => None,
             });
@@ -208,18 +210,22 @@ impl Schema {
     }
 }
 
-/// By the table's name in lower case: the name and the definition of each column.
-type Columns = BTreeMap<String, Vec<(String, String)>>;
+/// By the table's name in lower case.
+type Columns = BTreeMap<String, Vec<Column>>;
 
 fn columns(connection: &Connection) -> rusqlite::Result<Columns> {
-    let query = "SELECT t.name, c.name, trim(c.type || iif(c.\"notnull\", ' NOT NULL', '') || coalesce(' DEFAULT ' || c.dflt_value, '') || iif(c.pk, ' PRIMARY KEY', '') || iif(c.hidden, ' GENERATED', '')) FROM pragma_table_list AS t, pragma_table_xinfo(t.name, 'main') AS c WHERE t.schema = 'main' AND t.type = 'table'";
+    let query = "SELECT t.name, c.name, c.type, iif(c.\"notnull\", ' NOT NULL', '') || iif(c.pk, ' PRIMARY KEY', '') || iif(c.hidden, ' GENERATED', ''), c.dflt_value FROM pragma_table_list AS t, pragma_table_xinfo(t.name, 'main') AS c WHERE t.schema = 'main' AND t.type = 'table'";
     let mut columns = Columns::new();
     let mut statement = connection.prepare(query)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let table = row.get::<_, String>(0)?.to_ascii_lowercase();
-        let column = (row.get(1)?, row.get(2)?);
-        columns.entry(table).or_default().push(column);
+        columns.entry(table).or_default().push(Column {
+            name: row.get(1)?,
+            kind: row.get(2)?,
+            constraints: row.get(3)?,
+            default: row.get(4)?,
+        });
     }
     Ok(columns)
 }
@@ -245,16 +251,5 @@ mod tests {
         assert_eq!(first.to_sql(), second.to_sql());
         assert!(!first.to_sql().contains("f_data"));
         assert!(first.to_sql().contains("f_extra"));
-    }
-
-    #[test]
-    fn columns_are_named() {
-        let expected = schema("CREATE TABLE t (id INTEGER PRIMARY KEY, email TEXT, phone TEXT)");
-        let found = schema("CREATE TABLE t (id INTEGER PRIMARY KEY, phone text NOT NULL, fax)");
-        let differences = expected.differences(&found);
-        assert_eq!(
-            differences[0].to_string(),
-            "table t is different: column email is missing, column phone is `TEXT NOT NULL` and not `TEXT`, column fax is extra"
-        );
     }
 }

@@ -56,16 +56,110 @@ impl<'a> Token<'a> {
         let (a, b) = (self.content(), other.content());
         let is_name = |text: &str| names.contains(&text.to_ascii_lowercase());
         match (self.kind, other.kind) {
-            (Kind::String, Kind::String) | (Kind::Sign, Kind::Sign) => a == b,
+            (Kind::Sign, Kind::Sign) => sign(&a) == sign(&b),
+            // A blob is written in hexadecimal digits.
+            (Kind::String, Kind::String) if !a.starts_with('\'') => a.eq_ignore_ascii_case(&b),
+            (Kind::String, Kind::String) => a == b,
             // ALTER TABLE turns a string in double quotes into one in single ones.
             (Kind::String, Kind::Double) => is_string(&a, &b) && !is_name(&b),
             (Kind::Double, Kind::String) => is_string(&b, &a) && !is_name(&a),
             (Kind::Double, Kind::Double) => a == b || (a.eq_ignore_ascii_case(&b) && is_name(&a)),
             (Kind::String | Kind::Sign, _) | (_, Kind::String | Kind::Sign) => false,
+            (Kind::Word, Kind::Word) => a.eq_ignore_ascii_case(&b),
+            // In quotes a keyword is none.
+            (Kind::Word, _) | (_, Kind::Word) => {
+                let is_among = |words: &[&str]| words.iter().any(|w| w.eq_ignore_ascii_case(&a));
+                a.eq_ignore_ascii_case(&b)
+                    && !is_among(&KEYWORDS)
+                    && (is_name(&b) || !is_among(&LITERALS))
+            }
             _ => a.eq_ignore_ascii_case(&b),
         }
     }
 }
+
+/// Two ways to write one operator.
+fn sign(text: &str) -> &str {
+    match text {
+        "==" => "=",
+        "<>" => "!=",
+        other => other,
+    }
+}
+
+/// The keywords that cannot be names without quotes
+/// (sqlite.org/src/file/src/parse.y, those that do not fall back to ID).
+const KEYWORDS: [&str; 60] = [
+    "add",
+    "all",
+    "alter",
+    "and",
+    "as",
+    "autoincrement",
+    "between",
+    "case",
+    "check",
+    "collate",
+    "commit",
+    "constraint",
+    "create",
+    "default",
+    "deferrable",
+    "delete",
+    "distinct",
+    "drop",
+    "else",
+    "escape",
+    "exists",
+    "foreign",
+    "from",
+    "group",
+    "having",
+    "in",
+    "index",
+    "insert",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "limit",
+    "not",
+    "nothing",
+    "notnull",
+    "null",
+    "on",
+    "or",
+    "order",
+    "primary",
+    "references",
+    "returning",
+    "select",
+    "set",
+    "table",
+    "then",
+    "to",
+    "transaction",
+    "union",
+    "unique",
+    "update",
+    "using",
+    "values",
+    "when",
+    "where",
+    "except",
+    "intersect",
+    "natural",
+    "left",
+];
+
+/// Words that mean a value, unless they name a column.
+const LITERALS: [&str; 5] = [
+    "true",
+    "false",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+];
 
 /// Whether the string as it is `written`, in single quotes, has this content.
 fn is_string(written: &str, content: &str) -> bool {
@@ -85,7 +179,8 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
             rest.find('\n').map_or(rest.len(), |end| end + 1)
         } else if let Some(comment) = rest.strip_prefix("/*") {
             comment.find("*/").map_or(rest.len(), |end| end + 4)
-        } else if first.is_whitespace() || first == '\u{FEFF}' {
+        } else if matches!(first, ' ' | '\t' | '\n' | '\x0C' | '\r' | '\u{FEFF}') {
+            // No other white space is any to SQLite: it is part of a name.
             first.len_utf8()
         } else {
             0
@@ -156,10 +251,68 @@ fn is_of_word(c: char) -> bool {
 }
 
 /// Whether two statements differ only in what does not matter: comments, white
-/// space, the case of words, the quotes around `names`.
+/// space, the case of words, the quotes around `names`. The defaults of a table's
+/// columns are not looked at.
 pub(crate) fn is_same(a: &str, b: &str, names: &BTreeSet<String>) -> bool {
-    let (a, b) = (tokens(a), tokens(b));
+    let (a, b) = (without_defaults(tokens(a)), without_defaults(tokens(b)));
     a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.is_same(b, names))
+}
+
+/// The tokens of a statement; of one that makes a table without the defaults of its
+/// columns, and with what names a column in single quotes taken for a name.
+fn without_defaults(tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
+    let is_table = tokens.get(1).is_some_and(|token| token.is_word("table"));
+    if !is_table {
+        return tokens;
+    }
+    let mut kept: Vec<Token<'_>> = Vec::with_capacity(tokens.len());
+    let mut depth = 0_usize;
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(mut token) = rest.next() {
+        let before = kept.last();
+        if token.is_word("default") && !before.is_some_and(|before| before.is_word("set")) {
+            let mut inside = 0_usize;
+            for token in rest.by_ref() {
+                match token.text {
+                    "(" => inside += 1,
+                    ")" => inside = inside.saturating_sub(1),
+                    _ => {}
+                }
+                if inside == 0 && !matches!(token.text, "+" | "-") {
+                    break;
+                }
+            }
+            continue;
+        }
+        let names_something = before.is_some_and(|before| {
+            before.is_word("table") || (depth == 1 && matches!(before.text, "(" | ","))
+        });
+        if names_something && token.kind == Kind::String && token.text.starts_with('\'') {
+            token.kind = Kind::Name;
+        }
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        kept.push(token);
+    }
+    kept
+}
+
+/// Whether a function is called in an expression.
+pub(crate) fn calls_a_function(sql: &str) -> bool {
+    let is_call = |two: &[Token<'_>]| two[0].kind != Kind::Sign && two[1].text == "(";
+    tokens(sql).windows(2).any(is_call)
+}
+
+/// Whether an expression is one token, but for a sign before it.
+pub(crate) fn is_simple(sql: &str) -> bool {
+    match &tokens(sql)[..] {
+        [_] => true,
+        [sign, _] => matches!(sign.text, "+" | "-"),
+        _ => false,
+    }
 }
 
 /// A statement of the schema as it is written in a file: without comments, names
@@ -251,9 +404,8 @@ mod tests {
             assert!(same(sql, spelling), "{spelling}");
         }
         for other in [
-            "CREATE TABLE t (a TEXT DEFAULT 'a b', \"c d\" INTEGER, e DEFAULT \"Off\")",
-            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e DEFAULT \"off\")",
-            "CREATE TABLE t (a TEXT DEFAULT 'A b', 'c d' INTEGER, e DEFAULT \"Off\")",
+            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INT, e DEFAULT \"Off\")",
+            "CREATE TABLE t (a TEXT DEFAULT 'A b', \"c d\" INTEGER, e UNIQUE DEFAULT \"Off\")",
             "CREATE TABLE t (a TEXT DEFAULT 'A b')",
         ] {
             assert!(!same(sql, other), "{other}");

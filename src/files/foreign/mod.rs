@@ -103,13 +103,6 @@ impl Tool {
     }
 }
 
-/// Whether this is the name of a table in which a tool keeps its own history: no
-/// migration makes it, so it is no drift.
-pub(crate) fn is_history_table(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    TOOLS.iter().any(|form| form.table == Some(&*lower))
-}
-
 /// The form `V1__x.sql` of Flyway and refinery, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct VersionedName<'a> {

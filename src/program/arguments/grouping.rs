@@ -102,6 +102,7 @@ impl Id {
             | Self::SingleTransaction
             | Self::Backup
             | Self::Drift
+            | Self::Ignore
             | Self::Strict => Group::Care,
             Self::Long | Self::Quiet | Self::Verbose | Self::Json | Self::Color => Group::Printing,
             Self::Help | Self::Version | Self::Generate => Group::Program,

@@ -62,6 +62,8 @@ pub(crate) struct Arguments {
     pub(crate) drift: bool,
     pub(crate) long: bool,
     pub(crate) from: Option<Tool>,
+    /// Every `--ignore`, in order.
+    pub(crate) ignore: Vec<String>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) json: bool,
@@ -208,6 +210,9 @@ fn refuse_what_does_not_fit(
     }
     if parsed.backup.is_some() && parsed.is_for_several() {
         return Err("--backup names one file, and goes with one database".to_owned());
+    }
+    if !parsed.ignore.is_empty() && !parsed.drift {
+        return Err("--ignore goes with --drift".to_owned());
     }
     if parsed.null && parsed.databases_from.is_none() {
         return Err("--null goes with --databases-from".to_owned());

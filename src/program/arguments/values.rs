@@ -101,6 +101,13 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
             let tool = Tool::of_word(text);
             parsed.from = Some(tool.ok_or_else(|| wrong(&flag.words().join(", ")))?);
         }
+        Id::Ignore => {
+            let glob = text.to_owned();
+            if glob.is_empty() {
+                return Err(wrong("a pattern, such as cache_*"));
+            }
+            parsed.ignore.push(glob);
+        }
         Id::Quiet => parsed.quiet = true,
         Id::Verbose => parsed.verbose = true,
         Id::Json => parsed.json = true,

@@ -65,8 +65,11 @@ impl Run<'_> {
         if let Some((order, found)) = schema {
             let database = &self.project.database.path;
             let applied = applied_scripts(database, &self.migrations, &plan, &order)?;
-            self.replay_applied(order, applied)?
-                .refuse_drift(database, &found)?;
+            self.replay_applied(order, applied)?.refuse_drift(
+                database,
+                &found,
+                &self.arguments.ignore,
+            )?;
         }
         report.check(&plan);
         match plan.pending(None).next() {

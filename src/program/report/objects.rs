@@ -191,7 +191,7 @@ fn versions(versions: &[i64]) -> Json {
 pub(crate) fn difference(difference: &Difference) -> Json {
     let what = match difference.kind {
         DifferenceKind::Missing => "missing",
-        DifferenceKind::Extra => "extra",
+        DifferenceKind::Extra | DifferenceKind::HistoryOf(_) => "extra",
         DifferenceKind::Different(_) => "different",
     };
     Json::Object(vec![
