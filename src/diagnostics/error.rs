@@ -193,6 +193,15 @@ pub enum Error {
         /// Files that are passed over but look like a mistake.
         warnings: Vec<Finding>,
     },
+    /// The folder is not the one that was signed off.
+    OtherFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The checksum that it should have, in hexadecimal.
+        expected: String,
+        /// The one that it has.
+        found: String,
+    },
     /// A script is no longer what it was at the start of the run.
     Changed {
         /// The file.
@@ -325,6 +334,7 @@ impl Error {
             Self::Directory { .. } | Self::Import { .. } => "directory",
             Self::Unusable { .. } => "unusable-scripts",
             Self::NotImported { .. } => "not-imported",
+            Self::OtherFolder { .. } => "other-folder",
             Self::Changed { .. } => "script-changed",
             Self::Read { .. } => "read",
             Self::CannotCreate { .. } | Self::CannotCreateDatabase { .. } => "cannot-create",
@@ -350,6 +360,7 @@ impl Error {
             Self::Directory { path, .. }
             | Self::Import { path, .. }
             | Self::NotImported { path, .. }
+            | Self::OtherFolder { path, .. }
             | Self::Changed { path, .. }
             | Self::Read { path, .. }
             | Self::CannotCreate { path, .. }
@@ -445,6 +456,15 @@ impl fmt::Display for Sentence<'_> {
                 "{}: {} unusable: correct or remove what is named above; the database was not touched",
                 shown(directory),
                 counted(findings.len(), "file is", "files are")
+            ),
+            Error::OtherFolder {
+                path,
+                expected,
+                found,
+            } => write!(
+                f,
+                "{}: is not the folder that was signed off: its checksum is {found} and not {expected}; no script was run, restore the folder or name the right checksum (`litemigrate status -v` prints it)",
+                shown(path)
             ),
             Error::Changed { path, message } => write!(
                 f,

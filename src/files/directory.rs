@@ -8,6 +8,7 @@ use crate::database::permission::{directory_of, give, is_world_writable, world_w
 use crate::diagnostics::error::Error;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
+use crate::files::folder::duplicates;
 use crate::files::foreign::{self, Sign, sign_of_file, sign_of_folder};
 use crate::files::migration::{
     Checksum, Difference, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, difference,
@@ -523,34 +524,4 @@ fn is_utf16(bytes: &[u8]) -> bool {
         each.all(|byte| (*byte == 0) == zero)
     };
     head.len() >= 4 && ((zeros(0, true) && zeros(1, false)) || (zeros(1, true) && zeros(0, false)))
-}
-
-/// A finding for every file whose version another file has already. One file
-/// that applies and one that undoes are one migration. `recorded` are the versions
-/// and checksums of a history, if one is known: it tells which file was applied.
-pub(crate) fn duplicates(sorted: &[&Migration], recorded: &[(i64, Vec<u8>)]) -> Vec<Finding> {
-    let undoes = |migration: &Migration| migration.kind == Kind::Down;
-    let is_applied = |migration: &Migration| {
-        let found = recorded.binary_search_by_key(&migration.version, |(version, _)| *version);
-        !undoes(migration)
-            && found.is_ok_and(|index| recorded[index].1[..] == migration.checksum.0[..])
-    };
-    sorted
-        .windows(2)
-        .filter(|pair| pair[0].version == pair[1].version && undoes(pair[0]) == undoes(pair[1]))
-        .map(|pair| {
-            let (first, second) = (pair[0].file_name(), pair[1].file_name());
-            let cure = match (is_applied(pair[0]), is_applied(pair[1])) {
-                (true, false) => {
-                    format!("{first} is the one that was applied: give {second} another number")
-                }
-                (false, true) => {
-                    format!("{second} is the one that was applied: give {first} another number")
-                }
-                _ => "give one of them another number".to_owned(),
-            };
-            let message = format!("has the same version as {first}: {cure}");
-            Finding::new("duplicate-version", &pair[1].path, message)
-        })
-        .collect()
 }

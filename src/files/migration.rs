@@ -35,6 +35,26 @@ impl Checksum {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha384::digest(bytes).into())
     }
+
+    /// The checksum of several texts, one after the other.
+    pub(crate) fn of_parts(parts: impl Iterator<Item = String>) -> Self {
+        let hasher = parts.fold(Sha384::new(), |hasher, part| hasher.chain_update(part));
+        Self(hasher.finalize().into())
+    }
+
+    /// Reads one as it is displayed, in any case.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits: Option<Vec<u8>> = text
+            .chars()
+            .map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+            .collect();
+        let digits = digits.filter(|digits| digits.len() == 96)?;
+        let mut bytes = [0; 48];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair[0] << 4 | pair[1];
+        }
+        Some(Self(bytes))
+    }
 }
 
 impl fmt::Display for Checksum {
@@ -352,5 +372,18 @@ mod tests {
             Checksum::of(b"abc").to_string(),
             "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7"
         );
+        let sum = Checksum::of(b"abc");
+        let shown = sum.to_string();
+        assert_eq!(Checksum::parse(&shown), Some(sum));
+        assert_eq!(Checksum::parse(&shown.to_uppercase()), Some(sum));
+        for wrong in [
+            "",
+            "cb",
+            &shown[1..],
+            &format!("{}x", &shown[1..]),
+            &format!("{shown}00"),
+        ] {
+            assert_eq!(Checksum::parse(wrong), None);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! database, and keeps no script's text.
 
 pub(crate) mod directory;
+pub(crate) mod folder;
 pub(crate) mod foreign;
 pub(crate) mod migration;
 mod replaces;

@@ -6,6 +6,7 @@
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::{Finding, Problem};
 use crate::files::directory;
+use crate::files::folder::duplicates;
 use crate::files::migration::{Kind, Migration};
 use crate::plan::history::AppliedMigration;
 use crate::plan::policy::Options;
@@ -69,7 +70,7 @@ fn to_apply<'a>(
         false => migrations.iter().filter(is_pending).collect(),
     };
     scripts.sort_by_key(|migration| migration.version);
-    let findings = directory::duplicates(&scripts, &[]);
+    let findings = duplicates(&scripts, &[]);
     if !findings.is_empty() {
         return Err(unusable(findings));
     }

@@ -48,6 +48,7 @@ pub(crate) fn exit_code(result: &Result<Outcome, Error>) -> u8 {
         }
         Error::Changed { .. }
         | Error::NotImported { .. }
+        | Error::OtherFolder { .. }
         | Error::Declined { .. }
         | Error::Drift { .. }
         | Error::History { .. }

@@ -98,6 +98,11 @@ fn run(scenario: &Path) -> [(&'static str, String); 4] {
 fn normalized(text: &str, directory: &Path) -> String {
     let text = text.replace(&*directory.to_string_lossy(), "[DIR]");
     let text = masked_after(&text, "\"execution_ms\":", "0123456789.e-", "[NUMBER]");
+    let text = ["\"sqlite\":\"", "\"litemigrate\":\""]
+        .iter()
+        .fold(text, |text, key| {
+            masked_after(&text, key, "0123456789.", "[VERSION]")
+        });
     let mut out = String::new();
     for line in text.split_inclusive('\n') {
         let timed = ["applied ", "undone ", "would apply ", "would undo "]

@@ -103,6 +103,7 @@ impl Id {
             | Self::Backup
             | Self::Drift
             | Self::Ignore
+            | Self::FolderChecksum
             | Self::Strict => Group::Care,
             Self::Long | Self::Quiet | Self::Verbose | Self::Json | Self::Color => Group::Printing,
             Self::Help | Self::Version | Self::Generate => Group::Program,

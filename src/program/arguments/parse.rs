@@ -4,6 +4,7 @@
 //! nothing: `--help` works on a broken machine.
 
 use crate::files::foreign::Tool;
+use crate::files::migration::Checksum;
 use crate::operations::create::Numbering;
 use crate::plan::Policy;
 use crate::program::arguments::help::{command_help, manual, short_help};
@@ -64,6 +65,7 @@ pub(crate) struct Arguments {
     pub(crate) from: Option<Tool>,
     /// Every `--ignore`, in order.
     pub(crate) ignore: Vec<String>,
+    pub(crate) folder_checksum: Option<Checksum>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) json: bool,

@@ -4,6 +4,7 @@
 
 use crate::diagnostics::text::escape;
 use crate::files::foreign::Tool;
+use crate::files::migration::Checksum;
 use crate::operations::create::Numbering;
 use crate::plan::OutOfOrder;
 use crate::program::arguments::parse::{Arguments, Color, Command};
@@ -100,6 +101,12 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::From => {
             let tool = Tool::of_word(text);
             parsed.from = Some(tool.ok_or_else(|| wrong(&flag.words().join(", ")))?);
+        }
+        Id::FolderChecksum => {
+            let sum = Checksum::parse(text);
+            parsed.folder_checksum = Some(sum.ok_or_else(|| {
+                wrong("96 hexadecimal digits, as `litemigrate status -v` prints them")
+            })?);
         }
         Id::Ignore => {
             let glob = text.to_owned();

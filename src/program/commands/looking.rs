@@ -41,7 +41,9 @@ impl Run<'_> {
     /// Lists every version.
     pub(crate) fn status(&self, report: &mut Report) -> Result<Outcome, Error> {
         let (history, _) = self.look(report)?;
-        report.status(&plan(&self.migrations, &history), self.arguments.long);
+        let plan = plan(&self.migrations, &history);
+        report.judged(&plan, &self.options.policy);
+        report.status(&plan, self.arguments.long);
         Ok(Outcome::Done)
     }
 
@@ -49,6 +51,7 @@ impl Run<'_> {
     pub(crate) fn check(&self, report: &mut Report) -> Result<Outcome, Error> {
         let (history, schema) = self.look(report)?;
         let plan = plan(&self.migrations, &history);
+        report.judged(&plan, &self.options.policy);
         refuse_problems(&plan, &self.options.policy)?;
         let mut warnings = plan.warnings(&self.options.policy, None);
         for migration in plan.pending(None) {

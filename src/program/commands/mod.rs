@@ -15,6 +15,7 @@ mod up;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Problem;
 use crate::files::directory::{Directory, read_dir_of};
+use crate::files::folder::{folder_checksum, refuse_other};
 use crate::files::migration::Migration;
 use crate::operations::drift::Replayed;
 use crate::plan::policy::Options;
@@ -179,6 +180,12 @@ impl<'a> Run<'a> {
             }
             Ok(directory) => directory,
         };
+        if let Some(expected) = arguments.folder_checksum {
+            refuse_other(&project.migrations, &directory.migrations, expected)?;
+        }
+        if matches!(arguments.command, Command::Status | Command::Check) {
+            report.folder(&folder_checksum(&directory.migrations));
+        }
         project.warnings.append(&mut directory.warnings);
         Ok(Self {
             arguments,

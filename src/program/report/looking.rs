@@ -3,14 +3,46 @@
 //! Owns the lines and fields of `status`, `check` and `schema`.
 
 use crate::diagnostics::text::{counted, escape, fitted};
-use crate::files::migration::Migration;
-use crate::plan::{Plan, State};
+use crate::files::migration::{Checksum, Migration};
+use crate::plan::{Plan, Policy, State};
 use crate::program::report::Report;
 use crate::program::report::json::Json;
 use crate::program::report::objects;
 use crate::program::report::printing::write_out;
 
 impl Report {
+    /// The checksum of the folder, and which program looks at it.
+    pub(crate) fn folder(&mut self, checksum: &Checksum) {
+        let checksum = checksum.to_string();
+        if self.printer.verbose && self.command == "status" {
+            self.printer.say(&format!("folder checksum: {checksum}"));
+        }
+        self.fields.extend([
+            ("folder_checksum", Json::from(checksum)),
+            ("litemigrate", Json::from(env!("CARGO_PKG_VERSION"))),
+            ("sqlite", Json::from(rusqlite::version())),
+        ]);
+    }
+
+    /// What one who collects reports asks first.
+    pub(crate) fn judged(&mut self, plan: &Plan<'_>, policy: &Policy) {
+        if !self.printer.json {
+            return;
+        }
+        let mut kinds: Vec<(&'static str, Json)> = Vec::new();
+        for problem in plan.problems(policy) {
+            match kinds.iter_mut().find(|(kind, _)| *kind == problem.kind()) {
+                Some((_, Json::Integer(count))) => *count += 1,
+                _ => kinds.push((problem.kind(), Json::Integer(1))),
+            }
+        }
+        self.fields.extend([
+            ("version", Json::from(plan.newest_applied())),
+            ("pending", Json::from(plan.pending(None).count())),
+            ("problem_kinds", Json::Object(kinds)),
+        ]);
+    }
+
     /// The table of `status`; names are cut where the terminal is too narrow, unless
     /// they are wanted whole.
     pub(crate) fn status(&mut self, plan: &Plan<'_>, whole: bool) {

@@ -32,8 +32,8 @@ pub(crate) struct Report {
     /// The command's word, as it was typed.
     command: String,
     dry_run: bool,
-    /// One object for each of several databases.
-    several: Option<Vec<Json>>,
+    /// How many of several databases have been told of.
+    several: Option<usize>,
     has_applied: bool,
     /// When `--verbose` last told how far a script is.
     told: Option<Instant>,
@@ -98,13 +98,30 @@ impl Report {
 
     /// Says that this is about several databases, even if the list is empty.
     pub(crate) fn several(&mut self) {
-        self.several = Some(Vec::new());
+        self.several = Some(0);
+        if self.printer.json {
+            // Of ten thousand databases none is kept: the object is written as it grows.
+            let mut fields = self.head();
+            fields.append(&mut self.fields);
+            let object = Json::Object(fields).to_string();
+            let open = object.strip_suffix('}').unwrap_or(&object);
+            write_out(&format!("{open},\"databases\":["));
+        }
     }
 
-    /// Takes the report of one of several databases into this one.
+    fn head(&self) -> Vec<(&'static str, Json)> {
+        vec![
+            ("format", Json::Integer(1)),
+            ("command", Json::from(self.command.as_str())),
+        ]
+    }
+
+    /// Writes the report of one of several databases, as a part of this one.
     pub(crate) fn add(&mut self, one: Self, exit: u8) {
         if let (true, Some(several)) = (self.printer.json, &mut self.several) {
-            several.push(Json::Object(one.object(exit)));
+            let comma = if *several > 0 { "," } else { "" };
+            *several += 1;
+            write_out(&format!("{comma}{}", Json::Object(one.object(exit))));
         }
     }
 
@@ -150,13 +167,15 @@ impl Report {
         if !self.printer.json {
             return;
         }
-        let mut fields = vec![
-            ("format", Json::Integer(1)),
-            ("command", Json::from(self.command.as_str())),
-        ];
+        if self.several.is_some() {
+            let object = Json::Object(self.object(exit)).to_string();
+            let rest = object.strip_prefix('{').unwrap_or(&object);
+            write_out(&format!("],{rest}\n"));
+            return;
+        }
+        let mut fields = self.head();
         fields.extend(self.object(exit));
-        let line = format!("{}\n", Json::Object(fields));
-        write_out(&line);
+        write_out(&format!("{}\n", Json::Object(fields)));
     }
 
     /// What there is to say about one database, or about all.
@@ -169,9 +188,6 @@ impl Report {
             ("exit", Json::Integer(i64::from(exit))),
         ];
         fields.append(&mut self.fields);
-        if let Some(several) = self.several {
-            fields.push(("databases", Json::Array(several)));
-        }
         match (self.command.as_str(), self.dry_run) {
             ("up", true) => fields.push(("would_apply", Json::Array(self.others))),
             ("down", true) => fields.push(("would_undo", Json::Array(self.others))),
