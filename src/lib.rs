@@ -102,7 +102,7 @@ mod script;
 mod sqlpage;
 
 pub use database::limits::Heartbeat;
-pub use diagnostics::error::{Cause, Error, ScriptError};
+pub use diagnostics::error::{Cause, Committed, Error, ScriptError};
 pub use diagnostics::position::Position;
 pub use diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
 pub use files::directory::{Directory, embedded, read_dir, same_scripts};

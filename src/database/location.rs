@@ -3,7 +3,7 @@
 //! Owns what SQLite is told when a database is opened, and what is said when it
 //! cannot be. Never runs a script and knows nothing of migrations.
 
-use crate::database::permission::{directory_of, give, is_root, with_suffix};
+use crate::database::permission::{directory_of, give, is_root};
 use crate::database::url::{IN_MEMORY, is_odbc, is_other_engine, misspelt, parse_url};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use rusqlite::{Connection, OpenFlags};
@@ -173,8 +173,14 @@ impl Location {
         Ok(connection)
     }
 
-    fn open_or_create(&self) -> Result<Connection, Error> {
-        let exists = self.metadata()?.is_some();
+    /// Opens a database that is there only to replace what it holds, damaged or not:
+    /// nothing of it is read.
+    pub(crate) fn open_to_replace(&self) -> Result<Connection, Error> {
+        self.refuse_read_only_url()?;
+        self.open(&self.sqlite_path(), OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    fn refuse_read_only_url(&self) -> Result<(), Error> {
         if self.mode == Mode::ReadOnly || self.immutable {
             return Err(Error::Database {
                 path: self.path.clone(),
@@ -183,22 +189,32 @@ impl Location {
                 message: "its URL says mode=ro or immutable=1".to_owned(),
             });
         }
+        Ok(())
+    }
+
+    fn open_or_create(&self) -> Result<Connection, Error> {
+        let exists = self.metadata()?.is_some();
+        self.refuse_read_only_url()?;
         if !exists {
             self.create_for_owner();
         }
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-        if self.mode == Mode::Create {
-            flags |= OpenFlags::SQLITE_OPEN_CREATE;
-        }
-        self.open(&self.sqlite_path(), flags)
+        self.open(&self.sqlite_path(), self.flags_to_write())
             .map_err(|error| match error {
                 Error::Database {
-                    message,
                     cause: Cause::CannotOpen,
                     ..
-                } if !exists => self.cannot_open(&self.why_not_created(message)),
+                } if !exists => self.cannot_open(&self.why_not_created()),
                 other => other,
             })
+    }
+
+    /// ATTACH opens its file as the database was opened, so every connection that may
+    /// write is opened in the same way, whether the file is there already or not.
+    pub(crate) fn flags_to_write(&self) -> OpenFlags {
+        match self.mode {
+            Mode::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            Mode::ReadOnly | Mode::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        }
     }
 
     /// As root in somebody's directory: makes the file and gives it to them, before
@@ -226,7 +242,7 @@ impl Location {
         }
     }
 
-    fn why_not_created(&self, message: String) -> String {
+    fn why_not_created(&self) -> String {
         let parent = directory_of(&self.path);
         match std::fs::metadata(parent) {
             Err(error) => format!(
@@ -239,10 +255,7 @@ impl Location {
             Ok(_) if std::fs::symlink_metadata(&self.path).is_ok() => {
                 "it is a link whose target cannot be created".to_owned()
             }
-            Ok(_) => format!(
-                "{message}: may this user write to the directory {}?",
-                parent.display()
-            ),
+            Ok(_) => format!("may this user write to the directory {}?", parent.display()),
         }
     }
 
@@ -292,30 +305,4 @@ pub(crate) fn file_of(connection: &Connection) -> PathBuf {
         Ok(PathBuf::from(OsStr::from_bytes(bytes.unwrap_or_default())))
     });
     file.unwrap_or_default()
-}
-
-/// The process that holds a lock on a database, as `name (pid 123)`, as far as
-/// Linux tells (`/proc/locks`, proc(5)); for a message, never for a decision.
-#[must_use]
-pub fn lock_holder(database: &Path) -> Option<String> {
-    let shared_memory = with_suffix(&std::fs::canonicalize(database).ok()?, "-shm");
-    let inodes: Vec<u64> = [database, &shared_memory]
-        .iter()
-        .filter_map(|path| std::fs::metadata(path).ok())
-        .map(|metadata| metadata.ino())
-        .collect();
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    // "1: POSIX  ADVISORY  WRITE 708 08:01:1313 1073741825 1073741825"
-    let pid = locks.lines().find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let inode = words.get(5)?.rsplit(':').next()?.parse().ok()?;
-        let is_ours = words.get(4)? == &std::process::id().to_string();
-        (words.get(3) == Some(&"WRITE") && inodes.contains(&inode) && !is_ours)
-            .then(|| words[4].to_owned())
-    })?;
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    Some(format!(
-        "{} (pid {pid})",
-        crate::diagnostics::text::escape(name.trim())
-    ))
 }

@@ -6,7 +6,9 @@
 use crate::database::limits::Limits;
 use crate::database::location::{Location, Mode};
 use crate::database::permission::with_suffix;
+use crate::database::transaction::roll_back;
 use crate::diagnostics::error::{Cause, Error};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -36,7 +38,12 @@ pub enum Access {
 /// (sqlite.org/wal.html). Otherwise it is read again in the ordinary way.
 ///
 /// A rollback journal that a crash left behind is rolled back, as by every
-/// reader that may write.
+/// reader that may write; one beside a file whose header says WAL, too, as a restore
+/// that was cut off leaves it.
+///
+/// All that `read` reads is one moment of the database: it is in one transaction.
+/// What the schema of a stranger's database could run is not trusted meanwhile
+/// (sqlite.org/security.html).
 ///
 /// The file's header is read by other means than SQLite's before it is opened:
 /// do not call this while another connection of the same process has it open
@@ -54,6 +61,7 @@ pub fn look<T>(
     let Some(metadata) = location.metadata()? else {
         return Ok(None);
     };
+    let mut read = |connection: &Connection| at_one_moment(connection, &mut read);
     if location.immutable {
         let connection = location.open_immutable(limits)?;
         return Ok(Some((read(&connection)?, None)));
@@ -68,11 +76,16 @@ pub fn look<T>(
         }
     }
     // The first to open a WAL database makes `-wal` and `-shm`, and only who may
-    // write removes them again.
-    let cleans_up = is_wal && !location.sidecar("-wal").exists();
+    // write removes them again, and brings in a journal.
+    let cleans_up = is_wal && (!location.sidecar("-wal").exists() || location.has_hot_journal());
     let may_write = location.mode != Mode::ReadOnly;
     let writable = may_write && (access == Access::LookThenWrite || cleans_up);
-    let connection = location.open_to_read(writable, limits)?;
+    let flags = match (writable, access) {
+        (false, _) => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        (true, Access::Look) => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        (true, Access::LookThenWrite) => location.flags_to_write(),
+    };
+    let connection = location.open_to_read(flags, limits)?;
     match read(&connection) {
         Err(Error::Database {
             cause: Cause::Permission | Cause::CannotOpen,
@@ -87,26 +100,49 @@ pub fn look<T>(
         Err(Error::Database {
             cause: Cause::Permission,
             ..
-        }) if !writable && may_write && location.has_journal() => {
-            let connection = location.open_to_read(true, limits)?;
+        }) if !writable && may_write && location.has_hot_journal() => {
+            drop(connection);
+            let connection = location.open_to_read(OpenFlags::SQLITE_OPEN_READ_WRITE, limits)?;
             Ok(Some((read(&connection)?, None)))
         }
         result => {
             let found = result?;
             let keep = access == Access::LookThenWrite && writable;
+            if keep {
+                trust(&connection, true)?;
+            }
             Ok(Some((found, keep.then_some(connection))))
         }
     }
 }
 
+/// Reads in one transaction: several statements of their own would see what others
+/// commit between them.
+fn at_one_moment<T>(
+    connection: &Connection,
+    read: &mut impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let failed = |error: rusqlite::Error| Error::database(connection, "read the database", &error);
+    connection.execute_batch("BEGIN").map_err(failed)?;
+    let found = read(connection);
+    roll_back(connection);
+    found
+}
+
+/// Whether views, triggers and expressions of the schema may call whatever functions
+/// there are, and statements may write where SQLite keeps its own things
+/// (sqlite.org/c3ref/c_dbconfig_defensive.html).
+fn trust(connection: &Connection, trusted: bool) -> Result<(), Error> {
+    let set = |config, on| connection.set_db_config(config, on).map(|_| ());
+    set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, trusted)
+        .and_then(|()| set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, !trusted))
+        .map_err(|error| Error::database(connection, "configure the connection", &error))
+}
+
 impl Location {
-    fn open_to_read(&self, writable: bool, limits: &Limits) -> Result<Connection, Error> {
-        let flags = if writable {
-            OpenFlags::SQLITE_OPEN_READ_WRITE
-        } else {
-            OpenFlags::SQLITE_OPEN_READ_ONLY
-        };
+    fn open_to_read(&self, flags: OpenFlags, limits: &Limits) -> Result<Connection, Error> {
         let mut connection = self.open(&self.sqlite_path(), flags)?;
+        trust(&connection, false)?;
         limits.set_patience(&connection)?;
         limits.watch(&mut connection)?;
         Ok(connection)
@@ -128,12 +164,13 @@ impl Location {
         uri.push_str("?immutable=1");
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         let mut connection = self.open(Path::new(&uri), flags)?;
+        trust(&connection, false)?;
         limits.watch(&mut connection)?;
         Ok(connection)
     }
 
     /// Whether the file's header says WAL (sqlite.org/fileformat2.html, offset 18).
-    fn is_wal(&self) -> bool {
+    pub(crate) fn is_wal(&self) -> bool {
         let mut header = [0; 20];
         File::open(&self.path)
             .and_then(|mut file| file.read_exact(&mut header))
@@ -141,13 +178,23 @@ impl Location {
     }
 
     /// Where SQLite puts `-wal` and `-journal`: beside the real file.
-    fn sidecar(&self, suffix: &str) -> PathBuf {
+    pub(crate) fn sidecar(&self, suffix: &str) -> PathBuf {
         let real = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         with_suffix(&real, suffix)
     }
 
-    fn has_journal(&self) -> bool {
-        self.sidecar("-journal").exists()
+    /// Whether a rollback journal lies beside the file that SQLite would roll back:
+    /// one that is empty or begins with a zero is over (`hasHotJournal` in its pager.c).
+    /// One that cannot be read may be anything.
+    fn has_hot_journal(&self) -> bool {
+        let mut first = [0];
+        match File::open(self.sidecar("-journal")) {
+            Ok(mut journal) => match journal.read(&mut first) {
+                Ok(length) => length == 1 && first != [0],
+                Err(_) => true,
+            },
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     /// For a WAL database whose directory or medium is read-only, so that no
@@ -170,11 +217,20 @@ impl Location {
                 ),
             });
         }
+        if self.has_hot_journal() {
+            return Err(Error::Database {
+                path: self.path.clone(),
+                doing: "read the database",
+                cause: Cause::Permission,
+                message: "a crash has left a -journal file beside it, which must be brought in first: open it once (`litemigrate status` does) as a user who may write to it and its directory".to_owned(),
+            });
+        }
         read(&self.open_immutable(limits)?)
     }
 }
 
-/// A WAL database without a `-wal`: nobody has it open for writing.
+/// A WAL database without a `-wal` and without a journal that is still to be rolled
+/// back: nobody has it open for writing.
 struct Quiet<'a> {
     location: &'a Location,
     wal: PathBuf,
@@ -228,7 +284,7 @@ impl<'a> Quiet<'a> {
         }
         let absent = std::fs::symlink_metadata(&wal)
             .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        absent.then_some(Self {
+        (absent && !location.has_hot_journal()).then_some(Self {
             location,
             wal,
             before,
@@ -241,6 +297,7 @@ impl<'a> Quiet<'a> {
         let absent = std::fs::symlink_metadata(&self.wal)
             .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         absent
+            && !self.location.has_hot_journal()
             && std::fs::metadata(&self.location.path)
                 .is_ok_and(|metadata| Fingerprint::of(&metadata) == self.before)
     }

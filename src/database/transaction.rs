@@ -22,19 +22,20 @@ pub(crate) fn begin(
     waiting: &mut dyn FnMut(),
 ) -> Result<(), Error> {
     let patience = limits.patience();
+    let clock = Instant::now();
     let attempt = |wait: Duration| {
         connection
             .busy_timeout(wait)
             .and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"))
     };
     let mut result = attempt(patience.min(NOTABLE_WAIT));
-    if patience > NOTABLE_WAIT
-        && result
-            .as_ref()
-            .is_err_and(|error| Cause::of(error) == Cause::Busy)
-    {
+    // Not for SQLITE_PROTOCOL, after which SQLite itself has waited ten seconds.
+    let is_busy = |error: &rusqlite::Error| {
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+    };
+    if patience > NOTABLE_WAIT && result.as_ref().is_err_and(is_busy) {
         waiting();
-        result = attempt(patience - NOTABLE_WAIT);
+        result = attempt(patience.saturating_sub(clock.elapsed()));
     }
     result.map_err(|error| {
         let cause = Cause::of(&error);
@@ -42,15 +43,15 @@ pub(crate) fn begin(
             path: connection.path().unwrap_or_default().into(),
             doing: "lock the database",
             cause,
-            message: locked(&error, cause, patience),
+            message: locked(&error, patience),
         }
     })
 }
 
 /// SQLite's message, and if somebody else holds the lock what to do about it.
-fn locked(error: &rusqlite::Error, cause: Cause, waited: Duration) -> String {
-    match cause {
-        Cause::Busy => format!(
+fn locked(error: &rusqlite::Error, waited: Duration) -> String {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => format!(
             "{} by another process, for longer than {} s: try again, or wait longer with --lock-wait",
             sqlite_message(error),
             seconds(waited)
@@ -68,7 +69,7 @@ pub(crate) fn commit(connection: &Connection, limits: &Limits) -> Result<(), (Ca
         .and_then(|()| connection.execute_batch("COMMIT"));
     committed.map_err(|error| {
         let cause = Cause::of(&error);
-        let message = locked(&error, cause, patience);
+        let message = locked(&error, patience);
         (cause, format!("at its end: {message}"))
     })
 }

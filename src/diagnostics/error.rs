@@ -68,7 +68,12 @@ pub fn sqlite_message(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        rusqlite::Error::SqliteFailure(code, None) => code.to_string(),
+        rusqlite::Error::SqliteFailure(code, None) => match code.extended_code {
+            // As SQLite itself says it; there is no connection to ask.
+            rusqlite::ffi::SQLITE_BUSY => "database is locked".to_owned(),
+            rusqlite::ffi::SQLITE_INTERRUPT => "interrupted".to_owned(),
+            code => rusqlite::ffi::code_to_str(code).to_owned(),
+        },
         other => other.to_string(),
     }
 }
@@ -98,13 +103,11 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
         ) => {
             "the file system refuses locks, as some network, 9p and overlay file systems do: keep the database elsewhere, or use --vfs unix-dotfile, in every program that opens it"
         }
-        Some(
-            ffi::SQLITE_IOERR_SHMOPEN
-            | ffi::SQLITE_IOERR_SHMSIZE
-            | ffi::SQLITE_IOERR_SHMLOCK
-            | ffi::SQLITE_IOERR_SHMMAP,
-        ) => {
+        Some(ffi::SQLITE_IOERR_SHMOPEN | ffi::SQLITE_IOERR_SHMLOCK | ffi::SQLITE_IOERR_SHMMAP) => {
             "the file system refuses the shared memory that WAL mode needs, as JFFS2 and 9p do: keep the database elsewhere, use --vfs unix-excl while no other program has it open, or leave WAL (PRAGMA journal_mode = DELETE) where it works"
+        }
+        Some(ffi::SQLITE_IOERR_SHMSIZE) => {
+            "the -shm file beside it cannot grow: make room on its disk (or its file system has no shared memory for WAL mode, as JFFS2 and 9p)"
         }
         Some(ffi::SQLITE_IOERR_GETTEMPPATH) => NO_TEMPORARY,
         Some(ffi::SQLITE_READONLY_DBMOVED) => "its file was removed or replaced: run again",
@@ -114,14 +117,22 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
                 "may this user read and write the file and its directory, and are there file handles left?"
             }
             Some(ErrorCode::PermissionDenied) => "may this user read and write the file?",
+            Some(ErrorCode::OperationInterrupted) => {
+                "the time is over (--timeout): run again, or give it more"
+            }
+            Some(ErrorCode::FileLockingProtocolFailed) => {
+                "another process holds the locks of its WAL all the time, or was stopped while it held them: try again"
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 "another process holds a lock: try again, or wait longer with --lock-wait"
             }
             Some(ErrorCode::DiskFull) => "make room on its disk",
             Some(ErrorCode::OutOfMemory) => "give the process more memory",
-            Some(ErrorCode::NotADatabase) => "is it the right file?",
+            Some(ErrorCode::NotADatabase) => {
+                "is it the right file? If it is, it is damaged: put a backup back (`litemigrate restore FILE`)"
+            }
             Some(ErrorCode::DatabaseCorrupt) => {
-                "see what PRAGMA integrity_check says, or restore a backup"
+                "the database is damaged: put a backup back (`litemigrate restore FILE`), or see what PRAGMA integrity_check says"
             }
             Some(ErrorCode::SystemIoFailure) => "look at the disk and its mount",
             _ => return message,
@@ -132,6 +143,18 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
 
 /// What to do where SQLite finds no directory for temporary files.
 pub(crate) const NO_TEMPORARY: &str = "SQLite finds no directory for temporary files that this user can write to: name one in the environment variable SQLITE_TMPDIR";
+
+/// Whether what a script did became part of the database after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Committed {
+    /// It did not.
+    No,
+    /// COMMIT failed after it had happened: SQLite could not sync the folder after the
+    /// journal was gone. A power cut may still undo it.
+    Yes,
+    /// COMMIT failed, and the history could not be read afterwards.
+    Unknown,
+}
 
 /// A script that failed, and what is left of it.
 #[derive(Debug, Clone)]
@@ -153,6 +176,8 @@ pub struct ScriptError {
     pub statements_kept: usize,
     /// Whether the script ran in a transaction, so that nothing of it is left.
     pub rolled_back: bool,
+    /// Whether it is in the database all the same.
+    pub committed: Committed,
     /// How many scripts before it were rolled back with it.
     pub rolled_back_with_it: usize,
     /// The newest version in the history now.

@@ -4,7 +4,10 @@
 //! new files. Never opens a database. What is ignored and what is refused follows
 //! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
 
-use crate::database::permission::{directory_of, give, is_world_writable, world_writable};
+use crate::database::permission::place::Place;
+use crate::database::permission::{
+    directory_of, is_world_writable, open_without_waiting, world_writable,
+};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
@@ -17,30 +20,13 @@ use crate::files::migration::{
 use crate::files::replaces::replaces;
 use crate::script::text;
 use std::borrow::Cow;
-use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::fs::{FileType, Metadata};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
 /// script cannot be run, so it is not read either.
 const MAX_SCRIPT_BYTES: u64 = 1_000_000_000;
-
-/// Keeps the opening of a file that has become a FIFO from waiting for a writer.
-#[cfg(all(
-    any(target_os = "linux", target_os = "android"),
-    not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))
-))]
-const O_NONBLOCK: i32 = 0o4000;
-#[cfg(all(
-    any(target_os = "linux", target_os = "android"),
-    any(target_arch = "mips", target_arch = "mips64")
-))]
-const O_NONBLOCK: i32 = 0o200;
-#[cfg(all(target_os = "linux", target_arch = "sparc64"))]
-const O_NONBLOCK: i32 = 0x4000;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const O_NONBLOCK: i32 = 0x4;
 
 /// What a folder holds.
 #[derive(Debug, Default)]
@@ -292,28 +278,28 @@ pub fn spelling_difference(migration: &Migration, recorded: &[u8]) -> Option<Dif
     difference(&bytes, recorded)
 }
 
-/// Makes a new file that must not be there yet, and writes `content`.
+/// Makes a new file that must not be there yet, and writes `content`. It has its name
+/// only when it is complete and on the disk: an empty one would be applied by the next
+/// run.
 ///
 /// # Errors
 ///
 /// [`Error::CannotCreate`] if it is there already or cannot be written.
 pub fn create_file(path: &Path, content: &str) -> Result<(), Error> {
-    let failed = |error: io::Error| Error::CannotCreate {
+    const TEMPORARY: &str = ".litemigrate-tmp";
+    let make = || {
+        let place = Place::of(path)?;
+        // What a killed run left.
+        place.remove(TEMPORARY)?;
+        let mut file = place.create(TEMPORARY, 0o666, &place.directory()?)?;
+        file.write_all(content.as_bytes())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| place.publish_new(TEMPORARY))
+            .inspect_err(|_| drop(place.remove(TEMPORARY)))
+    };
+    make().map_err(|error: io::Error| Error::CannotCreate {
         path: path.to_owned(),
         message: error.to_string(),
-    };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(failed)?;
-    let directory = directory_of(path);
-    let given = std::fs::metadata(directory).and_then(|directory| give(&file, &directory));
-    let written = given.and_then(|()| file.write_all(content.as_bytes()));
-    written.map_err(|error| {
-        // An empty file would be applied by the next run.
-        let _ = std::fs::remove_file(path);
-        failed(error)
     })
 }
 
@@ -443,7 +429,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Finding {
 /// has room for one byte more afterwards. Returns what the system knows of it.
 fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Metadata> {
     let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
-    let mut file = open_regular(path)?;
+    let mut file = open_without_waiting(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(unusable("it is not a regular file"));
@@ -479,14 +465,6 @@ fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Metadata> {
     }
     buffer.truncate(filled);
     Ok(metadata)
-}
-
-/// Opens a file for reading, without waiting if it has become a FIFO.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NONBLOCK)
-        .open(path)
 }
 
 fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {

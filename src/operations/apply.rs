@@ -21,6 +21,7 @@ use run::Run;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
 use std::time::Duration;
 use view::{View, data_version};
 
@@ -63,8 +64,15 @@ pub enum Event<'a> {
     },
     /// The backup is being made.
     BackingUp,
-    /// The backup is made and has its name.
-    BackedUp,
+    /// The backup is made and has this name.
+    BackedUp(&'a Path),
+    /// No backup is made, and the one that is there stays.
+    BackupKept {
+        /// The one that is there.
+        file: &'a Path,
+        /// Why it stays.
+        why: &'a str,
+    },
     /// Something a person should know.
     Warning(Finding),
     /// A migration was applied and committed, or would be in a dry run.

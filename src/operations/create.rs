@@ -3,11 +3,11 @@
 //! Owns how new files are numbered and named. The name follows SQLPage's
 //! `create-migration` (`src/cli/commands.rs`). Never writes over a file.
 
-use crate::database::permission::{directory_of, give};
+use crate::database::permission::directory_of;
+use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Error, sqlite_message};
 use crate::files::directory::{create_file, highest_version};
 use rusqlite::Connection;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -72,13 +72,9 @@ pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     if !directory.is_dir() && parent != directory && !parent.is_dir() {
         create_directory(parent)?;
     }
-    match std::fs::create_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => {
-            let made = File::open(directory)?;
-            give(&made, &std::fs::metadata(parent)?)
-        }
+    match directory.is_dir() {
+        true => Ok(()),
+        false => Place::of(directory)?.create_folder(),
     }
 }
 

@@ -5,7 +5,9 @@
 
 pub(crate) mod apply;
 pub(crate) mod backup;
+pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod drift;
 pub(crate) mod import;
 pub mod repair;
+pub(crate) mod restore;

@@ -23,8 +23,10 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS main._sqlx_migrations (
     execution_time BIGINT NOT NULL
 )";
 
-/// What should be text is turned into it by SQLite, whatever it is.
-const COLUMNS: &str = "version, CAST(description AS TEXT), CAST(installed_on AS TEXT), success, checksum, execution_time";
+/// What should be text is turned into it by SQLite, whatever it is. What is far longer
+/// than any that we, SQLPage or sqlx write is not read at all: SQLite knows the length
+/// without it, and a row costs no more memory than a good one.
+const COLUMNS: &str = "version, CASE WHEN octet_length(description) < 65536 THEN CAST(description AS TEXT) ELSE '(too long to be shown)' END, CASE WHEN octet_length(installed_on) < 1024 THEN CAST(installed_on AS TEXT) END, success, CASE WHEN octet_length(checksum) < 1024 THEN checksum END, execution_time";
 
 /// One row: a version that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,20 +87,29 @@ fn rows(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
     let unusable = |message| unusable(connection, message);
     let failed = |error| Error::database(connection, "read the history", &error);
 
-    // `rowid` costs nothing and is what a view does not have.
-    let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations ORDER BY rowid");
+    // A view or a virtual table may never end, and have a rowid too.
+    let without_rowid = match form(connection)? {
+        None => return Ok(Vec::new()),
+        Some(Form { kind, .. }) if kind != "table" => {
+            let of_module = if kind == "virtual" { " table" } else { "" };
+            return Err(unusable(format!("it is a {kind}{of_module}")));
+        }
+        Some(Form {
+            computes: Some(column),
+            ..
+        }) => {
+            return Err(unusable(format!("its column {column} is generated")));
+        }
+        Some(Form { without_rowid, .. }) => without_rowid,
+    };
+    // A table WITHOUT ROWID is as good as any.
+    let order = if without_rowid { "version" } else { "rowid" };
+    let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations ORDER BY {order}");
     let mut statement = match connection.prepare(&query) {
         Ok(statement) => statement,
-        Err(error) if Cause::of(&error) == Cause::Statement => match object_type(connection)? {
-            None => return Ok(Vec::new()),
-            Some(kind) if kind != "table" => return Err(unusable(format!("it is a {kind}"))),
-            Some(_) => {
-                // A table WITHOUT ROWID is as good as any.
-                let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations ORDER BY version");
-                let message = sqlite_message(&error);
-                connection.prepare(&query).map_err(|_| unusable(message))?
-            }
-        },
+        Err(error) if Cause::of(&error) == Cause::Statement => {
+            return Err(unusable(sqlite_message(&error)));
+        }
         Err(error) => return Err(failed(error)),
     };
     let mut rows = statement.raw_query();
@@ -109,17 +120,34 @@ fn rows(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
     Ok(history)
 }
 
-/// What `_sqlx_migrations` is in the schema: `table`, `view` …
-fn object_type(connection: &Connection) -> Result<Option<String>, Error> {
-    let query = "SELECT type FROM main.sqlite_schema WHERE lower(name) = '_sqlx_migrations'";
-    let result =
-        connection
-            .prepare(query)
-            .and_then(|mut statement| match statement.raw_query().next()? {
-                Some(row) => Ok(Some(lossy(row.get_ref(0)?))),
-                None => Ok(None),
-            });
-    result.map_err(|error| Error::database(connection, "read the schema", &error))
+/// What `_sqlx_migrations` is.
+struct Form {
+    /// `table`, `view`, `virtual` …
+    kind: String,
+    without_rowid: bool,
+    /// A column whose value is computed when it is read, and may be anything.
+    computes: Option<String>,
+}
+
+/// Asks SQLite's parser, which nothing in the schema can fool, and runs nothing of it.
+fn form(connection: &Connection) -> Result<Option<Form>, Error> {
+    let query = "SELECT type, wr, (SELECT name FROM pragma_table_xinfo('_sqlx_migrations', 'main') WHERE hidden > 1) FROM pragma_table_list('_sqlx_migrations') WHERE schema = 'main'";
+    let read = || {
+        let mut statement = connection.prepare(query)?;
+        let mut rows = statement.raw_query();
+        let Some(row) = rows.next()? else {
+            return Ok(None);
+        };
+        Ok(Some(Form {
+            kind: lossy(row.get_ref(0)?),
+            without_rowid: row.get(1)?,
+            computes: match row.get_ref(2)? {
+                ValueRef::Null => None,
+                column => Some(lossy(column)),
+            },
+        }))
+    };
+    read().map_err(|error| Error::database(connection, "read the history", &error))
 }
 
 /// One row, or why it cannot be one. NULLs and foreign types become what cannot

@@ -29,8 +29,12 @@ pub struct Options {
     pub strict: bool,
     /// The database is SQLPage's: say where SQLPage would do something else.
     pub for_sqlpage: bool,
-    /// Copy the database to this file before the first write.
+    /// Copy the database to this file, or into this folder, before the first write.
     pub backup: Option<PathBuf>,
+    /// How many backups of one database the folder is to keep; all if none is said.
+    pub keep: Option<usize>,
+    /// Look whether the database is damaged before the first write.
+    pub verify: bool,
     /// The VFS that the connection was opened with, if it was named: for the backup.
     pub vfs: Option<String>,
     /// Called again and again while scripts run.
@@ -51,6 +55,8 @@ impl Default for Options {
             strict: false,
             for_sqlpage: false,
             backup: None,
+            keep: None,
+            verify: false,
             vfs: None,
             heartbeat: None,
         }

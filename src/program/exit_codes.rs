@@ -52,8 +52,8 @@ pub(crate) fn exit_code(result: &Result<Outcome, Error>) -> u8 {
         | Error::Declined { .. }
         | Error::Drift { .. }
         | Error::History { .. }
-        | Error::Replay(_)
         | Error::Warned(_) => 65,
+        Error::Replay(script) => database_code(script.cause, 65),
         Error::NoDatabase { .. } => 66,
         Error::Read { source, .. } => match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::InvalidData => 65,

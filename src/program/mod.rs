@@ -29,8 +29,7 @@ pub fn main() -> ExitCode {
     };
     let mut report = Report::new(&arguments);
     let code = commands::run(&arguments, &mut report);
-    report.finish(code);
-    ExitCode::from(code)
+    ExitCode::from(report.finish(code))
 }
 
 /// Whether a command line can be understood, or why not, in one line; for the fuzzer.
@@ -56,6 +55,5 @@ fn usage_error(wrong: &Misuse) -> ExitCode {
         ..Arguments::default()
     });
     report.usage(&wrong.message, command);
-    report.finish(64);
-    ExitCode::from(64)
+    ExitCode::from(report.finish(64))
 }

@@ -6,6 +6,7 @@ use super::authorizer::saw;
 use super::text::skip_blank;
 use crate::diagnostics::error::Cause;
 use crate::schema::sql::tokens;
+use rusqlite::ErrorCode;
 
 /// For what cannot be done inside a transaction.
 pub(crate) const ALONE: &str =
@@ -18,7 +19,12 @@ pub(crate) const REBUILD: &str = "to rebuild the table put PRAGMA foreign_keys =
 pub(crate) const REPLACE: &str = "INSERT … ON CONFLICT DO UPDATE keeps the row and what refers to it; to let those rows go use --allow-cascade";
 
 /// `statement` is the script's text from where the statement begins.
-pub(crate) fn remedy(message: &str, cause: Cause, what: u32, statement: &str) -> Option<String> {
+pub(crate) fn remedy(
+    message: &str,
+    (cause, code): (Cause, Option<ErrorCode>),
+    what: u32,
+    statement: &str,
+) -> Option<String> {
     let of_text = of_statement(message, what, statement);
     if of_text.is_some() {
         return of_text;
@@ -31,9 +37,14 @@ pub(crate) fn remedy(message: &str, cause: Cause, what: u32, statement: &str) ->
             "the time is over (--timeout): give it more, or split the script"
         }
         Cause::Busy => "another process holds a lock that the script needs: run again later",
-        Cause::Storage => {
-            "make room on the disk, or look at the disk and the database (PRAGMA integrity_check), then run again"
-        }
+        Cause::Storage => match code {
+            Some(ErrorCode::DiskFull) => "make room on the disk that is full, then run again",
+            Some(ErrorCode::OutOfMemory) => "give the process more memory, then run again",
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                "the database is damaged: put a backup back (`litemigrate restore FILE`), or see what PRAGMA integrity_check says"
+            }
+            _ => "look at the disk and its mount, then run again",
+        },
         Cause::Statement | Cause::CannotOpen => return None,
     };
     Some(remedy.to_owned())

@@ -848,7 +848,12 @@ impl<'a> Runner<'a> {
             _ if self.query_only && message.contains("readonly") => {
                 Some("the script has set PRAGMA query_only itself: take it out".to_owned())
             }
-            _ => remedy(&message, cause, seen, statement),
+            _ => remedy(
+                &message,
+                (cause, error.sqlite_error_code()),
+                seen,
+                statement,
+            ),
         };
         Stopped {
             remedy,

@@ -29,7 +29,8 @@ use std::path::Path;
 ///
 /// [`Error::Database`] if SQLite refuses.
 pub fn register_functions(connection: &Connection) -> Result<(), Error> {
-    let flags = FunctionFlags::SQLITE_UTF8;
+    // A schema that uses them can be looked at though it is not trusted.
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
     let [for_upper, for_lower] = [RealText::default(), RealText::default()];
     connection
         .create_collation("NOCASE", compare_without_case)

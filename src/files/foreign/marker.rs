@@ -3,9 +3,9 @@
 //! Owns what each tool takes for such a line, and the search for one in a script that
 //! is pending. Reads a script in pieces: memory does not grow with it.
 
+use crate::database::permission::open_without_waiting;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
-use crate::files::directory::open_regular;
 use crate::files::foreign::Tool;
 use crate::files::migration::Migration;
 use std::fs::File;
@@ -351,7 +351,7 @@ pub(crate) fn look_through(migration: &Migration, piece: &mut [u8]) -> io::Resul
     if let Some(text) = &migration.embedded {
         search.feed(text.as_bytes());
     } else {
-        let mut file = open_regular(&migration.path)?;
+        let mut file = open_without_waiting(&migration.path)?;
         let mut is_line_start = true;
         let mut has_any = false;
         each_piece(&mut file, piece, |piece| {

@@ -6,7 +6,7 @@
 use super::Event;
 use super::run::Run;
 use super::view::row_of;
-use crate::diagnostics::error::{Cause, Error, ScriptError, sqlite_message};
+use crate::diagnostics::error::{Cause, Committed, Error, ScriptError, sqlite_message};
 use crate::diagnostics::problem::{Finding, Problem};
 use crate::files::migration::Migration;
 use crate::plan::history::{self, AppliedMigration};
@@ -219,6 +219,7 @@ impl<'a> Run<'a, '_> {
                 false => stopped.statements,
             },
             rolled_back: migration.transactional,
+            committed: Committed::No,
             rolled_back_with_it: 0,
             newest: self.newest,
         });

@@ -12,7 +12,8 @@ use crate::database::transaction::{begin, lock_script, roll_back};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
-use crate::operations::backup;
+use crate::operations::backup::{self, unfinished::Unfinished};
+use crate::operations::copy::refuse_damage;
 use crate::plan::history;
 use crate::plan::targets::Direction;
 use crate::schema::Schema;
@@ -43,6 +44,9 @@ pub(super) struct Run<'a, 'r> {
     /// Whether all scripts are in one transaction.
     pub together: bool,
     backed_up: bool,
+    verified: bool,
+    /// The update that the backup is the state before, to be forgotten when it is over.
+    unfinished: Option<Unfinished>,
     /// Whether anything was committed by this run.
     wrote: bool,
     /// Whether the history's table is known to be there.
@@ -73,6 +77,8 @@ impl<'a, 'r> Run<'a, 'r> {
             dropped: Vec::new(),
             attached_files: Vec::new(),
             backed_up: false,
+            verified: false,
+            unfinished: None,
             wrote: false,
             created: false,
             report,
@@ -80,10 +86,16 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     pub(super) fn execute(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
-        if self.together {
-            return self.together(connection);
+        let result = match self.together {
+            true => self.together(connection),
+            false => self.one_by_one(connection),
+        };
+        if result.is_ok() {
+            self.forget_finished();
         }
-        let result = self.one_by_one(connection);
+        if self.together {
+            return result;
+        }
         // What was applied before a failure stays, and so does what it has broken.
         if self.wrote && !self.job.replayed {
             roll_back(connection);
@@ -91,6 +103,17 @@ impl<'a, 'r> Run<'a, 'r> {
             self.warn(warnings);
         }
         result
+    }
+
+    /// The update is over: the next one makes a new backup.
+    fn forget_finished(&self) {
+        let Some(unfinished) = &self.unfinished else {
+            return;
+        };
+        let is_over = |version: &i64| self.view.rows.contains_key(version) == self.is_up();
+        if unfinished.versions.iter().all(is_over) {
+            unfinished.forget();
+        }
     }
 
     /// Ends what is open, and gives the connection back as it was.
@@ -171,7 +194,8 @@ impl<'a, 'r> Run<'a, 'r> {
         if self.job.options.dry_run {
             roll_back(connection);
         } else if let Some(last) = steps.last() {
-            self.commit(connection, last.migration)?;
+            self.commit(connection, last.migration)
+                .map_err(|error| rolled_back_with(error, steps.len() - 1))?;
             self.newest = self.view.newest();
         }
         let summary = Summary {
@@ -223,6 +247,10 @@ impl<'a, 'r> Run<'a, 'r> {
             self.refuse_warnings(first, &warnings)?;
         }
         self.warn(warnings);
+        if self.job.options.verify && !self.verified {
+            refuse_damage(connection, "migrate it")?;
+            self.verified = true;
+        }
         Ok(())
     }
 
@@ -231,18 +259,26 @@ impl<'a, 'r> Run<'a, 'r> {
         let Some(file) = &self.job.options.backup else {
             return Ok(());
         };
-        let pages = connection
-            .query_row("PRAGMA main.page_count", [], |row| row.get::<_, i64>(0))
-            .map_err(|error| Error::database(connection, "read the database", &error))?;
-        // An empty database needs no copy, and an old copy is worth more.
-        if !self.backed_up && pages > 0 {
-            (self.report)(Event::BackingUp);
-            let vfs = self.job.options.vfs.as_deref();
-            backup::create(connection, file, vfs, &self.limits)?;
-            (self.report)(Event::BackedUp);
+        if self.backed_up {
+            return Ok(());
         }
+        (self.report)(Event::BackingUp);
+        let versions = self.view.targets.iter().map(|m| m.version).collect();
+        let direction = match self.job.direction {
+            Direction::Up => "up",
+            Direction::Down => "down",
+        };
+        let options = self.job.options;
+        let made = backup::create(connection, file, direction, versions, options, &self.limits)?;
+        match (&made.file, &made.kept) {
+            (Some(file), Some(why)) => (self.report)(Event::BackupKept { file, why }),
+            (Some(file), None) => (self.report)(Event::BackedUp(file)),
+            (None, _) => {}
+        }
+        self.unfinished = made.unfinished;
         self.backed_up = true;
-        Ok(())
+        // No script begins when the time is over.
+        self.limits.refuse_late(&file_of(connection))
     }
 
     pub(super) fn warn(&mut self, warnings: Vec<Finding>) {

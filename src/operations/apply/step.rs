@@ -6,7 +6,7 @@
 use super::run::Run;
 use super::{Event, Step};
 use crate::database::transaction::{begin, commit, roll_back};
-use crate::diagnostics::error::{Cause, Error};
+use crate::diagnostics::error::{Cause, Committed, Error};
 use crate::diagnostics::problem::Finding;
 use crate::files::directory;
 use crate::files::migration::Migration;
@@ -199,17 +199,20 @@ impl<'a> Run<'a, '_> {
         self.refuse_warnings(migration, &ran.warnings)?;
         if let Err((cause, message)) = self.record(connection, migration, elapsed) {
             roll_back(connection);
-            let rows = history::read(connection).unwrap_or_default();
-            let is_recorded = rows.iter().any(|row| row.version == migration.version);
-            let message = if is_recorded == self.is_up() {
-                "another process ran it at the same time, and has recorded it: look at what it did twice".to_owned()
-            } else {
-                message
+            let message = match self.is_recorded(connection, migration) {
+                Some(true) => "another process ran it at the same time, and has recorded it: look at what it did twice".to_owned(),
+                _ => message,
             };
             return Err(not_recorded(self, cause, message));
         }
-        commit(connection, &self.limits)
-            .map_err(|(cause, message)| not_recorded(self, cause, message))?;
+        commit(connection, &self.limits).map_err(|(cause, message)| {
+            roll_back(connection);
+            let failed = match self.is_recorded(connection, migration) {
+                Some(true) => self.failed(migration, Stopped::at_end(cause, message)),
+                _ => not_recorded(self, cause, message),
+            };
+            self.after_commit(connection, migration, failed)
+        })?;
         let step = Step {
             migration,
             elapsed,
@@ -227,8 +230,44 @@ impl<'a> Run<'a, '_> {
         connection: &Connection,
         migration: &Migration,
     ) -> Result<(), Error> {
-        commit(connection, &self.limits)
-            .map_err(|(cause, message)| self.uncommitted(connection, migration, cause, message))
+        // A statement that cannot be interrupted may have ended after the deadline.
+        if self.limits.is_over() {
+            let message = "the time is over (--timeout) before it could be committed".to_owned();
+            return Err(self.failed(migration, Stopped::at_end(Cause::Busy, message)));
+        }
+        commit(connection, &self.limits).map_err(|(cause, message)| {
+            let failed = self.uncommitted(connection, migration, cause, message);
+            roll_back(connection);
+            self.after_commit(connection, migration, failed)
+        })
+    }
+
+    /// Whether the history is as the end of `migration` makes it; `None` if it cannot
+    /// be read.
+    fn is_recorded(&self, connection: &Connection, migration: &Migration) -> Option<bool> {
+        let rows = history::read(connection).ok()?;
+        Some(rows.iter().any(|row| row.version == migration.version) == self.is_up())
+    }
+
+    /// Where the database really is: COMMIT can fail after it has happened, because
+    /// the sync of the folder comes after the unlink of the journal.
+    fn after_commit(&self, connection: &Connection, migration: &Migration, error: Error) -> Error {
+        let Error::Script(mut script) = error else {
+            return error;
+        };
+        match (
+            self.is_recorded(connection, migration),
+            history::read(connection),
+        ) {
+            (Some(is_recorded), Ok(history)) => {
+                if is_recorded {
+                    script.committed = Committed::Yes;
+                }
+                script.newest = history.last().map(|row| row.version);
+            }
+            _ => script.committed = Committed::Unknown,
+        }
+        Error::Script(script)
     }
 
     /// Inserts the row of `migration`. The error is a cause and a sentence.

@@ -24,6 +24,7 @@ pub(crate) const JSON_FIELDS: &[(&str, &str, &str)] = &[
     ("schema", "schema", "SQL"),
     ("databases", "several -D", "an object for each: database, exit, and the fields of its command"),
     ("backup", "up --backup", "path, if a copy was made"),
+    ("backup_kept", "up --backup", "path, if the copy that is there was left alone"),
     ("applied", "all", "version, description, path, execution_ms, statements, rows_changed of each; replaced: the versions whose place it took, without being run"),
     ("problems", "all", "kind, message, path, and version or line and column; of drift kind, message, difference, object, name, expected, found"),
     ("warnings", "all", "kind, message, path, line, column"),

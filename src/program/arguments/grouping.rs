@@ -101,6 +101,8 @@ impl Id {
             | Self::DryRun
             | Self::SingleTransaction
             | Self::Backup
+            | Self::Keep
+            | Self::Verify
             | Self::Drift
             | Self::Ignore
             | Self::FolderChecksum

@@ -49,6 +49,8 @@ pub(crate) struct Arguments {
     pub(crate) dry_run: bool,
     pub(crate) single_transaction: bool,
     pub(crate) backup: Option<PathBuf>,
+    pub(crate) keep: Option<usize>,
+    pub(crate) verify: bool,
     pub(crate) allow_cascade: bool,
     pub(crate) strict: bool,
     pub(crate) policy: Policy,
@@ -210,8 +212,8 @@ fn refuse_what_does_not_fit(
     if parsed.databases.len() > 1 && !command.takes_several() {
         return Err(format!("{} takes one --database only", command.word));
     }
-    if parsed.backup.is_some() && parsed.is_for_several() {
-        return Err("--backup names one file, and goes with one database".to_owned());
+    if parsed.keep.is_some() && parsed.backup.is_none() {
+        return Err("--keep goes with --backup DIR/".to_owned());
     }
     if !parsed.ignore.is_empty() && !parsed.drift {
         return Err("--ignore goes with --drift".to_owned());

@@ -75,6 +75,11 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
         Id::DryRun => parsed.dry_run = true,
         Id::SingleTransaction => parsed.single_transaction = true,
         Id::Backup => once_path(flag, &mut parsed.backup, value)?,
+        Id::Keep => {
+            let count = text.parse().ok().filter(|count| *count > 0);
+            parsed.keep = Some(count.ok_or_else(|| wrong("a number above 0"))?);
+        }
+        Id::Verify => parsed.verify = true,
         Id::AllowCascade => parsed.allow_cascade = true,
         Id::Strict => parsed.strict = true,
         Id::OutOfOrder => {

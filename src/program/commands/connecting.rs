@@ -6,6 +6,7 @@ use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
 use crate::program::commands::Run;
 use crate::program::report::Report;
+use crate::schema::readable::refuse_unreadable;
 use crate::sqlpage::connection;
 use rusqlite::Connection;
 
@@ -42,9 +43,13 @@ impl Run<'_> {
 
     /// Makes a connection like SQLPage's, if that is what it is to be.
     pub(crate) fn connect(&self, connection: &mut Connection) -> Result<(), Error> {
-        self.options.limits().set_patience(connection)?;
+        let limits = self.options.limits();
+        limits.set_patience(connection)?;
+        limits.watch(connection)?;
         if let Some(sqlpage) = &self.project.sqlpage {
             connection::register_functions(connection)?;
+            // What SQLite tells of it to the script's watcher must be text.
+            refuse_unreadable(connection)?;
             connection::connect(connection, &sqlpage.directory, &sqlpage.extensions)?;
         }
         Ok(())

@@ -8,8 +8,10 @@ use crate::diagnostics::error::Error;
 use crate::program::arguments::parse::{Arguments, Command};
 use crate::sqlpage::project::{Needs, Typed};
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// What was typed about where things are.
 pub(crate) fn typed(arguments: &Arguments) -> Typed<'_> {
@@ -35,23 +37,51 @@ pub(crate) fn typed(arguments: &Arguments) -> Typed<'_> {
     }
 }
 
+/// A list of a hundred thousand databases fits into it, and a device that never ends
+/// does not take the machine's memory.
+const LONGEST_LIST: u64 = 16 << 20;
+
+/// Whether there is no standard input: Rust opens `/dev/null` for reading and writing in
+/// the place of one that is closed, and a shell for reading only.
+fn stdin_is_closed() -> bool {
+    let is_null =
+        std::fs::read_link("/proc/self/fd/0").is_ok_and(|target| target == Path::new("/dev/null"));
+    let flags = std::fs::read_to_string("/proc/self/fdinfo/0").unwrap_or_default();
+    let flags = flags.lines().find_map(|line| line.strip_prefix("flags:"));
+    is_null && flags.is_some_and(|flags| flags.trim().ends_with('2'))
+}
+
 /// The names of several databases: those of `--database`, then those of the list.
 pub(crate) fn several(arguments: &Arguments) -> Result<Vec<OsString>, Error> {
     let mut names = arguments.databases.clone();
     let Some(file) = &arguments.databases_from else {
         return Ok(names);
     };
-    let mut bytes = Vec::new();
-    let read = if file.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
-    } else {
-        std::fs::read(file).map(|content| bytes = content)
-    };
-    read.map_err(|error| Error::Configuration {
+    let wrong = |message: String| Error::Configuration {
         origin: format!("--databases-from {}", file.display()),
-        message: format!("cannot be read: {error}"),
+        message,
         position: None,
-    })?;
+    };
+    let is_stdin = file.as_os_str() == "-";
+    if is_stdin && stdin_is_closed() {
+        return Err(wrong(
+            "standard input is closed: give it the list, or name a file".to_owned(),
+        ));
+    }
+    let mut bytes = Vec::new();
+    let read = match is_stdin {
+        true => std::io::stdin()
+            .lock()
+            .take(LONGEST_LIST)
+            .read_to_end(&mut bytes),
+        false => File::open(file).and_then(|file| file.take(LONGEST_LIST).read_to_end(&mut bytes)),
+    };
+    read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 == LONGEST_LIST {
+        return Err(wrong(format!(
+            "is longer than {LONGEST_LIST} bytes, so it is no list of databases, or must be split"
+        )));
+    }
     let end = if arguments.null { 0 } else { b'\n' };
     let listed = bytes
         .split(|byte| *byte == end)

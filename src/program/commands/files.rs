@@ -5,7 +5,7 @@
 use crate::database::limits::Limits;
 use crate::diagnostics::error::Error;
 use crate::files::directory::read_dir;
-use crate::operations::{backup, create};
+use crate::operations::{create, restore};
 use crate::program::arguments::parse::Arguments;
 use crate::program::commands::databases;
 use crate::program::exit_codes::Outcome;
@@ -58,7 +58,7 @@ pub(crate) fn restore(
 ) -> Result<Outcome, Error> {
     let database = project(&databases::typed(arguments))?.database;
     report.database(&database.path);
-    let newest = backup::restore(file, &database, limits)?;
+    let newest = restore::restore(file, &database, limits)?;
     report.restored(file, newest);
     Ok(Outcome::Done)
 }

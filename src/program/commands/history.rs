@@ -22,7 +22,7 @@ impl Run<'_> {
             &mut connection,
             &self.migrations,
             &self.options,
-            &mut |event| report.event(event, self.arguments),
+            &mut |event| report.event(event),
         )?;
         report.down_done(summary.applied, summary.newest);
         Ok(Outcome::Done)

@@ -4,6 +4,7 @@
 //! project, folder, database, report. Decides nothing that the library decides, and
 //! prints nothing itself.
 
+mod backups;
 mod connecting;
 pub(crate) mod databases;
 mod files;
@@ -59,6 +60,9 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> u8 {
         Command::Baseline(version) => &|run, report| run.baseline(*version, report),
         Command::Repair(versions) => &|run, report| run.repair(versions, report),
     };
+    if let Err(error) = backups::refuse_what_cannot_be_kept_apart(arguments) {
+        return ended(Err(error), report);
+    }
     if arguments.is_for_several() {
         return run_several(arguments, options, work, report);
     }
@@ -81,6 +85,8 @@ fn options(arguments: &Arguments, report: &Report) -> Options {
         strict: arguments.strict,
         for_sqlpage: false, // known when the settings are
         backup: arguments.backup.clone(),
+        keep: arguments.keep,
+        verify: arguments.verify,
         vfs: None, // known when the database is
         heartbeat: report.heartbeat(),
     }
@@ -97,8 +103,10 @@ fn ended(result: Result<Outcome, Error>, report: &mut Report) -> u8 {
 /// The same on each of several databases: the folder is read once, and what
 /// befalls one does not stop the others. Gives back the worst exit code.
 fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: &mut Report) -> u8 {
-    let prepared = databases::several(arguments)
-        .and_then(|names| Ok((names, Run::prepare(arguments, options, report)?)));
+    let prepared = databases::several(arguments).and_then(|names| {
+        backups::refuse_one_name(arguments, &names)?;
+        Ok((names, Run::prepare(arguments, options, report)?))
+    });
     let (names, mut run) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return ended(Err(error), report),

@@ -56,6 +56,9 @@ impl Run<'_> {
             report.up_done(0, newest);
             return Ok(Outcome::Done);
         }
+        self.options
+            .limits()
+            .refuse_late(&self.project.database.path)?;
         if is_new && let Some(sqlpage) = &self.project.sqlpage {
             // One that cannot be loaded leaves no empty database behind.
             connection::load_extensions(&self.in_memory()?, &sqlpage.extensions)?;
@@ -71,7 +74,7 @@ impl Run<'_> {
             &mut connection,
             &self.migrations,
             &self.options,
-            &mut |event| report.event(event, self.arguments),
+            &mut |event| report.event(event),
         )?;
         report.up_done(summary.applied, summary.newest);
         Ok(Outcome::Done)

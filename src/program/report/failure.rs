@@ -2,9 +2,9 @@
 //!
 //! Owns these lines and the fields of `error` in the JSON.
 
-use crate::database::location::lock_holder;
+use crate::database::holder::lock_holder;
 use crate::database::permission::{at_fault, with_suffix};
-use crate::diagnostics::error::{Cause, Error, ScriptError};
+use crate::diagnostics::error::{Cause, Committed, Error, ScriptError};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{counted, escape, shown};
 use crate::program::report::json::Json;
@@ -96,13 +96,14 @@ impl Report {
 
     /// Who holds the lock, if that is it.
     fn holder(&self, error: &Error) -> Option<String> {
-        let Error::Database {
-            cause: Cause::Busy,
-            message,
-            ..
-        } = error
-        else {
-            return None;
+        let message = match error {
+            Error::Database {
+                cause: Cause::Busy,
+                message,
+                ..
+            } => message,
+            Error::Script(script) if script.cause == Cause::Busy => &script.message,
+            _ => return None,
         };
         let database = self.database.as_deref()?;
         if !message.contains("locked") {
@@ -115,7 +116,7 @@ impl Report {
                 "the lock {} is there: if no program has the database open, one that was killed has left it, and it must be removed",
                 shown(&lock)
             ),
-            Some(holder) => format!("{holder} holds a lock on it"),
+            Some(holder) => holder,
             None => "no process of this machine holds a lock on it now; if it stays locked, its file system refuses locks (see --vfs)".to_owned(),
         })
     }
@@ -184,6 +185,19 @@ fn what_remains(script: &ScriptError) -> String {
     let name = name.to_string_lossy();
     let name = escape(name.strip_suffix(".sql").unwrap_or(&name)).into_owned();
     let at = database_is_at(script.newest);
+    match script.committed {
+        Committed::Yes => {
+            return format!(
+                "{name} was committed all the same; {at}, but a power cut may still undo it: look at the disk and its mount, then run again"
+            );
+        }
+        Committed::Unknown => {
+            return format!(
+                "whether {name} was committed is not known, because the database cannot be read: look at the disk, then at `litemigrate status`"
+            );
+        }
+        Committed::No => {}
+    }
     if script.rolled_back {
         let with_it = match script.rolled_back_with_it {
             0 => String::new(),

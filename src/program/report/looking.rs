@@ -8,7 +8,6 @@ use crate::plan::{Plan, Policy, State};
 use crate::program::report::Report;
 use crate::program::report::json::Json;
 use crate::program::report::objects;
-use crate::program::report::printing::write_out;
 
 impl Report {
     /// The checksum of the folder, and which program looks at it.
@@ -125,7 +124,7 @@ impl Report {
         if self.printer.json {
             self.fields.push(("schema", Json::from(sql)));
         } else {
-            write_out(sql);
+            self.write_result(sql);
         }
     }
 }

@@ -21,7 +21,8 @@ use crate::diagnostics::text::shown;
 use crate::program::arguments::parse::Arguments;
 use json::Json;
 use objects::path;
-use printing::{Printer, write_out};
+use printing::{Printer, written};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -46,6 +47,8 @@ pub(crate) struct Report {
     warnings: Vec<Json>,
     problems: Vec<Json>,
     error: Option<Json>,
+    /// Why the result of a command whose work is output was not written.
+    lost: Option<io::Error>,
 }
 
 impl Report {
@@ -105,7 +108,7 @@ impl Report {
             fields.append(&mut self.fields);
             let object = Json::Object(fields).to_string();
             let open = object.strip_suffix('}').unwrap_or(&object);
-            write_out(&format!("{open},\"databases\":["));
+            let _ = written(&format!("{open},\"databases\":["));
         }
     }
 
@@ -117,11 +120,11 @@ impl Report {
     }
 
     /// Writes the report of one of several databases, as a part of this one.
-    pub(crate) fn add(&mut self, one: Self, exit: u8) {
+    pub(crate) fn add(&mut self, mut one: Self, exit: u8) {
         if let (true, Some(several)) = (self.printer.json, &mut self.several) {
             let comma = if *several > 0 { "," } else { "" };
             *several += 1;
-            write_out(&format!("{comma}{}", Json::Object(one.object(exit))));
+            let _ = written(&format!("{comma}{}", Json::Object(one.object(exit))));
         }
     }
 
@@ -143,8 +146,13 @@ impl Report {
         if self.printer.json {
             self.fields.push(("text", Json::from(text)));
         } else {
-            write_out(text);
+            self.write_result(text);
         }
+    }
+
+    /// Writes what the command is for: if that is lost, it has failed.
+    fn write_result(&mut self, text: &str) {
+        self.lost = written(text).err();
     }
 
     /// A command line that was not understood, and its command, if it has one.
@@ -162,24 +170,42 @@ impl Report {
         ));
     }
 
-    /// The end of the run: the JSON object, if one was asked for.
-    pub(crate) fn finish(self, exit: u8) {
-        if !self.printer.json {
-            return;
+    /// The end of the run: the JSON object, if one was asked for. Gives back the exit
+    /// code, which is another if the result of a command could not be written.
+    pub(crate) fn finish(mut self, exit: u8) -> u8 {
+        if self.printer.json {
+            self.write_object(exit);
         }
-        if self.several.is_some() {
+        match self.lost {
+            Some(error) if exit == 0 => {
+                self.printer.error(&format!(
+                    "the output could not be written: {error}: make room, or name another file"
+                ));
+                LOST_OUTPUT
+            }
+            _ => exit,
+        }
+    }
+
+    /// Writes the JSON object, or what is left of it; an error matters only where output
+    /// is the work.
+    fn write_object(&mut self, exit: u8) {
+        let text = if self.several.is_some() {
             let object = Json::Object(self.object(exit)).to_string();
-            let rest = object.strip_prefix('{').unwrap_or(&object);
-            write_out(&format!("],{rest}\n"));
-            return;
+            format!("],{}\n", object.strip_prefix('{').unwrap_or(&object))
+        } else {
+            let mut fields = self.head();
+            fields.extend(self.object(exit));
+            format!("{}\n", Json::Object(fields))
+        };
+        let lost = written(&text).err();
+        if ["schema", "help"].contains(&self.command.as_str()) {
+            self.lost = lost;
         }
-        let mut fields = self.head();
-        fields.extend(self.object(exit));
-        write_out(&format!("{}\n", Json::Object(fields)));
     }
 
     /// What there is to say about one database, or about all.
-    fn object(mut self, exit: u8) -> Vec<(&'static str, Json)> {
+    fn object(&mut self, exit: u8) -> Vec<(&'static str, Json)> {
         let mut fields = vec![
             (
                 "database",
@@ -189,17 +215,24 @@ impl Report {
         ];
         fields.append(&mut self.fields);
         match (self.command.as_str(), self.dry_run) {
-            ("up", true) => fields.push(("would_apply", Json::Array(self.others))),
-            ("down", true) => fields.push(("would_undo", Json::Array(self.others))),
-            ("down", false) => fields.push(("undone", Json::Array(self.others))),
+            ("up", true) => fields.push(("would_apply", list(&mut self.others))),
+            ("down", true) => fields.push(("would_undo", list(&mut self.others))),
+            ("down", false) => fields.push(("undone", list(&mut self.others))),
             _ => {}
         }
-        fields.push(("applied", Json::Array(self.applied)));
-        fields.push(("problems", Json::Array(self.problems)));
-        fields.push(("warnings", Json::Array(self.warnings)));
-        fields.push(("error", self.error.unwrap_or(Json::Null)));
+        fields.push(("applied", list(&mut self.applied)));
+        fields.push(("problems", list(&mut self.problems)));
+        fields.push(("warnings", list(&mut self.warnings)));
+        fields.push(("error", self.error.take().unwrap_or(Json::Null)));
         fields
     }
+}
+
+/// The exit code if the output was the work, and is lost.
+const LOST_OUTPUT: u8 = 74;
+
+fn list(collected: &mut Vec<Json>) -> Json {
+    Json::Array(std::mem::take(collected))
 }
 
 fn database_is_at(newest: Option<i64>) -> String {

@@ -1,8 +1,8 @@
 //! Lines on stdout and stderr.
 //!
 //! Owns both streams: colours, journald's priorities, who is to be told what. Failing
-//! to write to them is remembered by nobody: it must not stop a migration, and there
-//! is nowhere left to say it.
+//! to write a line to them must not stop a migration, and there is nowhere left to say
+//! it; only text that is a command's whole work is asked about.
 
 use crate::database::limits::Heartbeat;
 use crate::diagnostics::position::Position;
@@ -110,7 +110,7 @@ impl Printer {
     pub(crate) fn say(&self, line: &str) {
         self.erase();
         if !self.json && !self.quiet {
-            write_out(&format!("{}{line}\n", self.prefix));
+            let _ = written(&format!("{}{line}\n", self.prefix));
         }
     }
 
@@ -178,9 +178,14 @@ impl Printer {
     }
 }
 
-/// Text that is the result itself.
-pub(crate) fn write_out(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+/// Text that is the result itself, of which it matters whether it was written. Who
+/// closes a pipe has what they wanted.
+pub(crate) fn written(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// One line in one system call, so that lines of several processes do not mix.

@@ -2,12 +2,11 @@
 //!
 //! Owns these lines and fields. Says of nothing that it is done before it is durable.
 
-use crate::database::location::lock_holder;
+use crate::database::holder::lock_holder;
 use crate::diagnostics::problem::listed;
 use crate::diagnostics::text::{counted, escape, shown};
 use crate::files::migration::Migration;
 use crate::operations::apply::{Event, Step};
-use crate::program::arguments::parse::Arguments;
 use crate::program::report::json::Json;
 use crate::program::report::objects::{self, path};
 use crate::program::report::{Report, database_is_at};
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 
 impl Report {
     /// What happens during `up` and `down`.
-    pub(crate) fn event(&mut self, event: Event<'_>, arguments: &Arguments) {
+    pub(crate) fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Waiting => self.waiting(),
             Event::Started(migration) => self.began(migration),
@@ -26,7 +25,8 @@ impl Report {
                 statements,
             } => self.progress(migration, statements),
             Event::BackingUp => self.printer.begin("the backup"),
-            Event::BackedUp => self.backed_up(arguments.backup.as_deref()),
+            Event::BackedUp(file) => self.backed_up(file),
+            Event::BackupKept { file, why } => self.backup_kept(file, why),
             Event::Warning(warning) => self.warning(&warning),
             Event::Applied(step) if self.dry_run => self.would_run(&step),
             Event::Applied(step) => self.ran(&step),
@@ -213,19 +213,25 @@ impl Report {
     }
 
     /// The backup is there.
-    fn backed_up(&mut self, file: Option<&Path>) {
+    fn backed_up(&mut self, file: &Path) {
         self.ended();
-        if let Some(file) = file {
-            self.printer.say(&format!("backed up to {}", shown(file)));
-            self.fields.push(("backup", path(file)));
-        }
+        self.printer.say(&format!("backed up to {}", shown(file)));
+        self.fields.push(("backup", path(file)));
+    }
+
+    /// There is one already that is worth more.
+    fn backup_kept(&mut self, file: &Path, why: &str) {
+        self.ended();
+        self.printer
+            .say(&format!("kept the backup {}: {why}", shown(file)));
+        self.fields.push(("backup_kept", path(file)));
     }
 
     /// Somebody else has held the lock for a second: says who, to a person.
     fn waiting(&mut self) {
         if io::stderr().is_terminal() && !self.printer.quiet {
             let holder = self.database.as_deref().and_then(lock_holder);
-            let holder = holder.map_or(String::new(), |holder| format!(", held by {holder}"));
+            let holder = holder.map_or(String::new(), |holder| format!(": {holder}"));
             self.printer
                 .warning(&format!("waiting for the lock on the database{holder}"));
         }

@@ -4,12 +4,14 @@
 //! Reads what the system tells of them, and never opens a database: closing it
 //! would drop SQLite's locks (sqlite.org/howtocorrupt.html, section 2.2).
 
+pub(crate) mod place;
+
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::shown;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Who this process is, as the file system sees it (proc(5)).
@@ -104,6 +106,30 @@ pub fn at_fault(database: &Path) -> Option<String> {
             shown(directory)
         )
     })
+}
+
+/// Keeps the opening of a file that has become a FIFO from waiting for a writer.
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    not(any(target_arch = "mips", target_arch = "mips64", target_arch = "sparc64"))
+))]
+const O_NONBLOCK: i32 = 0o4000;
+#[cfg(all(
+    any(target_os = "linux", target_os = "android"),
+    any(target_arch = "mips", target_arch = "mips64")
+))]
+const O_NONBLOCK: i32 = 0o200;
+#[cfg(all(target_os = "linux", target_arch = "sparc64"))]
+const O_NONBLOCK: i32 = 0x4000;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const O_NONBLOCK: i32 = 0x4;
+
+/// Opens a file for reading, without waiting if it has become a FIFO.
+pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)
 }
 
 /// The directory that a file is in, or will be.

@@ -1,0 +1,283 @@
+//! Where a new file goes: a name in a directory that is held open.
+//!
+//! Owns the making of files and folders as root in places that others can change. For
+//! root the directories on the way are opened one by one, and links of others are not
+//! followed, so that nobody can make root write elsewhere by putting a link there,
+//! before or meanwhile. Anybody else gets the plain path, and the system decides.
+
+use super::{directory_of, give, is_root, with_suffix};
+use crate::diagnostics::text::shown;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+
+/// As many links as Linux follows on the way to a file.
+const MOST_LINKS: usize = 40;
+
+/// A name in a directory, whether there is such a file or not.
+pub(crate) struct Place {
+    directory: File,
+    /// By what the directory is reached: its descriptor, or its plain path.
+    reach: PathBuf,
+    name: OsString,
+    /// The plain path, without links.
+    plain: PathBuf,
+    /// Without `/proc` no directory can be held: one on the way that is not root's alone.
+    loose: Option<PathBuf>,
+}
+
+impl Place {
+    /// The place of `file`; if that is a link, the place that it leads to.
+    pub(crate) fn of(file: &Path) -> io::Result<Self> {
+        if !is_root() {
+            return Self::plain(file);
+        }
+        let (directory, name) = Walk::to_file(file)?;
+        let reach = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        let plain = std::fs::read_link(&reach)?.join(&name);
+        Ok(Self {
+            directory,
+            reach,
+            name,
+            plain,
+            loose: None,
+        })
+    }
+
+    /// As the system finds it.
+    fn plain(file: &Path) -> io::Result<Self> {
+        let plain = std::fs::canonicalize(file).or_else(|error| {
+            let target = match std::fs::read_link(file) {
+                Ok(target) => directory_of(file).join(target),
+                Err(_) => file.to_owned(),
+            };
+            let name = target.file_name().ok_or(error)?;
+            Ok::<_, io::Error>(std::fs::canonicalize(directory_of(&target))?.join(name))
+        })?;
+        let reach = directory_of(&plain).to_owned();
+        let loose = match Path::new("/proc/self/fd").exists() {
+            true => None,
+            false => not_roots_alone(&reach),
+        };
+        Ok(Self {
+            directory: File::open(&reach)?,
+            name: plain.file_name().unwrap_or_default().to_owned(),
+            reach,
+            plain,
+            loose,
+        })
+    }
+
+    /// The plain path, for SQLite and for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.plain
+    }
+
+    /// The name beside it.
+    pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
+        with_suffix(&self.reach.join(&self.name), suffix)
+    }
+
+    /// The directory, as it is.
+    pub(crate) fn directory(&self) -> io::Result<Metadata> {
+        self.directory.metadata()
+    }
+
+    /// Makes the new file with this suffix, for the owner of `like`.
+    pub(crate) fn create(&self, suffix: &str, mode: u32, like: &Metadata) -> io::Result<File> {
+        let path = self.beside(suffix);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&path)?;
+        if let Some(directory) = &self.loose
+            && file.metadata()?.uid() == 0
+        {
+            let _ = std::fs::remove_file(&path);
+            return Err(io::Error::other(format!(
+                "others may change {}, and without /proc root cannot hold it: mount /proc, or name a place that is root's alone",
+                shown(directory)
+            )));
+        }
+        give(&file, like).inspect_err(|_| drop(std::fs::remove_file(&path)))?;
+        Ok(file)
+    }
+
+    /// Makes the folder, unless it is there, for the owner of the directory that it is in.
+    pub(crate) fn create_folder(&self) -> io::Result<()> {
+        let path = self.beside("");
+        match std::fs::DirBuilder::new().mode(0o777).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
+                return Ok(());
+            }
+            result => result?,
+        }
+        // Whoever owns the directory may have put something else there meanwhile.
+        let made = open_step(&path, &std::fs::symlink_metadata(&path)?)?;
+        if made.metadata()?.uid() != 0 || self.loose.is_some() {
+            return Ok(());
+        }
+        let is_empty = std::fs::read_dir(format!("/proc/self/fd/{}", made.as_raw_fd()))
+            .is_ok_and(|mut entries| entries.next().is_none());
+        match is_empty {
+            true => give(&made, &self.directory()?),
+            false => Err(io::Error::other("somebody else has exchanged it")),
+        }
+    }
+
+    /// Gives what was made with `suffix` its name, in place of what has it.
+    pub(crate) fn publish(&self, suffix: &str) -> io::Result<()> {
+        std::fs::rename(self.beside(suffix), self.beside(""))?;
+        self.directory.sync_all()
+    }
+
+    /// Gives what was made with `suffix` its name, if nothing has it.
+    pub(crate) fn publish_new(&self, suffix: &str) -> io::Result<()> {
+        let (made, name) = (self.beside(suffix), self.beside(""));
+        match std::fs::hard_link(&made, &name) {
+            Ok(()) => std::fs::remove_file(&made)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            // A file system without hard links, as FAT.
+            Err(_) if std::fs::symlink_metadata(&name).is_ok() => {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Err(_) => std::fs::rename(&made, &name)?,
+        }
+        self.directory.sync_all()
+    }
+
+    /// Removes the file with this suffix, if it is there.
+    pub(crate) fn remove(&self, suffix: &str) -> io::Result<()> {
+        match std::fs::remove_file(self.beside(suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether SQLite, which opens files by their paths, has opened this very file: it
+    /// is then open twice.
+    pub(crate) fn is_open_twice(file: &File) -> bool {
+        let Ok(wanted) = file.metadata() else {
+            return false;
+        };
+        let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else {
+            return true;
+        };
+        let same = |path: PathBuf| {
+            std::fs::metadata(path)
+                .is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
+        };
+        let found = descriptors.flatten().filter(|entry| same(entry.path()));
+        found.count() >= 2
+    }
+}
+
+/// The first directory from the root to this one that somebody besides root may change.
+fn not_roots_alone(directory: &Path) -> Option<PathBuf> {
+    let is_loose = |path: &&Path| {
+        std::fs::metadata(path).is_ok_and(|found| found.uid() != 0 || found.mode() & 0o022 != 0)
+    };
+    directory.ancestors().find(is_loose).map(Path::to_owned)
+}
+
+/// Opens what `seen` told, and nothing that was put in its place since; a FIFO does not
+/// make us wait.
+fn open_step(path: &Path, seen: &Metadata) -> io::Result<File> {
+    let opened = super::open_without_waiting(path)?;
+    let found = opened.metadata()?;
+    match (found.dev(), found.ino()) == (seen.dev(), seen.ino()) {
+        true => Ok(opened),
+        false => Err(io::Error::other("somebody else has exchanged it")),
+    }
+}
+
+/// The way from the root, or from the working directory, step by step.
+struct Walk {
+    here: File,
+    links: usize,
+}
+
+impl Walk {
+    /// The directory of a file and its name in it.
+    fn to_file(file: &Path) -> io::Result<(File, OsString)> {
+        let mut walk = Self {
+            here: File::open(".")?,
+            links: 0,
+        };
+        let mut file = file.to_owned();
+        loop {
+            let name = file
+                .file_name()
+                .ok_or(io::ErrorKind::InvalidInput)?
+                .to_owned();
+            walk.go(directory_of(&file))?;
+            match walk.link(&name)? {
+                Some(target) => file = target,
+                None => return Ok((walk.here, name)),
+            }
+        }
+    }
+
+    fn go(&mut self, path: &Path) -> io::Result<()> {
+        for component in path.components() {
+            match component {
+                Component::RootDir => self.here = File::open("/")?,
+                Component::CurDir | Component::Prefix(_) => {}
+                Component::ParentDir => self.here = File::open(self.reach(OsStr::new("..")))?,
+                Component::Normal(name) => match self.link(name)? {
+                    Some(target) => self.go(&target)?,
+                    None => {
+                        let path = self.reach(name);
+                        let seen = std::fs::symlink_metadata(&path)?;
+                        if !seen.is_dir() {
+                            return Err(io::ErrorKind::NotADirectory.into());
+                        }
+                        self.here = open_step(&path, &seen)?;
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn reach(&self, name: &OsStr) -> PathBuf {
+        Path::new("/proc/self/fd")
+            .join(self.here.as_raw_fd().to_string())
+            .join(name)
+    }
+
+    /// Where a link leads, if the name is one.
+    fn link(&mut self, name: &OsStr) -> io::Result<Option<PathBuf>> {
+        let path = self.reach(name);
+        let seen = match std::fs::symlink_metadata(&path) {
+            Ok(seen) => seen,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if !seen.is_symlink() {
+            return Ok(None);
+        }
+        if seen.uid() != 0 {
+            let here = format!("/proc/self/fd/{}", self.here.as_raw_fd());
+            let plain = std::fs::read_link(here).unwrap_or_default().join(name);
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "{} is a link that user {} has made: root does not follow it; name what it leads to, or run as that user",
+                    shown(&plain),
+                    seen.uid()
+                ),
+            ));
+        }
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(io::Error::other("too many links"));
+        }
+        std::fs::read_link(&path).map(Some)
+    }
+}

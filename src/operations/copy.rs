@@ -1,0 +1,143 @@
+//! Copies a whole database by SQLite's backup interface, and checks what came of it.
+//!
+//! Owns how long that may take, and what a good copy is. Gives no file its name, and
+//! never decides when a copy is made.
+
+use crate::database::limits::Limits;
+use crate::database::location::Location;
+use crate::database::look::{Access, look};
+use crate::database::permission::place::Place;
+use crate::diagnostics::error::{Cause, Error, explained_message};
+use crate::plan::history::{self, AppliedMigration};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags, ffi};
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How many pages are copied between two looks at the clock.
+const PAGES: i32 = 1000;
+
+/// An error of SQLite's that we raise ourselves.
+fn sqlite(code: std::ffi::c_int) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+}
+
+/// Copies all pages, in one transaction of the target's. A lock that somebody else
+/// holds is waited for. In one step unless somebody looks at the clock: a writer in
+/// between makes it begin again.
+pub(super) fn copy_pages(
+    from: &Connection,
+    to: &mut Connection,
+    lock_wait: Duration,
+    limits: &Limits,
+) -> rusqlite::Result<()> {
+    let clock = Instant::now();
+    let backup = Backup::new(from, to)?;
+    let is_timed = limits.heartbeat.is_some() || limits.deadline.is_some();
+    loop {
+        match backup.step(if is_timed { PAGES } else { -1 })? {
+            StepResult::Done => return Ok(()),
+            StepResult::More => limits.beat(),
+            _ if clock.elapsed() >= lock_wait => return Err(sqlite(ffi::SQLITE_BUSY)),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+        if limits.is_over() {
+            return Err(sqlite(ffi::SQLITE_INTERRUPT));
+        }
+    }
+}
+
+/// For a file that only we know, or while we hold the lock: `unix-dotfile` has no
+/// lock that two connections could share.
+pub(super) fn without_locks(vfs: Option<&str>) -> Option<String> {
+    vfs.map(|vfs| match vfs {
+        "unix-dotfile" => "unix-none".to_owned(),
+        other => other.to_owned(),
+    })
+}
+
+/// Copies into `target`, an empty file that nobody else knows, and that we have made
+/// and hold as `made`. It is not synced.
+pub(super) fn copy_to(
+    from: &Connection,
+    target: &Location,
+    limits: &Limits,
+    made: &File,
+) -> Result<Connection, Error> {
+    let failed = |error: &rusqlite::Error| Error::Database {
+        path: target.path.clone(),
+        doing: "write the copy",
+        cause: match Cause::of(error) {
+            Cause::Statement => Cause::Storage,
+            cause => cause,
+        },
+        message: explained_message(error),
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut copy = target.open(&target.path, flags)?;
+    if !Place::is_open_twice(made) {
+        return Err(Error::CannotCreate {
+            path: target.path.clone(),
+            message: "somebody else has exchanged it while it was made".to_owned(),
+        });
+    }
+    copy.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")
+        .map_err(|error| failed(&error))?;
+    copy_pages(from, &mut copy, Duration::ZERO, limits).map_err(|error| failed(&error))?;
+    Ok(copy)
+}
+
+/// Whether a database is whole, and its history.
+pub(super) fn verify(location: &Location, limits: &Limits) -> Result<Vec<AppliedMigration>, Error> {
+    read(location, limits, |connection| {
+        refuse_damage(connection, "verify the backup")?;
+        history::read(connection)
+    })
+}
+
+/// The history of a database that must be there.
+pub(super) fn history_of(
+    location: &Location,
+    limits: &Limits,
+) -> Result<Vec<AppliedMigration>, Error> {
+    read(location, limits, history::read)
+}
+
+fn read<T>(
+    location: &Location,
+    limits: &Limits,
+    what: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let missing = || Error::NoDatabase {
+        path: location.path.clone(),
+    };
+    let seen = look(location, Access::Look, limits, what)?;
+    seen.map(|(found, _)| found).ok_or_else(missing)
+}
+
+/// Refuses a damaged database.
+pub(super) fn refuse_damage(connection: &Connection, doing: &'static str) -> Result<(), Error> {
+    let verdict: String = connection
+        .query_row("PRAGMA main.quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| Error::database(connection, doing, &error))?;
+    match verdict.as_str() {
+        "ok" => Ok(()),
+        _ => Err(Error::Database {
+            path: connection.path().unwrap_or_default().into(),
+            doing,
+            cause: Cause::Storage,
+            message: format!(
+                "the database is damaged: {verdict}: put a backup back (`litemigrate restore FILE`)"
+            ),
+        }),
+    }
+}
+
+/// The file's name in the VFS that SQLite is to use for it.
+pub(super) fn at(path: &Path, vfs: Option<&str>) -> Location {
+    Location {
+        vfs: without_locks(vfs),
+        ..Location::file(path.to_owned())
+    }
+}

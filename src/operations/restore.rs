@@ -1,0 +1,248 @@
+//! A backup becomes the database again.
+//!
+//! Owns the way back, over whatever is there: a database, a damaged one, or none. At no
+//! moment is there an empty one that the next start would migrate from nothing. Never
+//! changes what the backup holds.
+
+use crate::database::limits::Limits;
+use crate::database::location::{Location, Mode, refuse_read_only};
+use crate::database::look::{Access, look};
+use crate::database::permission::place::Place;
+use crate::database::permission::with_suffix;
+use crate::diagnostics::error::{Cause, Error, explained_message};
+use crate::operations::backup::is_same_file;
+use crate::operations::backup::unfinished::Unfinished;
+use crate::operations::copy::{at, copy_pages, copy_to, history_of, verify, without_locks};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// The suffix of a copy that is not complete.
+const TEMPORARY: &str = ".litemigrate-tmp";
+
+/// Copies the backup `file` back over the database, in one transaction of
+/// SQLite's, so that whoever has it open sees the old content or the new. A damaged
+/// database is replaced in the same way, and one that is not there is made.
+/// Gives back the newest version of its history.
+///
+/// # Errors
+///
+/// [`Error::NoDatabase`] if there is no such file, [`Error::Database`] if it is
+/// damaged, or if somebody keeps the database locked for longer
+/// than `limits` allow. The database is as it was.
+pub fn restore(file: &Path, database: &Location, limits: &Limits) -> Result<Option<i64>, Error> {
+    if is_same_file(file, database) {
+        return Err(Error::Declined {
+            database: database.path.clone(),
+            message: "it is the backup itself".to_owned(),
+        });
+    }
+    // A journal beside it is brought in, as by every program that opens it.
+    let source = Location {
+        mode: Mode::ReadWrite,
+        vfs: without_locks(database.vfs.as_deref()),
+        ..Location::file(file.to_owned())
+    };
+    let history = verify(&source, limits)?;
+    let restoration = Restoration {
+        source: &source,
+        database,
+        limits,
+    };
+    look(&source, Access::Look, limits, |from| {
+        match database.metadata()? {
+            Some(_) => restoration.over_what_is_there(from),
+            None => restoration.anew(from),
+        }
+    })?;
+    if history_of(database, limits)? != history {
+        return Err(restoration.failed(
+            Cause::Storage,
+            "it was copied, and does not read as the backup does: run it again".to_owned(),
+        ));
+    }
+    // The database is where an update began: the next one makes a backup of its own.
+    let backup = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    if let Some(unfinished) = Unfinished::read(&backup)
+        && is_same_file(&unfinished.database, database)
+    {
+        unfinished.forget();
+    }
+    Ok(history.last().map(|row| row.version))
+}
+
+struct Restoration<'a> {
+    source: &'a Location,
+    database: &'a Location,
+    limits: &'a Limits,
+}
+
+impl Restoration<'_> {
+    fn failed(&self, cause: Cause, message: String) -> Error {
+        Error::Database {
+            path: self.database.path.clone(),
+            doing: "restore the database",
+            cause,
+            message,
+        }
+    }
+
+    fn of_sqlite(&self, error: &rusqlite::Error) -> Error {
+        let message = match error.sqlite_error_code() {
+            // So SQLite says that the page size cannot change in WAL mode.
+            Some(ErrorCode::ReadOnly) => return self.has_it_open(),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+                if with_suffix(&self.database.path, "-wal").exists() =>
+            {
+                "it is damaged, and so is the -wal file beside it: move both away, and run this again"
+                    .to_owned()
+            }
+            _ => explained_message(error),
+        };
+        self.failed(Cause::of(error), message)
+    }
+
+    fn has_it_open(&self) -> Error {
+        self.failed(
+            Cause::Busy,
+            "another process has it open, and its page size cannot change meanwhile: stop that process, then run this again".to_owned(),
+        )
+    }
+
+    /// Where there is no database: a complete file gets the name at once.
+    fn anew(&self, from: &Connection) -> Result<(), Error> {
+        let cannot_create = |error: io::Error| Error::CannotCreateDatabase {
+            path: self.database.path.clone(),
+            message: error.to_string(),
+        };
+        let place = Place::of(&self.database.path).map_err(cannot_create)?;
+        let mode = std::fs::metadata(&self.source.path).map_err(cannot_create)?;
+        let mode = mode.permissions().mode() & 0o666;
+        let owner = place.directory().map_err(cannot_create)?;
+        self.copy_beside(&place, from, mode, &owner)
+            .and_then(|()| {
+                // What belonged to a database that is gone would be read with this one.
+                ["-wal", "-journal", "-shm"]
+                    .iter()
+                    .try_for_each(|suffix| place.remove(suffix))
+                    .and_then(|()| place.publish_new(TEMPORARY))
+                    .map_err(cannot_create)
+            })
+            .inspect_err(|_| drop(place.remove(TEMPORARY)))
+    }
+
+    /// A complete, synced copy under another name.
+    fn copy_beside(
+        &self,
+        place: &Place,
+        from: &Connection,
+        mode: u32,
+        owner: &std::fs::Metadata,
+    ) -> Result<(), Error> {
+        let cannot_create = |error: io::Error| Error::CannotCreateDatabase {
+            path: self.database.path.clone(),
+            message: error.to_string(),
+        };
+        for suffix in ["", "-wal", "-journal"] {
+            place
+                .remove(&format!("{TEMPORARY}{suffix}"))
+                .map_err(cannot_create)?;
+        }
+        let made = place
+            .create(TEMPORARY, mode, owner)
+            .map_err(cannot_create)?;
+        let target = at(
+            &with_suffix(place.path(), TEMPORARY),
+            self.database.vfs.as_deref(),
+        );
+        drop(copy_to(from, &target, self.limits, &made)?);
+        made.sync_all().map_err(cannot_create)
+    }
+
+    fn over_what_is_there(&self, from: &Connection) -> Result<(), Error> {
+        let is_wal = self.database.is_wal();
+        let mut to = self.open()?;
+        let page_size = |connection: &Connection| {
+            connection.query_row("PRAGMA main.page_size", [], |row| row.get::<_, i64>(0))
+        };
+        let wanted = page_size(from).map_err(|error| self.of_sqlite(&error))?;
+        let found = to
+            .query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
+            .and_then(|()| page_size(&to));
+        let is_damaged = match found {
+            Ok(size) if is_wal && size != wanted => {
+                drop(to);
+                return self.over_other_pages(from);
+            }
+            Ok(_) => false,
+            Err(error) if is_damage(&error) => true,
+            Err(error) => return Err(self.of_sqlite(&error)),
+        };
+        if is_damaged {
+            drop(to);
+            to = self.open_damaged()?;
+        }
+        self.copy(from, &mut to)
+    }
+
+    /// A database in WAL mode cannot change its page size, so it is replaced as a damaged
+    /// one is, without that mode: only while nobody else has it open. In the same
+    /// transaction its header says WAL again.
+    fn over_other_pages(&self, from: &Connection) -> Result<(), Error> {
+        if self.database.sidecar("-wal").exists() {
+            return Err(self.has_it_open());
+        }
+        let mut to = self.open_damaged()?;
+        if self.source.is_wal() {
+            return self.copy(from, &mut to);
+        }
+        let failed = |error: io::Error| self.failed(Cause::Storage, error.to_string());
+        let place = Place::of(&self.database.path).map_err(failed)?;
+        let owner = place.directory().map_err(failed)?;
+        let result = self
+            .copy_beside(&place, from, 0o600, &owner)
+            .and_then(|()| {
+                let beside = at(&with_suffix(place.path(), TEMPORARY), None);
+                let copy = beside.open(&beside.path, beside.flags_to_write())?;
+                copy.query_row("PRAGMA main.journal_mode = WAL", [], |_| Ok(()))
+                    .map_err(|error| self.of_sqlite(&error))?;
+                self.copy(&copy, &mut to)
+            });
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = place.remove(&format!("{TEMPORARY}{suffix}"));
+        }
+        result
+    }
+
+    fn open(&self) -> Result<Connection, Error> {
+        let connection = self.database.open_to_replace()?;
+        refuse_read_only(&connection)?;
+        self.limits.set_patience(&connection)?;
+        Ok(connection)
+    }
+
+    /// With this SQLite takes any file for an empty database, until it is replaced
+    /// (sqlite.org/c3ref/c_dbconfig_defensive.html, RESET_DATABASE).
+    fn open_damaged(&self) -> Result<Connection, Error> {
+        let connection = self.open()?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)
+            .map_err(|error| self.of_sqlite(&error))?;
+        Ok(connection)
+    }
+
+    fn copy(&self, from: &Connection, to: &mut Connection) -> Result<(), Error> {
+        to.execute_batch("PRAGMA main.synchronous = EXTRA")
+            .and_then(|()| copy_pages(from, to, self.limits.patience(), self.limits))
+            .map_err(|error| self.of_sqlite(&error))
+    }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
+}
