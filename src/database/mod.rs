@@ -10,6 +10,7 @@ pub(crate) mod limits;
 pub(crate) mod location;
 pub(crate) mod look;
 pub(crate) mod permission;
+pub(crate) mod room;
 pub(crate) mod settings;
 pub(crate) mod transaction;
 mod url;

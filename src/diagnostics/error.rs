@@ -126,7 +126,7 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 "another process holds a lock: try again, or wait longer with --lock-wait"
             }
-            Some(ErrorCode::DiskFull) => "make room on its disk",
+            Some(ErrorCode::DiskFull) => "make room on the disk that is full",
             Some(ErrorCode::OutOfMemory) => "give the process more memory",
             Some(ErrorCode::NotADatabase) => {
                 "is it the right file? If it is, it is damaged: put a backup back (`litemigrate restore FILE`)"

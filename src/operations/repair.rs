@@ -323,7 +323,13 @@ fn in_one_transaction<T>(
                 path: connection.path().unwrap_or_default().into(),
                 doing: "commit the history",
                 cause,
-                message,
+                // The commit can fail after it has happened, when the folder is synced.
+                message: match cause {
+                    Cause::Storage => {
+                        format!("{message}; `litemigrate status` tells what the history is now")
+                    }
+                    _ => message,
+                },
             })?;
         }
         Ok(done)

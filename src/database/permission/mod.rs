@@ -51,6 +51,21 @@ pub(crate) fn is_root() -> bool {
     Identity::of_this_process().is_some_and(|identity| identity.user == 0)
 }
 
+/// Where SQLite puts its temporary files: the first of these that may be written to
+/// (`unixTempFileDir` of its os_unix.c). The first two come from the environment.
+pub(crate) fn temporary_directory(named: [Option<PathBuf>; 2]) -> Option<PathBuf> {
+    let identity = Identity::of_this_process()?;
+    let usual = ["/var/tmp", "/usr/tmp", "/tmp", "."].map(|path| Some(PathBuf::from(path)));
+    let may_write = |path: &PathBuf| {
+        std::fs::metadata(path).is_ok_and(|found| found.is_dir() && identity.may_write(&found))
+    };
+    named
+        .into_iter()
+        .chain(usual)
+        .flatten()
+        .find(|path| may_write(path))
+}
+
 /// Which of the things that SQLite must write to, to write to `database`, cannot be
 /// written by this process: a sentence for a person. `None` if none is found, as
 /// far as owners, modes and mounts tell.

@@ -3,14 +3,15 @@
 //! Owns these lines and the fields of `error` in the JSON.
 
 use crate::database::holder::lock_holder;
-use crate::database::permission::{at_fault, with_suffix};
+use crate::database::permission::{at_fault, temporary_directory, with_suffix};
+use crate::database::room::full_disk;
 use crate::diagnostics::error::{Cause, Committed, Error, ScriptError};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{counted, escape, shown};
 use crate::program::report::json::Json;
 use crate::program::report::objects;
 use crate::program::report::{Report, database_is_at};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Report {
     /// Why the run stopped.
@@ -121,8 +122,27 @@ impl Report {
         })
     }
 
-    /// Which file, directory or mount does not let itself be written, if that is it.
+    /// Which file, directory or mount does not let itself be written, if that is it,
+    /// and which disk is full.
     fn at_fault(&self, error: &Error) -> Option<String> {
+        let database = self.database.as_deref();
+        let storage = match error {
+            Error::Database {
+                path,
+                cause,
+                message,
+                ..
+            } => Some((*cause, message, Some(path.as_path()))),
+            Error::Script(script) => Some((script.cause, &script.message, database)),
+            _ => None,
+        };
+        if let Some((Cause::Storage, message, path)) = storage
+            && message.contains("database or disk is full")
+        {
+            let named = ["SQLITE_TMPDIR", "TMPDIR"];
+            let named = named.map(|name| std::env::var_os(name).map(PathBuf::from));
+            return full_disk(path?, &temporary_directory(named)?);
+        }
         let denied = [Cause::Permission, Cause::CannotOpen];
         match error {
             Error::Database { cause, .. } if denied.contains(cause) => {}
