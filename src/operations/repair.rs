@@ -9,7 +9,7 @@ use crate::database::transaction::{begin, commit, roll_back};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::{Problem, Renumbering};
 use crate::files::directory;
-use crate::files::migration::{Checksum, Migration};
+use crate::files::migration::{Checksum, Kind, Migration};
 use crate::plan::foreign;
 use crate::plan::history::{self, WriteError};
 use crate::plan::policy::Options;
@@ -95,9 +95,9 @@ pub fn baseline(
         let Some(to) = to else {
             return foreign::applied_elsewhere(connection, migrations);
         };
-        let versions = migrations.iter().map(|migration| migration.version);
-        let wanted = versions.filter(|version| *version <= to);
-        Ok(wanted.map(|version| (version, None)).collect())
+        let applies = |file: &&Migration| file.kind != Kind::Down && file.version <= to;
+        let wanted = migrations.iter().filter(applies);
+        Ok(wanted.map(|file| (file.version, None)).collect())
     })
 }
 

@@ -26,7 +26,7 @@ use rusqlite::{Batch, Connection, ErrorCode, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often a script tells how far it is.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -76,6 +76,8 @@ pub(super) struct Runner<'a> {
     last_start: usize,
     /// The tables that the script has made.
     made: BTreeSet<String>,
+    /// When it began, for the times of files.
+    began: SystemTime,
 }
 
 impl<'a> Runner<'a> {
@@ -117,6 +119,8 @@ impl<'a> Runner<'a> {
             seen_in_all: 0,
             last_start: 0,
             made: BTreeSet::new(),
+            // The clock of file systems may be a tick behind.
+            began: SystemTime::now() - Duration::from_millis(20),
         }
     }
 
@@ -517,10 +521,33 @@ impl<'a> Runner<'a> {
             self.refuse_unreadable_schema(has_readable_schemas(connection))?;
         }
         if seen & saw::ATTACH != 0 {
-            let _pause = self.seen.pause();
+            let shared = Arc::clone(&self.seen);
+            let _pause = shared.pause();
+            if self.rules.counted {
+                self.note_new_files(connection);
+            }
             self.refuse_unreadable_schema(has_readable_attachments(connection))?;
         }
         Ok(())
+    }
+
+    /// Of a run for show: which attached files are empty and came with the script, whose
+    /// ATTACH may compute their names.
+    fn note_new_files(&mut self, connection: &Connection) {
+        let query = "SELECT file FROM pragma_database_list WHERE name NOT IN ('main', 'temp') AND file != ''";
+        let files: rusqlite::Result<Vec<String>> = connection
+            .prepare(query)
+            .and_then(|mut files| files.query_map([], |row| row.get(0))?.collect());
+        for file in files.unwrap_or_default() {
+            let file = PathBuf::from(file);
+            let is_new = std::fs::metadata(&file).is_ok_and(|metadata| {
+                let modified = metadata.modified().ok();
+                metadata.len() == 0 && modified.is_some_and(|time| time >= self.began)
+            });
+            if is_new {
+                self.ran.attached_files.push(file);
+            }
+        }
     }
 
     /// A rebuild outside a transaction: between its DROP and its RENAME there is
