@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// How much is tried.
 const PIECES: usize = 64;
-const PIECE: [u8; 1 << 16] = [0; 1 << 16];
+static PIECE: [u8; 1 << 16] = [0; 1 << 16];
 
 /// A sentence for a person: which of them is full, if that can be told.
 #[must_use]

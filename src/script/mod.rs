@@ -4,13 +4,16 @@
 //! begins or ends the transaction it runs in, never writes to the history, never reads
 //! a file.
 
+mod asked;
 pub(crate) mod authorizer;
+mod ending;
 pub(crate) mod losses;
 pub(crate) mod orphans;
 mod place;
 mod pragmas;
 pub(crate) mod remedy;
 mod runner;
+mod stops;
 pub(crate) mod text;
 mod watch;
 

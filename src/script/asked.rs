@@ -1,0 +1,286 @@
+//! What is asked before a statement runs, so that it can be compared afterwards.
+//!
+//! Owns which of the watches a statement wakes: pragmas, keys, rows, rebuilds, reads.
+
+use super::Stopped;
+use super::authorizer::{Write, saw};
+use super::losses::{Guard, referring};
+use super::pragmas::{Asked, Journal, is_known, is_off, judge_journal};
+use super::remedy::ALONE;
+use super::runner::{Runner, leftovers};
+use super::watch::{Before, crossing, rows_of};
+use crate::schema::whole::Whole;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl Runner<'_> {
+    pub(super) fn before_pragma(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let pragma = self.seen.notes().pragma.clone();
+        let Some(pragma) = pragma.filter(|_| !self.rules.replayed) else {
+            return Ok(());
+        };
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        let offset = self.place.first_token();
+        let is_known = is_known(connection, &pragma.name).map_err(|e| self.stopped_here(&e))?;
+        if !is_known {
+            let message = format!(
+                "SQLite does not know PRAGMA {}, and passes it over: check its spelling, or take it out",
+                pragma.name
+            );
+            return self.warn("unknown-pragma", message);
+        }
+        let Some(value) = &pragma.value else {
+            return Ok(());
+        };
+        self.asked.extend(Asked::new(&pragma, offset));
+        match pragma.name.as_str() {
+            "journal_mode" if self.rules.transactional => self.judge_journal(connection, value),
+            "hard_heap_limit" if value != "0" => Err(self.refused(
+                "PRAGMA hard_heap_limit can only be lowered, and for the whole process: no later script could undo it",
+                Some("take it out; soft_heap_limit is put back after the script"),
+            )),
+            "defer_foreign_keys" => {
+                self.deferring = true;
+                self.ran.deferring = true;
+                Ok(())
+            }
+            name => {
+                self.query_only |= name == "query_only" && !is_off(value);
+                self.ran.settings.insert(pragma.name.clone());
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn judge_journal(
+        &mut self,
+        connection: &Connection,
+        value: &str,
+    ) -> Result<(), Stopped> {
+        let verdict = judge_journal(connection, value).map_err(|e| self.stopped_here(&e))?;
+        let message = match verdict {
+            Journal::IsSo => return Ok(()),
+            Journal::Wal if !self.changed || self.committed => {
+                return Err(self.refused(
+                    "PRAGMA journal_mode cannot change to or from WAL inside a transaction, and the whole script is one",
+                    Some(ALONE),
+                ));
+            }
+            Journal::Wal => format!(
+                "PRAGMA journal_mode = {value} does nothing here, because SQLite cannot change to or from WAL inside a transaction: {ALONE}"
+            ),
+            Journal::NotTaken(mode @ ("off" | "memory")) => format!(
+                "PRAGMA journal_mode = {mode} is ignored: without a journal neither a failing script nor a power cut could be rolled back"
+            ),
+            Journal::NotTaken(mode) => {
+                format!("PRAGMA journal_mode = {mode} is ignored inside a transaction: {ALONE}")
+            }
+            Journal::Unknown => format!(
+                "SQLite knows no journal mode '{value}', and passes this over: delete, truncate, persist, memory, off and wal are the modes"
+            ),
+        };
+        self.warn("journal-mode-pragma", message)
+    }
+
+    /// Remembers what must be compared afterwards, before anything is changed.
+    pub(super) fn before_change(
+        &mut self,
+        connection: &Connection,
+        seen: u32,
+    ) -> Result<(), Stopped> {
+        let shared = Arc::clone(&self.seen);
+        let failed = |runner: &Self, error: &rusqlite::Error| runner.stopped_here(error);
+        if seen & (saw::ATTACH | saw::TEMPORARY) != 0 {
+            let _pause = shared.pause();
+            if self.leftovers.is_none() {
+                self.leftovers = leftovers(connection).ok();
+            }
+            if self.rules.counted
+                && let Some(name) = &shared.notes().attached
+            {
+                let file = PathBuf::from(name);
+                if !name.is_empty() && name != ":memory:" && !file.exists() {
+                    self.ran.attached_files.push(file);
+                }
+            }
+        }
+        if self.rules.replayed {
+            return Ok(());
+        }
+        if seen & (saw::WRITE | saw::TRIGGER | saw::ACTION | saw::DROP) != 0 {
+            let _pause = shared.pause();
+            let is_checked = self.enforced && !self.deferring;
+            if self.enforced_before && (!is_checked || self.rules.shared) {
+                self.touch(connection, is_checked)
+                    .map_err(|error| failed(self, &error))?;
+            }
+            if self.rules.counted {
+                self.count(connection)
+                    .map_err(|error| failed(self, &error))?;
+            }
+        }
+        if seen & (saw::DROP | saw::ALTER | saw::DROP_OTHER) != 0 {
+            let _pause = shared.pause();
+            self.before_first_drop(connection)
+                .map_err(|error| failed(self, &error))?;
+            self.note_drop(connection, seen)?;
+        }
+        if self.rules.counted && seen & saw::CREATE_TABLE != 0 {
+            self.made.extend(shared.notes().created.take());
+        }
+        if seen & saw::READ != 0 {
+            self.note_reads(connection, seen)?;
+        }
+        self.ran.wrote_history |= seen & saw::HISTORY != 0;
+        self.ran.history_in_danger |= seen & saw::HISTORY_ASIDE != 0;
+        Ok(())
+    }
+
+    /// Looks at rows that refer to nothing before the first write that nobody checks.
+    pub(super) fn touch(
+        &mut self,
+        connection: &Connection,
+        deferred_only: bool,
+    ) -> rusqlite::Result<()> {
+        let seen = Arc::clone(&self.seen);
+        let notes = seen.notes();
+        for table in notes.written() {
+            match self.touched.get(table) {
+                Some(false) => continue,
+                Some(true) if deferred_only => continue,
+                _ => {}
+            }
+            self.orphans
+                .before_write(connection, table, deferred_only)?;
+            self.touched.insert(table.to_owned(), deferred_only);
+        }
+        Ok(())
+    }
+
+    /// Counts the rows of tables that are changed for the first time.
+    pub(super) fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let seen = Arc::clone(&self.seen);
+        let notes = seen.notes();
+        if notes.own_schema != "main" && notes.own != Write::Nothing {
+            return Ok(());
+        }
+        for table in notes.written() {
+            let is_it = |(known, _): &(String, Option<u64>)| known.eq_ignore_ascii_case(table);
+            let is_history = table.eq_ignore_ascii_case("_sqlx_migrations");
+            if !is_history && !self.counted.iter().any(is_it) {
+                let rows = match self.made.contains(table) {
+                    true => None,
+                    false => rows_of(connection, table)?,
+                };
+                self.counted.push((table.to_owned(), rows));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn before_first_drop(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.before.is_none() {
+            self.before = Some(Before::look(connection)?);
+        }
+        self.ran.drops = true;
+        if self.watched.whole.is_none() {
+            self.watched.whole = Some(Whole::look(connection)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn note_drop(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
+        let shared = Arc::clone(&self.seen);
+        let offset = self.place.first_token();
+        let (schema, table) = {
+            let notes = shared.notes();
+            if let (true, Some(before)) = (seen & saw::DROP == 0, &mut self.before) {
+                before.note_dropped(&notes.dropped_parts);
+            }
+            (notes.own_schema.clone(), notes.own_table.clone())
+        };
+        if seen & saw::ALTER != 0 {
+            self.orphans.forget_names();
+            self.touched.clear();
+        }
+        if seen & saw::DROP == 0 {
+            return Ok(());
+        }
+        self.changed_tables
+            .insert(table.to_ascii_lowercase(), offset);
+        self.ran.dropped.push(table.clone());
+        if self.rules.for_sqlpage && self.enforced_before && !self.enforced {
+            self.warn_of_sqlpage(connection, &schema, &table)?;
+        }
+        Ok(())
+    }
+
+    /// SQLPage does not obey `PRAGMA foreign_keys` in a script: what it would lose.
+    pub(super) fn warn_of_sqlpage(
+        &mut self,
+        connection: &Connection,
+        schema: &str,
+        table: &str,
+    ) -> Result<(), Stopped> {
+        let lost = referring(connection, schema, table, true).map_err(|e| self.stopped_here(&e))?;
+        let Some(lost) = lost else { return Ok(()) };
+        let message = format!(
+            "SQLPage does not obey PRAGMA foreign_keys = OFF in a script: if it ran this one itself, DROP TABLE {table} would take with it: {lost}; apply it with litemigrate everywhere"
+        );
+        self.warn("sqlpage-foreign-keys", message)
+    }
+
+    /// Columns that are read: in a copy by position, and of tables that have lost rows.
+    pub(super) fn note_reads(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
+        let shared = Arc::clone(&self.seen);
+        let _pause = shared.pause();
+        let notes = shared.notes();
+        if !self.losses.is_empty() && seen & saw::DROP == 0 {
+            self.read_since
+                .extend(notes.reads().map(|(table, _)| table.to_ascii_lowercase()));
+        }
+        if seen & saw::WRITE == 0 || notes.own != Write::Insert {
+            return Ok(());
+        }
+        let crossed =
+            crossing(connection, &notes, self.place.text()).map_err(|e| self.stopped_here(&e))?;
+        drop(notes);
+        let Some(crossed) = crossed else {
+            return Ok(());
+        };
+        let message = format!(
+            "this copies by position, and the columns stand in another order: {crossed}; name the columns on both sides"
+        );
+        self.warn("crossing-columns", message)
+    }
+
+    pub(super) fn guard(&self, connection: &Connection) -> Result<Option<Guard>, Stopped> {
+        if !self.enforced || self.rules.allow_cascade {
+            return Ok(None);
+        }
+        let _pause = self.seen.pause();
+        let guard = Guard::before(connection, &self.seen.notes());
+        guard.map_err(|error| self.stopped_here(&error))
+    }
+
+    /// Of a run for show: which attached files are empty and came with the script, whose
+    /// ATTACH may compute their names.
+    pub(super) fn note_new_files(&mut self, connection: &Connection) {
+        let query = "SELECT file FROM pragma_database_list WHERE name NOT IN ('main', 'temp') AND file != ''";
+        let files: rusqlite::Result<Vec<String>> = connection
+            .prepare(query)
+            .and_then(|mut files| files.query_map([], |row| row.get(0))?.collect());
+        for file in files.unwrap_or_default() {
+            let file = PathBuf::from(file);
+            let is_new = std::fs::metadata(&file).is_ok_and(|metadata| {
+                let modified = metadata.modified().ok();
+                metadata.len() == 0 && modified.is_some_and(|time| time >= self.began)
+            });
+            if is_new {
+                self.ran.attached_files.push(file);
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The end of a script: what is judged when its last statement has run.
+//!
+//! Owns the refusals and warnings that only the whole script can draw.
+
+use super::authorizer::saw;
+use super::runner::{Runner, leftovers};
+use super::text::comment_never_closed;
+use super::watch::rows_of;
+use super::{RowCount, Stopped};
+use crate::diagnostics::error::{Cause, sqlite_message};
+use crate::diagnostics::problem::Finding;
+use rusqlite::Connection;
+use std::sync::Arc;
+
+impl Runner<'_> {
+    pub(super) fn finish(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        if self.seen_in_all & saw::WRITABLE_SCHEMA != 0 {
+            self.check_schema(connection)?;
+            self.ran.history_in_danger = true;
+        }
+        if !self.rules.transactional && !connection.is_autocommit() {
+            let message = "the script leaves a transaction open at its end";
+            return Err(Stopped {
+                position: None,
+                ..self.refused(message, Some("end it with COMMIT"))
+            });
+        }
+        if self.rules.replayed {
+            return Ok(());
+        }
+        self.ran.deferred = self.deferring || self.orphans.has_deferred;
+        self.judge_losses(connection)?;
+        let new = self
+            .orphans
+            .new_ones(connection)
+            .map_err(|error| self.unchecked(&error))?;
+        if let Some(list) = new {
+            let message = format!("the script leaves rows that refer to nothing: {list}");
+            return Err(Stopped {
+                statements: self.kept,
+                ..Stopped::at_end(Cause::Statement, message)
+            });
+        }
+        self.count_after(connection)
+            .map_err(|error| self.stopped(&error, None))?;
+        self.warn_at_end(connection)
+    }
+
+    /// What was lost is fine if the script has dropped it all, and nobody looked at it
+    /// in between.
+    pub(super) fn judge_losses(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        for (loss, position, cure) in std::mem::take(&mut self.losses) {
+            let is_meant = |table: &String| {
+                let query = "SELECT 1 FROM main.sqlite_schema WHERE lower(name) = lower(?1)";
+                let is_there = connection
+                    .prepare(query)
+                    .and_then(|mut statement| statement.exists([table]));
+                !is_there.unwrap_or(true) && !self.read_since.contains(&table.to_ascii_lowercase())
+            };
+            if !loss.tables.iter().all(is_meant) {
+                return Err(Stopped {
+                    position: Some(position),
+                    ..self.refused(&loss.message, Some(cure))
+                });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_after(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        for (table, before) in std::mem::take(&mut self.counted) {
+            let after = rows_of(connection, &table)?;
+            // A table that the script has made and given another name.
+            if after.is_some() || before.is_some() {
+                self.ran.rows.push(RowCount {
+                    table,
+                    before,
+                    after,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a person should know about a script that has come to its end.
+    pub(super) fn warn_at_end(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        for asked in std::mem::take(&mut self.asked) {
+            let now = asked
+                .found_instead(connection)
+                .map_err(|e| self.stopped(&e, None))?;
+            if let Some(now) = now {
+                let message = format!(
+                    "PRAGMA {} has no effect here: it is {now}, because the database has tables already; a `-- no-transaction` script with VACUUM after it can change page_size and auto_vacuum",
+                    asked.pragma
+                );
+                let position = self.place.position(asked.offset);
+                self.push(Finding::at("pragma-without-effect", position, message))?;
+            }
+        }
+        let ends = self.place.sql[..self.place.end]
+            .trim_end_matches('\0')
+            .ends_with(';');
+        let from = if ends {
+            self.place.end
+        } else {
+            self.last_start
+        };
+        if let Some(finding) = comment_never_closed(self.place.path, self.place.sql, from) {
+            self.push(finding)?;
+        }
+        if let Some(before) = self.before.take() {
+            let lost = before
+                .lost(connection)
+                .map_err(|e| self.stopped(&e, None))?;
+            for lost in lost {
+                let offset = self.changed_tables.get(&lost.table.to_ascii_lowercase());
+                let finding = match offset {
+                    Some(offset) => {
+                        Finding::at(lost.kind, self.place.position(*offset), lost.message)
+                    }
+                    None => Finding::new(lost.kind, self.place.path, lost.message),
+                };
+                self.push(finding)?;
+            }
+        }
+        self.warn_of_leftovers(connection)
+    }
+
+    /// The connection outlives the script, and with it what only the connection
+    /// knows: the next script that names such a table writes to the wrong place.
+    pub(super) fn warn_of_leftovers(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let Some(before) = self.leftovers.take() else {
+            return Ok(());
+        };
+        let now = leftovers(connection).map_err(|error| self.stopped(&error, None))?;
+        for what in now.difference(&before) {
+            let message = format!(
+                "leaves {what} behind, which the next scripts of this run see: drop or detach it at the end"
+            );
+            self.push(Finding::new("left-behind", self.place.path, message))?;
+        }
+        Ok(())
+    }
+
+    /// After `PRAGMA writable_schema`: reads the schema again, as the next
+    /// program to open the database will, and looks at the tables.
+    pub(super) fn check_schema(&self, connection: &Connection) -> Result<(), Stopped> {
+        let verdict = connection
+            .prepare("PRAGMA writable_schema = RESET")
+            .and_then(|mut statement| statement.raw_query().next().map(|_| ()))
+            .and_then(|()| {
+                connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+            });
+        let message = match verdict {
+            Ok(verdict) if verdict == "ok" => return Ok(()),
+            Ok(verdict) => verdict,
+            Err(error) => sqlite_message(&error),
+        };
+        Err(Stopped {
+            statements: self.kept,
+            ..Stopped::at_end(
+                Cause::Statement,
+                format!(
+                    "the script used PRAGMA writable_schema and leaves a damaged schema: {message}"
+                ),
+            )
+        })
+    }
+
+    pub(super) fn unchecked(&self, error: &rusqlite::Error) -> Stopped {
+        Stopped {
+            message: format!("foreign keys cannot be checked: {}", sqlite_message(error)),
+            ..self.stopped(error, None)
+        }
+    }
+}
