@@ -123,6 +123,16 @@ fn a_writer_that_comes_and_goes_is_never_misread() {
 
 #[test]
 fn a_rollback_journal_left_by_a_crash_is_rolled_back_by_a_look() {
+    crash_and_look(false);
+}
+
+/// As a restore leaves it that was cut off: the header that it has written says WAL.
+#[test]
+fn a_rollback_journal_beside_a_header_that_says_wal_is_rolled_back_too() {
+    crash_and_look(true);
+}
+
+fn crash_and_look(header_says_wal: bool) {
     let sandbox = sandbox("delete");
     sandbox.expect(0, &["up"]);
     // A hot journal, made by copying the files in the middle of a transaction.
@@ -149,6 +159,12 @@ fn a_rollback_journal_left_by_a_crash_is_rolled_back_by_a_look() {
             .len()
             > 0
     );
+    if header_says_wal {
+        let file = crashed.path.join("app.db");
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[18..20].copy_from_slice(&[2, 2]);
+        std::fs::write(&file, bytes).unwrap();
+    }
     crashed.expect(0, &["check"]);
     assert_eq!(
         crashed.query("SELECT count(*) FROM sqlite_schema WHERE name = 'big'"),

@@ -25,3 +25,4 @@ mod several;
 mod sqlpage;
 mod support;
 mod tidy;
+mod time;

@@ -92,7 +92,7 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         word: "restore",
         operand: " FILE",
         summary: "put a backup back",
-        about: "Checks the backup FILE, then copies it back over the database in one transaction:\nwho has the database open sees the old content or the new. Refused while somebody\nelse writes. `up --backup FILE` makes such a file.",
+        about: "Checks the backup FILE, then copies it back over the database in one transaction:\nwho has the database open sees the old content or the new. A damaged\ndatabase is replaced, and a missing one made. Refused while somebody else writes.\n`up --backup FILE` makes such a file; so does `up --backup DIR/`, one for each version.",
     },
     CommandHelp {
         name: Name::Import,

@@ -1,0 +1,129 @@
+//! Is what is said true when the time is over, a commit fails, or somebody writes?
+
+use crate::support::{Sandbox, has_tool, shell_output};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// SQLite cannot interrupt one long function.
+#[test]
+fn what_ends_after_the_deadline_is_not_committed() {
+    let sandbox = Sandbox::new("time-late");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    sandbox.expect(0, &["up"]);
+    let long = "length(replace(hex(zeroblob(8000000)), '00', 'ababababab'))";
+    sandbox.script(
+        "2_b.sql",
+        format!("CREATE TABLE b AS SELECT {long} AS x;\n"),
+    );
+    sandbox.expect(75, &["up", "--timeout", "0.02"]);
+    sandbox.expect(3, &["check"]);
+}
+
+#[test]
+fn no_script_begins_when_the_backup_took_all_the_time() {
+    let sandbox = Sandbox::new("time-backup");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    sandbox.script("2_b.sql", "CREATE TABLE b (x);\n");
+    sandbox.expect(0, &["up", "--to", "1"]);
+    sandbox.query("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 60) INSERT INTO a SELECT zeroblob(2000000) FROM n");
+    let output = sandbox.run(&["up", "--timeout", "0.03", "--backup", "before.db"]);
+    assert_eq!(output.status.code(), Some(75));
+    assert!(output.stdout.is_empty() || !sandbox.files().contains(&"before.db".to_owned()));
+    sandbox.expect(3, &["check"]);
+}
+
+/// Every sync of a run fails once: what is said of the database is what it then holds.
+#[test]
+fn what_is_said_after_a_failed_commit_is_true() {
+    if !has_tool("strace") {
+        return;
+    }
+    let mut committed = 0;
+    for number in 1..=7 {
+        let sandbox = Sandbox::new("time-commit");
+        sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+        sandbox.expect(0, &["up"]);
+        sandbox.script("2_b.sql", "CREATE TABLE b (x);\n");
+        let run = format!(
+            "strace -qq -o trace -e trace=fsync,fdatasync -e inject=fsync,fdatasync:error=EIO:when={number} litemigrate -m migrations -D app.db 2>&1"
+        );
+        let output = shell_output(&sandbox.path, &run);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if said.contains("ptrace") {
+            return;
+        }
+        let now = sandbox.query("SELECT max(version) FROM _sqlx_migrations");
+        assert!(
+            said.contains(&format!("the database is at version {now}")),
+            "{number}: {now}, and {said}"
+        );
+        let all_the_same = said.contains("was committed all the same");
+        assert_eq!(
+            all_the_same,
+            now == "2" && output.status.code() == Some(74),
+            "{said}"
+        );
+        committed += u32::from(all_the_same);
+    }
+    assert!(
+        committed > 0,
+        "no sync after the unlink of the journal failed"
+    );
+}
+
+/// History, schema and order of application are read at one moment.
+#[test]
+fn drift_is_never_seen_in_the_middle_of_a_run() {
+    let sandbox = Sandbox::new("time-drift");
+    sandbox.script("1_a.up.sql", "CREATE TABLE a (x);\n");
+    sandbox.script("2_b.up.sql", "CREATE TABLE b (x);\n");
+    sandbox.script("2_b.down.sql", "DROP TABLE b;\n");
+    sandbox.expect(0, &["up"]);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                for command in ["down", "up"] {
+                    let mut child = sandbox.command(&[command, "--lock-wait", "60"]);
+                    child.stdout(Stdio::null());
+                    assert!(child.status().unwrap().success());
+                }
+            }
+        });
+        for _ in 0..150 {
+            let output = sandbox.run(&["check", "--drift", "--lock-wait", "60"]);
+            if !matches!(output.status.code(), Some(0 | 3)) {
+                stop.store(true, Ordering::Relaxed);
+                panic!("{}", String::from_utf8_lossy(&output.stderr));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// In rollback-journal mode a reader keeps a commit waiting; it is named.
+#[test]
+fn who_reads_is_named() {
+    if std::fs::File::open("/proc/locks").is_err() {
+        return;
+    }
+    let sandbox = Sandbox::new("time-reader");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    sandbox.expect(0, &["up"]);
+    sandbox.script("2_b.sql", "CREATE TABLE b (x);\n");
+    let reader = sandbox.database();
+    reader.execute_batch("BEGIN").unwrap();
+    reader
+        .query_row("SELECT count(*) FROM a", [], |_| Ok(()))
+        .unwrap();
+    for arguments in [
+        &["up", "--lock-wait", "0"][..],
+        &["baseline", "2", "--lock-wait", "0"],
+    ] {
+        let output = sandbox.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(75), "{said}");
+        let pid = format!("(pid {})", std::process::id());
+        assert!(said.contains(&pid) && !said.contains("--vfs"), "{said}");
+    }
+}
