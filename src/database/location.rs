@@ -3,15 +3,16 @@
 //! Owns what SQLite is told when a database is opened, and what is said when it
 //! cannot be. Never runs a script and knows nothing of migrations.
 
-use crate::database::permission::{directory_of, give, is_root};
+use crate::database::permission::place::Place;
+use crate::database::permission::{directory_of, is_root};
 use crate::database::url::{IN_MEMORY, is_odbc, is_other_engine, misspelt, parse_url};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// What may be done with a database file.
@@ -195,17 +196,25 @@ impl Location {
     fn open_or_create(&self) -> Result<Connection, Error> {
         let exists = self.metadata()?.is_some();
         self.refuse_read_only_url()?;
-        if !exists {
-            self.create_for_owner();
-        }
-        self.open(&self.sqlite_path(), self.flags_to_write())
+        let made = match exists {
+            true => None,
+            false => self.make_for_owner()?,
+        };
+        let connection = self
+            .open(&self.sqlite_path(), self.flags_to_write())
             .map_err(|error| match error {
                 Error::Database {
                     cause: Cause::CannotOpen,
                     ..
                 } if !exists => self.cannot_open(&self.why_not_created()),
                 other => other,
-            })
+            })?;
+        match made {
+            Some(file) if !Place::is_open_twice(&file) => {
+                Err(self.cannot_open("somebody else has exchanged it while it was made"))
+            }
+            _ => Ok(connection),
+        }
     }
 
     /// ATTACH opens its file as the database was opened, so every connection that may
@@ -217,28 +226,23 @@ impl Location {
         }
     }
 
-    /// As root in somebody's directory: makes the file and gives it to them, before
-    /// SQLite opens it. What fails here, SQLite will say.
-    fn create_for_owner(&self) {
-        if self.mode != Mode::Create {
-            return;
+    /// As root: makes the file for the owner of its directory, following nobody's link,
+    /// and holds it until SQLite, which opens it by its path, has opened this very file.
+    fn make_for_owner(&self) -> Result<Option<File>, Error> {
+        // Without /proc nobody knows who this is before a file is made.
+        let may_be_root = is_root() || !Path::new("/proc/self/fd").exists();
+        if self.mode != Mode::Create || !may_be_root {
+            return Ok(None);
         }
-        // A link that leads to nothing yet leads to the new file.
-        let path = match std::fs::read_link(&self.path) {
-            Ok(target) => directory_of(&self.path).join(target),
-            Err(_) => self.path.clone(),
-        };
-        let parent = directory_of(&path);
-        let Ok(directory) = std::fs::metadata(parent) else {
-            return;
-        };
-        if (directory.uid(), directory.gid()) != (0, 0) && is_root() {
-            let made = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o644)
-                .open(&path);
-            let _ = made.and_then(|file| give(&file, &directory));
+        let made = Place::of(&self.path).and_then(|place| {
+            let directory = place.directory()?;
+            place.create("", 0o644, &directory)
+        });
+        match made {
+            Ok(file) => Ok(Some(file)),
+            // Another start was quicker; or SQLite will say it.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Ok(None),
+            Err(error) => Err(self.cannot_open(&error.to_string())),
         }
     }
 

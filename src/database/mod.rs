@@ -5,6 +5,7 @@
 //! and every question about owners, modes and mounts. Never runs a script, and knows
 //! nothing of migrations or of the history.
 
+pub(crate) mod guard;
 pub(crate) mod holder;
 pub(crate) mod limits;
 pub(crate) mod location;

@@ -4,12 +4,9 @@
 //! nothing of the history.
 
 use crate::database::limits::Limits;
-use crate::database::location::file_of;
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::seconds;
 use rusqlite::Connection;
-use std::fs::{File, TryLockError};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// After this long somebody may want to know what is waited for.
@@ -79,43 +76,5 @@ pub(crate) fn commit(connection: &Connection, limits: &Limits) -> Result<(), (Ca
 pub(crate) fn roll_back(connection: &Connection) {
     if !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK");
-    }
-}
-
-/// A script that runs outside a transaction is not protected by the database's
-/// lock, so two starts at the same instant agree by a lock on the directory of
-/// the database, whichever copy of the script they have. The database itself
-/// cannot serve: closing another descriptor of it would drop SQLite's own locks
-/// (sqlite.org/howtocorrupt.html, section 2.2). `None` where the file system has no
-/// such locks.
-pub(crate) fn lock_script(
-    connection: &Connection,
-    script: &Path,
-    limits: &Limits,
-) -> Result<Option<File>, Error> {
-    let Some(Ok(file)) = file_of(connection).parent().map(File::open) else {
-        return Ok(None);
-    };
-    let clock = Instant::now();
-    let patience = limits.patience();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(file)),
-            Err(TryLockError::Error(_)) => return Ok(None),
-            Err(TryLockError::WouldBlock) if clock.elapsed() < patience => {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Database {
-                    path: script.to_owned(),
-                    doing: "run this script",
-                    cause: Cause::Busy,
-                    message: format!(
-                        "another process is running a script outside a transaction on a database in the same directory, for longer than {} s: try again, or wait longer with --lock-wait",
-                        seconds(patience)
-                    ),
-                });
-            }
-        }
     }
 }

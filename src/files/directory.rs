@@ -20,8 +20,10 @@ use crate::files::migration::{
 use crate::files::replaces::replaces;
 use crate::script::text;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::{FileType, Metadata};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
@@ -36,6 +38,8 @@ pub struct Directory {
     pub migrations: Vec<Migration>,
     /// Files that are passed over but look like a mistake.
     pub warnings: Vec<Finding>,
+    /// Whose the scripts are, with one of each owner.
+    pub(crate) owners: BTreeMap<u32, PathBuf>,
 }
 
 /// Lists `directory` and reads every script in it once, through one buffer.
@@ -63,8 +67,12 @@ pub(crate) fn read_dir_of(
     let mut signs = Vec::new();
     for entry in list(directory)? {
         match read_entry(&entry, &mut buffer) {
-            Ok(Entry::Migration(migration, is_open_to_all)) => {
-                open_to_all.extend(is_open_to_all.then(|| migration.path.clone()));
+            Ok(Entry::Migration(migration, metadata)) => {
+                let is_open = is_world_writable(&metadata);
+                open_to_all.extend(is_open.then(|| migration.path.clone()));
+                if !found.owners.contains_key(&metadata.uid()) {
+                    found.owners.insert(metadata.uid(), migration.path.clone());
+                }
                 found.migrations.push(migration);
             }
             Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
@@ -337,7 +345,7 @@ fn list(directory: &Path) -> Result<Vec<Listed>, Error> {
 /// What one name of a folder turned out to be.
 enum Entry {
     /// A script, and whether everybody may write to it.
-    Migration(Migration, bool),
+    Migration(Migration, Metadata),
     Suspicious(Finding),
     /// A sub-folder that another tool has made.
     Foreign(Sign),
@@ -395,7 +403,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
     let migration = migration(parsed, path, buffer);
-    Ok(Entry::Migration(migration, is_world_writable(&metadata)))
+    Ok(Entry::Migration(migration, metadata))
 }
 
 /// Why a name that is ignored may have been meant as a migration.

@@ -28,6 +28,26 @@ pub(crate) struct Rules {
     pub for_sqlpage: bool,
     /// A warning stops the script.
     pub strict: bool,
+    /// It belongs to another user than root, who runs it: it touches no file that they
+    /// could not.
+    pub rights: Option<Rights>,
+}
+
+/// Whose rights a script has, and how is told whether a user may write to a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rights {
+    pub user: u32,
+    pub may_write: fn(u32, &str) -> bool,
+}
+
+impl Rules {
+    /// Whether it may touch another file, of which the name is not always known.
+    fn may_touch(&self, file: Option<&str>) -> bool {
+        match self.rights {
+            None => true,
+            Some(rights) => file.is_some_and(|file| (rights.may_write)(rights.user, file)),
+        }
+    }
 }
 
 /// Something that the authorizer saw in the statement that was just prepared.
@@ -74,6 +94,8 @@ pub(crate) mod saw {
     pub const READ: u32 = 1 << 19;
     /// A table is made.
     pub const CREATE_TABLE: u32 = 1 << 20;
+    /// ATTACH of a file, or VACUUM INTO one, that the script's owner may not write, denied.
+    pub const FOREIGN: u32 = 1 << 21;
 }
 
 /// How a table is written.
@@ -247,6 +269,12 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
         }
         AuthAction::Unknown { code, .. } if code == SQLITE_ATTACH && rules.contained => {
             (saw::OUTSIDE, Authorization::Deny)
+        }
+        AuthAction::Attach { filename } if !rules.may_touch(Some(filename)) => {
+            (saw::FOREIGN, Authorization::Deny)
+        }
+        AuthAction::Unknown { code, .. } if code == SQLITE_ATTACH && !rules.may_touch(None) => {
+            (saw::FOREIGN, Authorization::Deny)
         }
         AuthAction::Unknown { code, .. } if code == SQLITE_ATTACH => {
             (saw::ATTACH, Authorization::Allow)

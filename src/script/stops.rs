@@ -16,11 +16,20 @@ use rusqlite::{Connection, ErrorCode};
 /// Why a contained script stopped.
 const OUTSIDE: &str = "this statement touches another file, which it may not do where scripts run in memory only to see what they make";
 
+/// Why a script of another user than root stopped, and what to do.
+const FOREIGN: (&str, &str) = (
+    "this script belongs to another user than root, who runs it, and the file that it names is not theirs to write",
+    "run as that user, or give the script to root",
+);
+
 impl Runner<'_> {
     pub(super) fn not_prepared(&self, error: &rusqlite::Error) -> Stopped {
         let seen = self.seen.what();
         if seen & saw::OUTSIDE != 0 {
             return self.refused(OUTSIDE, None);
+        }
+        if seen & saw::FOREIGN != 0 {
+            return self.refused(FOREIGN.0, Some(FOREIGN.1));
         }
         if seen & saw::ROLLBACK != 0 {
             let message = "ROLLBACK is not possible in a migration: it would undo the script and let what follows it stand";
@@ -52,6 +61,9 @@ impl Runner<'_> {
         // Of VACUUM INTO only running it tells.
         if self.seen.what() & saw::OUTSIDE != 0 {
             return self.refused(OUTSIDE, None);
+        }
+        if self.seen.what() & saw::FOREIGN != 0 {
+            return self.refused(FOREIGN.0, Some(FOREIGN.1));
         }
         let mut stopped = self.stopped_here(error);
         let is_key = error.sqlite_extended_error_code() == Some(SQLITE_CONSTRAINT_FOREIGNKEY);

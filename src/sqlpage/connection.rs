@@ -5,6 +5,7 @@
 //! connection, and knows nothing of migrations. The only unsafe code is here.
 
 use crate::database::location::file_of;
+use crate::database::permission::discovery::{refuse_foreign_library, rights_of};
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
 use crate::files::directory::read_text;
 use crate::script::authorizer::Rules;
@@ -123,6 +124,7 @@ pub fn connect(
         shared: false,
         for_sqlpage: false,
         strict: false,
+        rights: rights_of(&path),
         // Nothing is kept in memory: it is only for show.
         contained: file_of(connection).as_os_str().is_empty(),
     };
@@ -153,6 +155,7 @@ pub fn connect(
 /// [`Error::Configuration`] with the name.
 pub fn load_extensions(connection: &Connection, extensions: &[String]) -> Result<(), Error> {
     for name in extensions {
+        refuse_foreign_library(name)?;
         load_extension(connection, name).map_err(|error| Error::Configuration {
             origin: "sqlite_extensions".to_owned(),
             message: format!(

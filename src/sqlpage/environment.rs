@@ -20,6 +20,9 @@ pub(super) struct Environment {
     /// The line that ended it.
     stopped: usize,
     pub warnings: Vec<Finding>,
+    /// The `.env` that was read. Whoever may write it names the database and the
+    /// extensions.
+    pub dotenv: Option<PathBuf>,
 }
 
 impl Environment {
@@ -30,6 +33,7 @@ impl Environment {
             unread: Vec::new(),
             stopped: 0,
             warnings: Vec::new(),
+            dotenv: None,
         }
     }
 
@@ -42,8 +46,7 @@ impl Environment {
         let Some((path, text)) = self::dotenv()? else {
             return Ok(());
         };
-        // As root it will be refused here if its owner is another user: whoever may
-        // write it names the database and the extensions.
+        self.dotenv = Some(path.clone());
         self.warnings
             .extend(world_writable(std::slice::from_ref(&path)));
         let utf8 = |(key, value): &(OsString, OsString)| {

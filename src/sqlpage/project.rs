@@ -5,6 +5,7 @@
 //! follows `src/app_config.rs` of SQLPage. Never opens a database.
 
 use crate::database::location::{Location, Mode};
+use crate::database::permission::discovery::refuse_foreign_finds;
 use crate::database::permission::world_writable;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
@@ -57,6 +58,19 @@ pub(crate) struct Project {
     /// What SQLPage does to its connections, if ours are to be like them.
     pub sqlpage: Option<Connections>,
     pub warnings: Vec<Finding>,
+    /// What is used of it though nobody has named it.
+    found: Vec<PathBuf>,
+}
+
+impl Project {
+    /// As root, refuses what was found by itself and is a stranger's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Database`] with what is another's.
+    pub fn refuse_foreign_finds(&self) -> Result<(), Error> {
+        refuse_foreign_finds(&self.found, &self.database.path)
+    }
 }
 
 /// What SQLPage does to its connections.
@@ -113,7 +127,12 @@ pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
         database: Location::file(PathBuf::new()),
         sqlpage: None,
         warnings: std::mem::take(&mut environment.warnings),
+        found: environment.dotenv.iter().cloned().collect(),
     };
+    let is_found = typed.config_dir.is_none() && directory == Path::new("sqlpage");
+    if is_found && typed.migrations.is_none() {
+        project.found.push(project.migrations.clone());
+    }
     if typed.needs == Needs::Scripts {
         return Ok(project);
     }
@@ -134,6 +153,9 @@ pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
     if !is_named {
         settings.refuse_unread()?;
     }
+    if is_found && typed.config_file.is_none() {
+        project.found.extend(settings.path.clone());
+    }
     project.warnings.append(&mut settings.warnings);
     if typed.needs == Needs::Database {
         let found = match (named, from_environment) {
@@ -145,10 +167,16 @@ pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
             (None, Some((name, value))) => database_of_setting(value, &name)?,
             (None, None) => configured_database(&settings, &directory, &mut project.warnings)?,
         };
+        if !is_named && (is_found || found.path == Path::new("sqlpage.db")) {
+            project.found.push(found.path.clone());
+        }
         project.database = typed.adjusted(found);
     }
     if profile == Profile::Sqlpage {
         let on_connect = directory.join("on_connect.sql");
+        if is_found {
+            project.found.push(on_connect.clone());
+        }
         let paths = [directory.clone(), on_connect];
         let paths: Vec<PathBuf> = paths.into_iter().chain(settings.path.clone()).collect();
         warn_of_password(&settings, &environment, &mut project.warnings)?;
@@ -159,6 +187,9 @@ pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
         project.warnings.extend(world_writable(&paths));
     } else if !is_named && !typed.no_dotenv {
         project.warnings.extend(environment.passed_over_dotenv());
+    }
+    if typed.needs == Needs::Database {
+        project.refuse_foreign_finds()?;
     }
     Ok(project)
 }

@@ -20,6 +20,7 @@ mod look;
 mod race;
 mod readme;
 mod recipes;
+mod root;
 mod scenarios;
 mod several;
 mod sqlpage;

@@ -4,6 +4,7 @@
 //! Reads what the system tells of them, and never opens a database: closing it
 //! would drop SQLite's locks (sqlite.org/howtocorrupt.html, section 2.2).
 
+pub(crate) mod discovery;
 pub(crate) mod place;
 
 use crate::diagnostics::problem::Finding;

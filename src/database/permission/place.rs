@@ -99,10 +99,13 @@ impl Place {
             && file.metadata()?.uid() == 0
         {
             let _ = std::fs::remove_file(&path);
-            return Err(io::Error::other(format!(
-                "others may change {}, and without /proc root cannot hold it: mount /proc, or name a place that is root's alone",
-                shown(directory)
-            )));
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "others may change {}, and without /proc root cannot hold it: mount /proc, or name a place that is root's alone",
+                    shown(directory)
+                ),
+            ));
         }
         give(&file, like).inspect_err(|_| drop(std::fs::remove_file(&path)))?;
         Ok(file)

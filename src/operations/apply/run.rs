@@ -5,10 +5,11 @@
 
 use super::view::{View, data_version};
 use super::{Event, Job, Step, Summary};
+use crate::database::guard::lock_script;
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
 use crate::database::settings::Settings;
-use crate::database::transaction::{begin, lock_script, roll_back};
+use crate::database::transaction::{begin, roll_back};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;

@@ -5,6 +5,7 @@
 
 use super::run::Run;
 use super::{Event, Step};
+use crate::database::permission::discovery::rights_of;
 use crate::database::transaction::{begin, commit, roll_back};
 use crate::diagnostics::error::{Cause, Committed, Error};
 use crate::diagnostics::problem::Finding;
@@ -19,10 +20,11 @@ use rusqlite::Connection;
 use std::time::{Duration, Instant};
 
 impl<'a> Run<'a, '_> {
-    fn rules(&self, transactional: bool) -> Rules {
+    fn rules(&self, migration: &Migration) -> Rules {
         let options = self.job.options;
         Rules {
-            transactional,
+            transactional: migration.transactional,
+            rights: rights_of(&migration.path),
             allow_cascade: options.allow_cascade,
             contained: self.job.contained,
             replayed: self.job.replayed,
@@ -43,7 +45,7 @@ impl<'a> Run<'a, '_> {
             true => None,
             false => text::at_its_head(&migration.path, &sql),
         };
-        let rules = self.rules(migration.transactional);
+        let rules = self.rules(migration);
         if let (false, Some(finding)) = (migration.transactional, &head) {
             self.refuse_warnings(migration, std::slice::from_ref(finding))?;
         }

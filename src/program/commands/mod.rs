@@ -13,6 +13,7 @@ mod import;
 mod looking;
 mod up;
 
+use crate::database::permission::discovery::foreign_owners;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Problem;
 use crate::files::directory::{Directory, read_dir_of};
@@ -123,6 +124,7 @@ fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: 
                 one.database(&database.path);
                 run.options.vfs.clone_from(&database.vfs);
                 run.project.database = database;
+                run.project.refuse_foreign_finds()?;
                 run.located(work(&run, &mut one))
             });
         if let Err(error) = &result {
@@ -195,6 +197,10 @@ impl<'a> Run<'a> {
             report.folder(&folder_checksum(&directory.migrations));
         }
         project.warnings.append(&mut directory.warnings);
+        if !arguments.is_for_several() {
+            let strangers = foreign_owners(directory.owners.iter(), &project.database.path);
+            project.warnings.extend(strangers);
+        }
         Ok(Self {
             arguments,
             options: Options {

@@ -1,0 +1,138 @@
+//! The guard of scripts that run outside a transaction, which the database's own lock
+//! does not protect: two starts at the same instant agree by a lock on a small file
+//! beside it, whichever copy of the script they have.
+//!
+//! Owns that file, which is there only while such a script runs, or after a kill. Only
+//! who may write to the database can open it, so that nobody else can keep a script
+//! waiting. The database itself cannot serve: closing another descriptor of it would
+//! drop SQLite's own locks (sqlite.org/howtocorrupt.html, section 2.2).
+
+use crate::database::holder::lock_holder;
+use crate::database::limits::Limits;
+use crate::database::location::file_of;
+use crate::database::permission::open_without_waiting;
+use crate::database::permission::place::Place;
+use crate::diagnostics::error::{Cause, Error};
+use crate::diagnostics::text::{seconds, shown};
+use rusqlite::Connection;
+use std::fs::{File, Metadata, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const SUFFIX: &str = ".litemigrate-lock";
+
+/// Held while a script runs outside a transaction.
+pub(crate) struct ScriptLock {
+    place: Place,
+    /// The lock ends when it is closed.
+    _file: File,
+}
+
+impl Drop for ScriptLock {
+    fn drop(&mut self) {
+        // Who waits for it finds out that it is no longer the one beside the database.
+        let _ = self.place.remove(SUFFIX);
+    }
+}
+
+/// Waits for the lock. `None` where there can be none: in memory, on a file system
+/// without such locks, where no file can be made.
+pub(crate) fn lock_script(
+    connection: &Connection,
+    script: &Path,
+    limits: &Limits,
+) -> Result<Option<ScriptLock>, Error> {
+    let database = file_of(connection);
+    let (Ok(place), Ok(metadata)) = (Place::of(&database), std::fs::metadata(&database)) else {
+        return Ok(None);
+    };
+    let path = place.beside(SUFFIX);
+    let failed = |cause, message: String| Error::Database {
+        path: script.to_owned(),
+        doing: "run this script",
+        cause,
+        message,
+    };
+    let name = || shown(&crate::database::permission::with_suffix(&database, SUFFIX));
+    let clock = Instant::now();
+    let patience = limits.patience();
+    loop {
+        let file = match open(&place, &path, &metadata) {
+            Ok(Some(file)) => file,
+            Ok(None) => continue,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(failed(
+                    Cause::Permission,
+                    format!(
+                        "{} is there, and is not of who may write to the database: remove it",
+                        name()
+                    ),
+                ));
+            }
+            Err(_) => return Ok(None),
+        };
+        match file.try_lock() {
+            Ok(()) if is_at(&file, &path) => return Ok(Some(ScriptLock { place, _file: file })),
+            Ok(()) => {}
+            Err(TryLockError::Error(_)) => {
+                let _ = place.remove(SUFFIX);
+                return Ok(None);
+            }
+            Err(TryLockError::WouldBlock) if clock.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = lock_holder(&path)
+                    .map(|holder| format!(" ({}: {holder})", name()))
+                    .unwrap_or_default();
+                return Err(failed(
+                    Cause::Busy,
+                    format!(
+                        "another process is running a script outside a transaction on this database, for longer than {} s{holder}: try again, or wait longer with --lock-wait",
+                        seconds(patience)
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+/// The file, made if it is not there; nothing if another start was quicker.
+fn open(place: &Place, path: &Path, database: &Metadata) -> io::Result<Option<File>> {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let of_writers = [(0o020, 0o060), (0o002, 0o006)]
+                .iter()
+                .filter(|(write, _)| database.mode() & write != 0)
+                .fold(0o600, |mode, (_, both)| mode | both);
+            return match place.create(SUFFIX, of_writers, database) {
+                Ok(file) => Ok(Some(file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+                Err(error) => Err(io::Error::other(error)),
+            };
+        }
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    let writers = [0, database.uid()];
+    let is_of_writers = writers.contains(&found.uid()) || database.mode() & 0o022 != 0;
+    if !found.is_file() || !is_of_writers {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    match open_without_waiting(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether this file is still the one at `path`.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let (Ok(held), Ok(found)) = (file.metadata(), std::fs::symlink_metadata(path)) else {
+        return false;
+    };
+    identity(held) == identity(found)
+}

@@ -1,0 +1,207 @@
+//! What root takes on trust, and from whom.
+//!
+//! Owns the rule for what is found by itself, for shared libraries, and for the scripts
+//! of others. Only root is asked: anybody else has no more rights than their own.
+
+use super::{directory_of, is_root, is_world_writable, read_only_mount};
+use crate::diagnostics::error::{Cause, Error};
+use crate::diagnostics::problem::Finding;
+use crate::diagnostics::text::{escape, shown};
+use crate::script::authorizer::Rights;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The owner of a database; of one that is not there yet, the owner of its directory.
+pub(crate) fn owner_of(database: &Path) -> Option<u32> {
+    let found = std::fs::metadata(database).or_else(|_| std::fs::metadata(directory_of(database)));
+    found.ok().map(|metadata| metadata.uid())
+}
+
+/// What nobody has named counts for root only if it, and every directory on the way to
+/// it, belongs to root or to the owner of the database, and others may not write there.
+/// A sticky bit protects entries, as those of `/tmp` on the way to the working directory;
+/// it does not protect the discovery, which is made in that directory. Links count as
+/// what they are, and what they lead to counts, too.
+///
+/// # Errors
+///
+/// [`Error::Database`] with what is another's, and what to do.
+pub(crate) fn refuse_foreign_finds(found: &[PathBuf], database: &Path) -> Result<(), Error> {
+    if found.is_empty() || !is_root() {
+        return Ok(());
+    }
+    let owner = owner_of(database).unwrap_or(0);
+    let trusts = |metadata: &Metadata| trusted(metadata.uid(), owner);
+    let here = std::path::absolute(".").unwrap_or_default();
+    for path in found {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| absolute.clone());
+        for path in [&absolute, &real] {
+            let mut way: Vec<&Path> = path.ancestors().collect();
+            way.reverse();
+            for step in way {
+                let Ok(metadata) = std::fs::symlink_metadata(step) else {
+                    break;
+                };
+                if !trusts(&metadata) {
+                    return Err(refused(step, &belongs_to(&metadata, owner)));
+                }
+                let is_protected =
+                    metadata.mode() & 0o1000 != 0 && here != step && here.starts_with(step);
+                let is_open =
+                    !metadata.is_symlink() && is_world_writable(&metadata) && !is_protected;
+                if is_open && read_only_mount(step).is_none() {
+                    return Err(refused(
+                        step,
+                        "every user of this machine can write to it: chmod o-w, or name what is meant with -d, -m and -D",
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether what this user owns is no stranger's: an owner that this namespace does not
+/// know is no stranger where root is not the machine's root.
+fn trusted(user: u32, owner: u32) -> bool {
+    let is_unknown = || {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let overflow = read("/proc/sys/kernel/overflowuid");
+        let is_machines =
+            read("/proc/self/uid_map")
+                .split_whitespace()
+                .eq(["0", "0", "4294967295"]);
+        !is_machines && overflow.trim().parse() == Ok(user)
+    };
+    user == 0 || user == owner || is_unknown()
+}
+
+fn belongs_to(metadata: &Metadata, owner: u32) -> String {
+    let user = name_of(metadata.uid());
+    let owner = name_of(owner);
+    format!(
+        "it belongs to user {user}, and the database to {owner}: run as that user (`runuser -u {user} -- litemigrate`), or name what is meant with -d, -m and -D"
+    )
+}
+
+/// The name of a user, or its number if nobody knows it.
+fn name_of(user: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = user.to_string();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| escape(name).into_owned())
+    });
+    name.unwrap_or(number)
+}
+
+fn refused(path: &Path, message: &str) -> Error {
+    Error::Database {
+        path: path.to_owned(),
+        doing: "use this as root, which nobody has named",
+        cause: Cause::Permission,
+        message: message.to_owned(),
+    }
+}
+
+/// As root only root's own libraries are loaded, whoever names them: what is in one runs
+/// at once. SQLite adds `.so` to a name that leads nowhere, and the system looks for one
+/// without a slash among its own.
+///
+/// # Errors
+///
+/// [`Error::Database`] with the library.
+pub(crate) fn refuse_foreign_library(name: &str) -> Result<(), Error> {
+    if !name.contains('/') || !is_root() {
+        return Ok(());
+    }
+    for candidate in [PathBuf::from(name), PathBuf::from(format!("{name}.so"))] {
+        let absolute = std::path::absolute(&candidate).unwrap_or_else(|_| candidate.clone());
+        let Ok(real) = std::fs::canonicalize(&candidate) else {
+            continue;
+        };
+        let steps = absolute.ancestors().chain(real.ancestors());
+        for step in steps {
+            let Ok(metadata) = std::fs::symlink_metadata(step) else {
+                continue;
+            };
+            let group_may_write = metadata.mode() & 0o020 != 0 && metadata.gid() != 0;
+            let is_protected = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+            let is_open = (group_may_write || is_world_writable(&metadata)) && !is_protected;
+            if trusted(metadata.uid(), 0) && (metadata.is_symlink() || !is_open) {
+                continue;
+            }
+            return Err(Error::Database {
+                path: candidate,
+                doing: "load this extension as root",
+                cause: Cause::Permission,
+                message: format!(
+                    "{} belongs to user {} with mode {:04o}, so somebody else could change what root runs: keep it where only root may write, or run as the owner of the database",
+                    shown(step),
+                    name_of(metadata.uid()),
+                    metadata.mode() & 0o7777
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Warns of scripts that belong to neither root nor the owner of the database, one for
+/// each owner.
+pub(crate) fn foreign_owners<'a>(
+    owners: impl Iterator<Item = (&'a u32, &'a PathBuf)>,
+    database: &Path,
+) -> Vec<Finding> {
+    if !is_root() {
+        return Vec::new();
+    }
+    let owner = owner_of(database).unwrap_or(0);
+    let warning = |(user, path): (&u32, &PathBuf)| {
+        let message = format!(
+            "belongs to user {}, who is neither root nor the owner of the database, and root runs what is in it: give it to one of them, or run as that user",
+            name_of(*user)
+        );
+        Finding::new("foreign-owner", path, message)
+    };
+    owners
+        .filter(|(user, _)| !trusted(**user, owner))
+        .map(warning)
+        .collect()
+}
+
+/// Whose rights a script has where root runs it: its owner's, if that is not root.
+pub(crate) fn rights_of(script: &Path) -> Option<Rights> {
+    if !is_root() {
+        return None;
+    }
+    let owner = std::fs::metadata(script).ok()?.uid();
+    (!trusted(owner, 0)).then_some(Rights {
+        user: owner,
+        may_write: may_write_as,
+    })
+}
+
+/// Whether the user may write to a file, or make it, as far as owners and modes tell.
+/// An empty name and `:memory:` are no file.
+fn may_write_as(user: u32, file: &str) -> bool {
+    if file.is_empty() || file == ":memory:" {
+        return true;
+    }
+    if file.starts_with("file:") {
+        return false;
+    }
+    let file = Path::new(file);
+    let may = |metadata: Metadata| metadata.uid() == user || is_world_writable(&metadata);
+    match std::fs::canonicalize(file) {
+        Ok(real) => std::fs::metadata(real).is_ok_and(may),
+        // A link that leads nowhere would be followed.
+        Err(_) if std::fs::symlink_metadata(file).is_ok() => false,
+        Err(_) => std::fs::canonicalize(directory_of(file))
+            .and_then(std::fs::metadata)
+            .is_ok_and(may),
+    }
+}

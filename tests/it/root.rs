@@ -1,0 +1,221 @@
+//! Does root do for others only what they could do themselves?
+//!
+//! Needs root, `setpriv` and `flock`; uid 1234 is the other user.
+
+use crate::support::{has_tool, shell, shell_output};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A fresh directory that every user may enter, if this is root.
+fn place(name: &str) -> Option<PathBuf> {
+    let path = std::env::temp_dir().join(format!("litemigrate-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir(&path).unwrap();
+    let is_root = path.metadata().unwrap().uid() == 0;
+    if !is_root || !has_tool("setpriv") || !has_tool("flock") {
+        std::fs::remove_dir(&path).unwrap();
+        return None;
+    }
+    shell(&path, "chmod 755 .; mkdir roots; chmod 700 roots");
+    Some(path)
+}
+
+/// The exit code, and all that was said.
+fn run(place: &Path, script: &str) -> (i32, String) {
+    let output = shell_output(place, &format!("exec 2>&1; {script}"));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap_or(-1), said)
+}
+
+fn done(place: &Path) {
+    std::fs::remove_dir_all(place).unwrap();
+}
+
+const PROJECT: &str =
+    "mkdir -p sqlpage/migrations; echo 'CREATE TABLE a (x);' > sqlpage/migrations/1_a.sql";
+
+#[test]
+fn what_a_stranger_put_where_everybody_may_write_is_not_used() {
+    let Some(place) = place("discovery") else {
+        return;
+    };
+    let in_common = format!(
+        "mkdir common; chmod 1777 common; cd common; {PROJECT}; chown -R 1234:1234 sqlpage"
+    );
+    shell(&place, &in_common);
+    for command in ["", "check", "status", "up --dry-run"] {
+        let (code, said) = run(&place, &format!("cd common; litemigrate {command}"));
+        assert_eq!(code, 77, "{command}: {said}");
+        assert!(
+            said.contains("common") && said.contains("-d, -m and -D"),
+            "{said}"
+        );
+    }
+    // Named, it is what was meant; the stranger's scripts draw a warning.
+    let (code, said) = run(
+        &place,
+        "cd common; litemigrate -m sqlpage/migrations -D ../mine.db",
+    );
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("belongs to user 1234"), "{said}");
+    // A folder of the stranger's above, a link, a database of root's in their project.
+    for prepare in [
+        "mkdir -p above/x; cd above/x; chown 1234 ..; PROJECT",
+        "mkdir theirs; (cd theirs; PROJECT); chown -R 1234 theirs; mkdir linked; cd linked; ln -s ../theirs/sqlpage sqlpage; chown -h 1234 sqlpage",
+        "mkdir -p own; cd own; PROJECT; chown -R 1234 . ; : > sqlpage/sqlpage.db",
+        "mkdir -p env; cd env; PROJECT; echo X=1 > .env; chown 1234 .env",
+        "mkdir -p conf; cd conf; PROJECT; echo '{}' > sqlpage/sqlpage.json; chown 1234 sqlpage/sqlpage.json",
+        "mkdir -p open; cd open; PROJECT; chmod 777 sqlpage",
+    ] {
+        let prepare = prepare.replace("PROJECT", PROJECT);
+        let (code, said) = run(&place, &format!("{prepare}; litemigrate"));
+        assert!(code == 77 || code == 73, "{prepare}: {said}");
+    }
+    done(&place);
+}
+
+#[test]
+fn ordinary_folders_are_as_easy_as_ever_for_root() {
+    let Some(place) = place("ordinary") else {
+        return;
+    };
+    for (name, prepare) in [
+        ("roots-own", "true"),
+        ("the-apps-own", "chown -R 1234:1234 ."),
+        (
+            "with-a-private-group",
+            "chown -R 1234:1234 .; chmod -R g+w .",
+        ),
+        (
+            "of-the-web-server",
+            "chown -R root:www-data . 2>/dev/null || chown -R 0:33 .; chmod 775 . sqlpage",
+        ),
+        ("scripts-of-roots", "chown 1234 . sqlpage"),
+    ] {
+        let (code, said) = run(
+            &place,
+            &format!(
+                "mkdir {name}; cd {name}; {PROJECT}; {prepare}; litemigrate && litemigrate && litemigrate check && litemigrate new x && litemigrate --backup b.db"
+            ),
+        );
+        assert_eq!(code, 0, "{name}: {said}");
+        assert!(!said.contains("warning"), "{name}: {said}");
+        let owner = |file: &str| place.join(name).join(file).metadata().unwrap().uid();
+        assert_eq!(owner("sqlpage/sqlpage.db"), owner("sqlpage"), "{name}");
+    }
+    done(&place);
+}
+
+#[test]
+fn a_strangers_link_does_not_make_root_write_elsewhere() {
+    let Some(place) = place("links") else {
+        return;
+    };
+    let script = "mkdir app; cd app; PROJECT; litemigrate -q; echo 'SELECT 1;' > sqlpage/migrations/2_b.sql; chown -R 1234 .; ln -s ../roots/new.db dangling.db; ln -s ../roots backups; chown -h 1234 dangling.db backups";
+    shell(&place, &script.replace("PROJECT", PROJECT));
+    for command in [
+        "litemigrate --backup backups/before",
+        "litemigrate --backup backups/",
+        "litemigrate --backup dangling.db",
+        "litemigrate -m sqlpage/migrations -D dangling.db",
+        "litemigrate -m sqlpage/migrations -D backups/x.db",
+        "litemigrate restore sqlpage/sqlpage.db -D dangling.db",
+        "litemigrate new -m backups/new x",
+    ] {
+        let (code, said) = run(&place.join("app"), command);
+        assert!(code == 73 || code == 77, "{command}: {code} {said}");
+        assert_eq!(run(&place, "ls roots").1, "", "{command}");
+    }
+    // Root's own link is followed.
+    let (code, said) = run(
+        &place,
+        "mkdir keep; ln -s ../keep app/kept; cd app; litemigrate --backup kept/b.db && ls kept",
+    );
+    assert!(code == 0 && said.contains("b.db"), "{said}");
+    done(&place);
+}
+
+/// The folder's owner swaps it for a link to root's as fast as they can.
+#[test]
+fn a_race_for_a_new_folder_does_not_give_roots_away() {
+    let Some(place) = place("race") else {
+        return;
+    };
+    let script = "mkdir theirs; chown 1234 theirs; (cd theirs; exec setpriv --reuid 1234 --regid 1234 --clear-groups sh -c 'while :; do rmdir migrations; ln -s ../roots migrations; rm -rf migrations; done') 2>/dev/null & pid=$!
+i=0; while [ $i -lt 150 ]; do litemigrate new -m theirs/migrations x >/dev/null 2>&1 || true; litemigrate new -m theirs/migrations/deep x >/dev/null 2>&1 || true; i=$((i+1)); done; kill $pid; stat -c '%u %a' roots; ls roots";
+    assert_eq!(shell(&place, script), "0 700\n");
+    done(&place);
+}
+
+#[test]
+fn others_do_not_stop_roots_scripts_by_a_lock() {
+    let Some(place) = place("lock") else {
+        return;
+    };
+    shell(
+        &place,
+        "mkdir m; printf -- '-- no-transaction\\nCREATE TABLE a (x);\\n' > m/1_a.sql; : > app.db; chmod 644 app.db",
+    );
+    let as_other = "setpriv --reuid 1234 --regid 1234 --clear-groups";
+    let (code, said) = run(
+        &place,
+        &format!(
+            "{as_other} flock . sleep 5 & {as_other} flock app.db sleep 5 & sleep 0.3; litemigrate --lock-wait 0.1 -m m -D app.db; code=$?; kill %1 %2 2>/dev/null; exit $code"
+        ),
+    );
+    assert_eq!(code, 0, "{said}");
+    assert!(!place.join("app.db.litemigrate-lock").exists());
+    // A holder that may write is waited for, and named.
+    let (code, said) = run(
+        &place,
+        "printf -- '-- no-transaction\\nSELECT 1;\\n' > m/2_b.sql; flock app.db.litemigrate-lock sleep 5 & sleep 0.3; litemigrate --lock-wait 0.1 -m m -D app.db; code=$?; kill %1; exit $code",
+    );
+    assert_eq!(code, 75, "{said}");
+    assert!(said.contains("(pid "), "{said}");
+    done(&place);
+}
+
+#[test]
+fn a_strangers_script_touches_no_file_that_is_not_theirs() {
+    let Some(place) = place("attach") else {
+        return;
+    };
+    shell(&place, "mkdir app; chown 1234 app; : > roots/secret.db");
+    for (sql, expected) in [
+        ("ATTACH '../roots/secret.db' AS s;", 1),
+        ("ATTACH '../roots/new.db' AS s;", 1),
+        ("ATTACH '../roots/' || 'new.db' AS s;", 1),
+        ("ATTACH 'file:../roots/new.db' AS s;", 1),
+        ("ATTACH 'theirs.db' AS s; CREATE TABLE s.t (x);", 0),
+        ("ATTACH ':memory:' AS s;", 0),
+    ] {
+        let prepare = format!(
+            "cd app; rm -rf m app.db; mkdir m; cat > m/1_a.sql <<'END'\n{sql}\nEND\nchown -R 1234 m; "
+        );
+        let (code, said) = run(&place, &format!("{prepare} litemigrate -m m -D app.db"));
+        assert_eq!(code, expected, "{sql}: {said}");
+        assert_eq!(run(&place, "ls roots").1, "secret.db\n", "{sql}");
+    }
+    let vacuum = "cd app; rm -rf m app.db; mkdir m; printf -- \"-- no-transaction\\nVACUUM INTO '../roots/copy.db';\\n\" > m/1_a.sql; chown -R 1234 m; litemigrate -m m -D app.db";
+    assert_eq!(run(&place, vacuum).0, 1);
+    assert_eq!(run(&place, "ls roots").1, "secret.db\n");
+    done(&place);
+}
+
+#[test]
+fn a_strangers_library_is_not_loaded_by_root() {
+    let Some(place) = place("library") else {
+        return;
+    };
+    let script = "mkdir app; cd app; PROJECT; echo 'not a library' > ext.so; echo '{\"sqlite_extensions\": [\"./ext\"]}' > sqlpage/sqlpage.json; chown -R 1234 .; litemigrate";
+    let (code, said) = run(&place, &script.replace("PROJECT", PROJECT));
+    assert_eq!(code, 77, "{said}");
+    assert!(said.contains("ext") && said.contains("1234"), "{said}");
+    // Of root's own it is the library itself that is at fault.
+    let (code, _) = run(
+        &place,
+        "cd app; chown 0 . ext.so; chown 0 sqlpage sqlpage/*; litemigrate",
+    );
+    assert_eq!(code, 78);
+    done(&place);
+}
