@@ -200,17 +200,19 @@ impl Location {
             true => None,
             false => self.make_for_owner()?,
         };
-        let connection = self
-            .open(&self.sqlite_path(), self.flags_to_write())
-            .map_err(|error| match error {
-                Error::Database {
-                    cause: Cause::CannotOpen,
-                    ..
-                } if !exists => self.cannot_open(&self.why_not_created()),
-                other => other,
-            })?;
+        let opened = self.open(&self.sqlite_path(), self.flags_to_write());
+        if let (Err(_), Some((place, _))) = (&opened, &made) {
+            let _ = place.remove("");
+        }
+        let connection = opened.map_err(|error| match error {
+            Error::Database {
+                cause: Cause::CannotOpen,
+                ..
+            } if !exists => self.cannot_open(&self.why_not_created()),
+            other => other,
+        })?;
         match made {
-            Some(file) if !Place::is_open_twice(&file) => {
+            Some((_, file)) if !Place::is_open_twice(&file) => {
                 Err(self.cannot_open("somebody else has exchanged it while it was made"))
             }
             _ => Ok(connection),
@@ -228,7 +230,7 @@ impl Location {
 
     /// As root: makes the file for the owner of its directory, following nobody's link,
     /// and holds it until SQLite, which opens it by its path, has opened this very file.
-    fn make_for_owner(&self) -> Result<Option<File>, Error> {
+    fn make_for_owner(&self) -> Result<Option<(Place, File)>, Error> {
         // Without /proc nobody knows who this is before a file is made.
         let may_be_root = is_root() || !Path::new("/proc/self/fd").exists();
         if self.mode != Mode::Create || !may_be_root {
@@ -236,10 +238,11 @@ impl Location {
         }
         let made = Place::of(&self.path).and_then(|place| {
             let directory = place.directory()?;
-            place.create("", 0o644, &directory)
+            let file = place.create("", 0o644, &directory)?;
+            Ok((place, file))
         });
         match made {
-            Ok(file) => Ok(Some(file)),
+            Ok(made) => Ok(Some(made)),
             // Another start was quicker; or SQLite will say it.
             Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Ok(None),
             Err(error) => Err(self.cannot_open(&error.to_string())),

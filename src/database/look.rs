@@ -132,7 +132,7 @@ fn at_one_moment<T>(
 /// Whether views, triggers and expressions of the schema may call whatever functions
 /// there are, and statements may write where SQLite keeps its own things
 /// (sqlite.org/c3ref/c_dbconfig_defensive.html).
-fn trust(connection: &Connection, trusted: bool) -> Result<(), Error> {
+pub(crate) fn trust(connection: &Connection, trusted: bool) -> Result<(), Error> {
     let set = |config, on| connection.set_db_config(config, on).map(|_| ());
     set(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, trusted)
         .and_then(|()| set(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, !trusted))

@@ -67,12 +67,10 @@ pub(crate) fn read_dir_of(
     let mut signs = Vec::new();
     for entry in list(directory)? {
         match read_entry(&entry, &mut buffer) {
-            Ok(Entry::Migration(migration, metadata)) => {
-                let is_open = is_world_writable(&metadata);
+            Ok(Entry::Migration(migration, owner, is_open)) => {
                 open_to_all.extend(is_open.then(|| migration.path.clone()));
-                if !found.owners.contains_key(&metadata.uid()) {
-                    found.owners.insert(metadata.uid(), migration.path.clone());
-                }
+                let of_owner = found.owners.entry(owner);
+                of_owner.or_insert_with(|| migration.path.clone());
                 found.migrations.push(migration);
             }
             Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
@@ -344,8 +342,8 @@ fn list(directory: &Path) -> Result<Vec<Listed>, Error> {
 
 /// What one name of a folder turned out to be.
 enum Entry {
-    /// A script, and whether everybody may write to it.
-    Migration(Migration, Metadata),
+    /// A script, its owner, and whether everybody may write to it.
+    Migration(Migration, u32, bool),
     Suspicious(Finding),
     /// A sub-folder that another tool has made.
     Foreign(Sign),
@@ -403,7 +401,8 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
     let migration = migration(parsed, path, buffer);
-    Ok(Entry::Migration(migration, metadata))
+    let is_open = is_world_writable(&metadata);
+    Ok(Entry::Migration(migration, metadata.uid(), is_open))
 }
 
 /// Why a name that is ignored may have been meant as a migration.

@@ -355,7 +355,7 @@ fn what_root_makes_belongs_to_the_owner_of_where_it_is() {
     assert!(warned("666") && !warned("664"));
     let said = shell(
         &sandbox.path,
-        "mkdir -p sqlpage/migrations; echo 'SELECT 1;' > sqlpage/on_connect.sql; chmod 666 sqlpage/on_connect.sql; litemigrate status 2>&1",
+        "mkdir -p sqlpage/migrations; echo 'SELECT 1;' > sqlpage/on_connect.sql; chmod 666 sqlpage/on_connect.sql; litemigrate status -d sqlpage 2>&1",
     );
     assert!(
         said.contains("on_connect.sql: can be written by every user"),

@@ -43,14 +43,14 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         word: "status",
         operand: "",
         summary: "list every migration and its state",
-        about: "Lists every version of the files and of the history: pending, applied, modified\n(edited after it was applied), missing (applied, but the file is gone) or failed\n(left half done by another tool). Writes nothing.",
+        about: "Lists every version of the files and of the history: pending, applied, modified\n(edited after it was applied), missing (applied, but the file is gone) or failed\n(left half done by another tool). Writes nothing, but brings in what a crash left.",
     },
     CommandHelp {
         name: Name::Check,
         word: "check",
         operand: "",
         summary: "answer by exit code: is the database up to date?",
-        about: "Exits 0 if nothing is pending and nothing is wrong, 3 if migrations are pending,\n4 if the database is newer than the files, 65 if they disagree. Writes nothing.",
+        about: "Exits 0 if nothing is pending and nothing is wrong, 3 if migrations are pending,\n4 if the database is newer than the files, 65 if they disagree. Writes nothing, but\nbrings in what a crash left.",
     },
     CommandHelp {
         name: Name::New,

@@ -4,6 +4,7 @@
 //! Owns how its connection is made.
 
 use crate::database::location::{Location, Mode};
+use crate::database::look::trust;
 use crate::diagnostics::error::Error;
 use crate::operations::apply::down;
 use crate::operations::repair::{self, Selection};
@@ -58,6 +59,7 @@ impl Run<'_> {
     /// For a change of rows only: no script runs, so neither does on_connect.sql.
     fn open_for_rows(&self, report: &mut Report) -> Result<Connection, Error> {
         let connection = self.open_existing(report)?;
+        trust(&connection, false)?;
         if self.project.sqlpage.is_some() {
             connection::register_functions(&connection)?;
         }
