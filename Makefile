@@ -46,12 +46,14 @@ test-system:
 accept:
 	ACCEPT=1 $(CARGO) test --locked --test it scenarios
 
-check: lint test test-system run oracle
+check: lint fuzz-check test test-system run oracle simulation-quick
 
 lint:
 	$(CARGO) fmt --check
 	cd tests/oracle && $(CARGO) fmt --check
 	cd tests/import && $(CARGO) fmt --check
+	cd tests/fuzz && $(CARGO) fmt --check
+	cd tests/simulation && $(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --lib
 
@@ -79,6 +81,19 @@ check-import: all
 bench: all
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
 	target/oracle/release/bench target/release/litemigrate
+
+# A run on a simulated disk: every power cut, every call that fails, every schedule of
+# two processes with two preemptions; and planted faults, each of which must be found.
+simulation:
+	cd tests/simulation && CARGO_TARGET_DIR=../../target/simulation $(CARGO) run --release --locked
+
+# A part of it.
+simulation-quick:
+	cd tests/simulation && CARGO_TARGET_DIR=../../target/simulation $(CARGO) run --release --locked -- quick
+
+# The targets build, with the stable compiler too.
+fuzz-check:
+	cd tests/fuzz && CARGO_TARGET_DIR=../../target/fuzz $(CARGO) check --locked
 
 # A minute for each target; needs a nightly compiler and cargo-fuzz.
 fuzz:
@@ -130,4 +145,4 @@ test-deb: deb
 clean:
 	$(CARGO) clean
 
-.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench fuzz install deb test-deb clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick fuzz fuzz-check install deb test-deb clean

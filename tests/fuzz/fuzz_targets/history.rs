@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use litemigrate::internals::read_history;
 use litemigrate::rusqlite::Connection;
 use litemigrate::rusqlite::types::Value;
-use litemigrate::internals::read_history;
 use litemigrate::{Policy, plan};
 
 fn value(bytes: &[u8]) -> Value {
