@@ -91,6 +91,19 @@ simulation:
 simulation-quick:
 	cd tests/simulation && CARGO_TARGET_DIR=../../target/simulation $(CARGO) run --release --locked -- quick
 
+# Which lines and branches the tests and the simulation reach; needs LLVM's tools.
+coverage:
+	tests/coverage.sh
+
+# Changes what decides, one place at a time: a test must fail. SHARD is the part of it
+# that is done, an hour or less. Needs cargo-mutants. What survives is in target/mutants.
+SHARD = 0/16
+DECIDES = plan script operations database files
+mutants:
+	$(CARGO) mutants --shard $(SHARD) --output target/mutants \
+		$(DECIDES:%=--file 'src/%/**') \
+		-- --locked --lib --bins --test it
+
 # The targets build, with the stable compiler too.
 fuzz-check:
 	cd tests/fuzz && CARGO_TARGET_DIR=../../target/fuzz $(CARGO) check --locked
@@ -145,4 +158,4 @@ test-deb: deb
 clean:
 	$(CARGO) clean
 
-.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick fuzz fuzz-check install deb test-deb clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb clean
