@@ -8,6 +8,7 @@ pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod drift;
+pub(crate) mod face;
 pub(crate) mod import;
 pub mod repair;
 pub(crate) mod restore;

@@ -104,7 +104,8 @@ impl Schema {
 
     /// The same without the columns, which only a comparison with another database needs.
     pub(crate) fn read_objects(connection: &Connection) -> rusqlite::Result<Self> {
-        let query = "SELECT type, name, lower(tbl_name), coalesce(sql, '') FROM main.sqlite_schema WHERE lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow')";
+        // Only a virtual table has shadows, and to list them looks at every table.
+        let query = "SELECT type, name, lower(tbl_name), coalesce(sql, '') FROM main.sqlite_schema WHERE lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND (NOT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0) OR tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'))";
         let mut statement = connection.prepare(query)?;
         let objects = statement.query_map([], |row| {
             let object = Object {

@@ -296,3 +296,43 @@ fn an_error_tells_the_whole_story() {
         .to_string();
     assert!(text.starts_with("the database in memory: "), "{text}");
 }
+
+#[test]
+fn an_application_can_baseline_repair_compare_and_restore() {
+    use litemigrate::{Selection, baseline, check_drift, repair, restore};
+    let list = embedded(&[
+        ("1_a.sql", "CREATE TABLE a (x);"),
+        ("2_b.sql", "CREATE TABLE b (x);"),
+    ])
+    .unwrap()
+    .migrations;
+    let sandbox = Sandbox::new("face");
+    let file = sandbox.path.join("app.db");
+    let mut connection = Connection::open(&file).unwrap();
+    connection.execute_batch("CREATE TABLE a (x)").unwrap();
+    let changes = baseline(&mut connection, &list, Some(1), false, &Options::default()).unwrap();
+    assert_eq!(changes.len(), 1);
+    let mut options = Options::default();
+    options.backup = Some(sandbox.path.join("before.db"));
+    up(&mut connection, &list, &options, &mut |_| {}).unwrap();
+    check_drift(&connection, &list, &options).unwrap();
+    connection.execute_batch("CREATE TABLE c (x)").unwrap();
+    let error = check_drift(&connection, &list, &options).unwrap_err();
+    assert!(error.to_string().contains("table c is extra"), "{error}");
+    let edited = embedded(&[
+        ("1_a.sql", "CREATE TABLE a (y);"),
+        ("2_b.sql", "CREATE TABLE b (x);"),
+    ])
+    .unwrap()
+    .migrations;
+    let selection = Selection::Versions(vec![1]);
+    assert_eq!(
+        repair(&mut connection, &edited, &selection, &options)
+            .unwrap()
+            .len(),
+        1
+    );
+    drop(connection);
+    let newest = restore(&sandbox.path.join("before.db"), &file, &Options::default()).unwrap();
+    assert_eq!(newest, Some(1));
+}
