@@ -88,7 +88,7 @@ impl Schema {
     ///
     /// What SQLite says.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut schema = Self::read_objects(connection)?;
+        let mut schema = Self::read_objects(connection, 0)?;
         let columns = columns(connection)?;
         let is_history = |columns: &Vec<Column>| {
             let names = columns.iter().map(|column| column.name.as_str());
@@ -103,11 +103,12 @@ impl Schema {
     }
 
     /// The same without the columns, which only a comparison with another database needs.
-    pub(crate) fn read_objects(connection: &Connection) -> rusqlite::Result<Self> {
+    /// Only of the objects whose row in the schema comes after the row `after`.
+    pub(crate) fn read_objects(connection: &Connection, after: i64) -> rusqlite::Result<Self> {
         // Only a virtual table has shadows, and to list them looks at every table.
-        let query = "SELECT type, name, lower(tbl_name), coalesce(sql, '') FROM main.sqlite_schema WHERE lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND (NOT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0) OR tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'))";
+        let query = "SELECT type, name, lower(tbl_name), coalesce(sql, '') FROM main.sqlite_schema WHERE rowid > ?1 AND lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND (NOT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0) OR tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'))";
         let mut statement = connection.prepare(query)?;
-        let objects = statement.query_map([], |row| {
+        let objects = statement.query_map([after], |row| {
             let object = Object {
                 name: row.get(1)?,
                 table: row.get(2)?,
@@ -181,6 +182,11 @@ impl Schema {
     pub(crate) fn has(&self, kind: &str, name: &str) -> bool {
         self.objects
             .contains_key(&(kind.to_owned(), name.to_owned()))
+    }
+
+    /// Takes in the objects of another, which are new.
+    pub(crate) fn add(&mut self, new: Self) {
+        self.objects.extend(new.objects);
     }
 
     /// What is different in `now`, by type and name.

@@ -22,6 +22,15 @@ use crate::script::Watched;
 use rusqlite::Connection;
 use std::path::PathBuf;
 
+/// A schema that is kept current from script to script.
+pub(super) struct KnownSchema {
+    /// SQLite's number of it (sqlite.org/pragma.html#pragma_schema_version).
+    pub version: String,
+    /// Its last row: what is made comes after it.
+    pub last_row: i64,
+    pub schema: Schema,
+}
+
 /// One run of `up` or `down`.
 pub(super) struct Run<'a, 'r> {
     pub job: Job<'a, 'r>,
@@ -37,7 +46,7 @@ pub(super) struct Run<'a, 'r> {
     /// A key was touched that only COMMIT checks, in a transaction that has none.
     pub deferred: bool,
     /// The schema after the last script, if this is for show.
-    pub schema: Option<(i64, Schema)>,
+    pub schema: Option<KnownSchema>,
     /// The tables that the last script has dropped.
     pub dropped: Vec<String>,
     /// Files that ATTACH has made, if this is for show.

@@ -3,7 +3,7 @@
 //! Owns what a script is told, and what is said when it or its row fails. Never
 //! decides which script is next.
 
-use super::run::Run;
+use super::run::{KnownSchema, Run};
 use super::{Event, Step};
 use crate::database::permission::discovery::rights_of;
 use crate::database::transaction::{begin, commit, roll_back};
@@ -114,7 +114,8 @@ impl<'a> Run<'a, '_> {
             ran.warnings.extend(dead);
         }
         self.refuse_warnings(migration, &ran.warnings)?;
-        let schema_changes = self.schema_changes(connection);
+        let only_makes = !ran.drops && !ran.history_in_danger;
+        let schema_changes = self.schema_changes(connection, only_makes);
         self.record(connection, migration, elapsed)
             .map_err(|(cause, message)| {
                 let message = format!("the script ran, but {message}");
@@ -309,23 +310,31 @@ impl<'a> Run<'a, '_> {
     /// Of a run for show: the schema before the first script.
     fn remember_schema(&mut self, connection: &Connection) {
         if self.job.options.dry_run && self.schema.is_none() {
-            self.schema = read_schema(connection);
+            self.schema = read_schema(connection, 0);
         }
     }
 
     /// What the script has made of the schema; read only if SQLite says that it is another.
-    fn schema_changes(&mut self, connection: &Connection) -> Vec<SchemaChange> {
-        let Some((version, before)) = &self.schema else {
+    /// Of a script that only makes, what it has made is all that is read.
+    fn schema_changes(&mut self, connection: &Connection, only_makes: bool) -> Vec<SchemaChange> {
+        let Some(known) = &mut self.schema else {
             return Vec::new();
         };
-        if ask(connection, "main.schema_version").ok().flatten() == Some(version.to_string()) {
+        let after = if only_makes { known.last_row } else { 0 };
+        if schema_version(connection).as_ref() == Some(&known.version) {
             return Vec::new();
         }
-        let Some(now) = read_schema(connection) else {
+        let Some(now) = read_schema(connection, after) else {
             return Vec::new();
         };
-        let changes = before.changes(&now.1);
-        self.schema = Some(now);
+        if !only_makes {
+            let changes = known.schema.changes(&now.schema);
+            self.schema = Some(now);
+            return changes;
+        }
+        let changes = Schema::default().changes(&now.schema);
+        known.schema.add(now.schema);
+        (known.version, known.last_row) = (now.version, now.last_row);
         changes
     }
 }
@@ -342,8 +351,15 @@ fn not_written(error: &WriteError) -> (Cause, String) {
     (cause, message)
 }
 
-fn read_schema(connection: &Connection) -> Option<(i64, Schema)> {
-    let version = ask(connection, "main.schema_version").ok()??;
-    let schema = Schema::read_objects(connection).ok()?;
-    Some((version.parse().ok()?, schema))
+fn schema_version(connection: &Connection) -> Option<String> {
+    ask(connection, "main.schema_version").ok().flatten()
+}
+
+fn read_schema(connection: &Connection, after: i64) -> Option<KnownSchema> {
+    let query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_schema";
+    Some(KnownSchema {
+        version: schema_version(connection)?,
+        last_row: connection.query_row(query, [], |row| row.get(0)).ok()?,
+        schema: Schema::read_objects(connection, after).ok()?,
+    })
 }
