@@ -4,14 +4,44 @@
 //! have found out by itself.
 
 use crate::database::location::{Location, file_of};
+use crate::database::settings::Settings;
+use crate::database::transaction::begin;
 use crate::diagnostics::error::{Cause, Error};
 use crate::files::migration::Migration;
-use crate::operations::{drift, restore as operation};
+use crate::operations::{backup, drift, restore as operation};
 use crate::plan::policy::Options;
 use crate::plan::{history, plan, targets};
 use crate::schema::Schema;
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Copies the database of `connection`, which must be in no transaction, to `file`, or
+/// into the folder `file` under a name with its version: checked and synced before it
+/// takes the place of an older copy. Gives back the file; none if the database is empty,
+/// which replaces no backup.
+///
+/// # Errors
+///
+/// [`Error::CannotCreate`], [`Error::Database`]; every backup is as it was.
+pub fn backup(
+    connection: &mut Connection,
+    file: &Path,
+    options: &Options,
+) -> Result<Option<PathBuf>, Error> {
+    let limits = options.limits();
+    let settings = Settings::prepare(connection, &limits)?;
+    let made = begin(connection, &limits, &mut || {}).and_then(|()| {
+        let none = Vec::new();
+        backup::create(connection, file, "up", none, options, &limits)
+    });
+    let given_back = settings.give_back(connection);
+    let made = made.and_then(|made| given_back.map(|()| made))?;
+    // No update goes with it, so there is none that could be unfinished.
+    if let Some(unfinished) = made.unfinished {
+        unfinished.forget();
+    }
+    Ok(made.file)
+}
 
 /// Copies the backup `file`, as `Options::backup` makes it, back over `database`, damaged
 /// or not, in one transaction of SQLite's. Nobody in this process may have the database

@@ -332,6 +332,19 @@ fn an_application_can_baseline_repair_compare_and_restore() {
             .len(),
         1
     );
+    // On their own, a copy replaces a copy, and nothing is left beside it.
+    for _ in 0..2 {
+        let file = sandbox.path.join("now.db");
+        let made = litemigrate::backup(&mut connection, &file, &Options::default()).unwrap();
+        assert_eq!(made.map(|file| file.is_file()), Some(true));
+    }
+    assert!(
+        !sandbox
+            .files()
+            .iter()
+            .any(|name| name.starts_with("now.db") && name != "now.db")
+    );
+    assert!(connection.is_autocommit());
     drop(connection);
     let newest = restore(&sandbox.path.join("before.db"), &file, &Options::default()).unwrap();
     assert_eq!(newest, Some(1));
