@@ -7,5 +7,6 @@ pub(crate) mod directory;
 pub(crate) mod folder;
 pub(crate) mod foreign;
 pub(crate) mod migration;
+pub(crate) mod read;
 mod replaces;
 pub(crate) mod whole;

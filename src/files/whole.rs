@@ -4,7 +4,7 @@
 
 use crate::database::permission::directory_of;
 use crate::diagnostics::error::Error;
-use crate::files::directory::create_file;
+use crate::files::read::create_file;
 use std::fs::File;
 use std::io;
 use std::path::Path;

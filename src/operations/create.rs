@@ -6,7 +6,8 @@
 use crate::database::permission::directory_of;
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Error, sqlite_message};
-use crate::files::directory::{create_file, highest_version};
+use crate::files::directory::highest_version;
+use crate::files::read::create_file;
 use rusqlite::Connection;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -6,12 +6,13 @@
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::shown;
-use crate::files::directory::{self, read_dir, read_text};
+use crate::files::directory::{self, read_dir};
 use crate::files::foreign::convert::{Converted, convert};
 use crate::files::foreign::folder::{Source, sources};
 use crate::files::foreign::recognise::recognise;
 use crate::files::foreign::{TOOLS, Tool};
 use crate::files::migration::{Checksum, Kind, Migration, NameVerdict, parse_name};
+use crate::files::read::read_text;
 use crate::files::whole::{create_whole, sync_directory};
 use crate::operations::create::create_directory;
 use crate::operations::repair::{Change, record_as_applied, recordable};

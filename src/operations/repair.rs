@@ -8,8 +8,8 @@ use crate::database::settings::Settings;
 use crate::database::transaction::{begin, commit, roll_back};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::{Problem, Renumbering};
-use crate::files::directory;
 use crate::files::migration::{Checksum, Kind, Migration};
+use crate::files::read;
 use crate::plan::foreign;
 use crate::plan::history::{self, WriteError};
 use crate::plan::policy::Options;
@@ -249,7 +249,7 @@ fn mend_spelling(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>
     let mut edited = 0;
     for state in &plan.states {
         if let State::Modified(migration, row) = state {
-            match directory::spelling_difference(migration, &row.checksum) {
+            match read::spelling_difference(migration, &row.checksum) {
                 Some(_) => changes.push(correct(connection, migration, &row.checksum)?),
                 None => edited += 1,
             }

@@ -5,9 +5,9 @@
 
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::{Finding, Problem};
-use crate::files::directory;
 use crate::files::folder::duplicates;
 use crate::files::migration::{Kind, Migration};
+use crate::files::read;
 use crate::plan::history::AppliedMigration;
 use crate::plan::policy::Options;
 use crate::plan::{Plan, Policy, State, plan};
@@ -155,7 +155,7 @@ pub fn refuse_problems(plan: &Plan<'_>, policy: &Policy) -> Result<(), Error> {
         } = problem
             && let Some(State::Modified(migration, _)) = plan.state(*version)
         {
-            let found = directory::spelling_difference(migration, recorded);
+            let found = read::spelling_difference(migration, recorded);
             *difference = found.map(|found| found.to_string());
         }
     }

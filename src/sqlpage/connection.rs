@@ -7,7 +7,7 @@
 use crate::database::location::file_of;
 use crate::database::permission::discovery::{refuse_foreign_library, rights_of};
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
-use crate::files::directory::read_text;
+use crate::files::read::read_text;
 use crate::script::authorizer::Rules;
 use crate::script::{self, Watched};
 use rusqlite::Connection;

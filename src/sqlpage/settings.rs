@@ -13,7 +13,7 @@ mod yaml;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
-use crate::files::directory::read_text;
+use crate::files::read::read_text;
 use json::Refused;
 use std::path::{Path, PathBuf};
 

@@ -6,10 +6,10 @@
 
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
-use crate::files::directory::read_text;
 use crate::files::foreign::Tool;
 use crate::files::foreign::folder::Source;
 use crate::files::foreign::marker::{Annotation, annotation, searched};
+use crate::files::read::read_text;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 

@@ -3,9 +3,9 @@
 //! Owns what only one tool puts into a folder. Lists, and reads no more than it takes to
 //! know whose a folder is. Never writes.
 
-use crate::files::directory::read_text;
 use crate::files::foreign::marker::searched;
 use crate::files::foreign::{Tool, VersionedName, versioned_name};
+use crate::files::read::read_text;
 use std::io;
 use std::path::{Path, PathBuf};
 

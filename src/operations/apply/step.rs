@@ -9,8 +9,8 @@ use crate::database::permission::discovery::rights_of;
 use crate::database::transaction::{begin, commit, roll_back};
 use crate::diagnostics::error::{Cause, Committed, Error};
 use crate::diagnostics::problem::Finding;
-use crate::files::directory;
 use crate::files::migration::Migration;
+use crate::files::read;
 use crate::plan::history::{self, WriteError};
 use crate::schema::pragma::ask;
 use crate::schema::{Schema, SchemaChange};
@@ -40,7 +40,7 @@ impl<'a> Run<'a, '_> {
         connection: &mut Connection,
         migration: &'a Migration,
     ) -> Result<(Ran, Duration, u64), Error> {
-        let sql = directory::read_sql(migration)?;
+        let sql = read::read_sql(migration)?;
         let head = match self.job.replayed {
             true => None,
             false => text::at_its_head(&migration.path, &sql),
