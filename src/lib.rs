@@ -114,6 +114,7 @@ pub use plan::history::AppliedMigration;
 pub use plan::policy::Options;
 pub use plan::{OutOfOrder, Plan, Policy, State, plan};
 pub use rusqlite;
+pub use schema::history_table::HistoryTable;
 
 /// What this project's own tests and fuzz targets look at: no part of the interface.
 #[doc(hidden)]
@@ -121,8 +122,18 @@ pub mod internals {
     pub use crate::database::location::Location;
     pub use crate::files::migration::{NameVerdict, difference, parse_name};
     pub use crate::operations::repair;
-    pub use crate::plan::history::read as read_history;
     pub use crate::program::parses;
     pub use crate::sqlpage::connection::register_functions;
     pub use crate::sqlpage::settings::read as read_settings;
+
+    /// The rows of the history under its usual name.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn read_history(
+        connection: &crate::rusqlite::Connection,
+    ) -> Result<Vec<crate::AppliedMigration>, crate::Error> {
+        crate::plan::history::read(connection, &crate::HistoryTable::default())
+    }
 }

@@ -269,8 +269,10 @@ pub enum Error {
         /// One for each object.
         differences: Vec<Difference>,
     },
-    /// `_sqlx_migrations` is not what sqlx makes.
+    /// The table of the history is not what sqlx makes.
     History {
+        /// The table: `_sqlx_migrations`, unless another was named.
+        table: String,
         /// The database.
         database: PathBuf,
         /// What is wrong with it.

@@ -132,9 +132,13 @@ impl fmt::Display for Sentence<'_> {
                 shown(database),
                 escape(message)
             ),
-            Error::History { database, message } => write!(
+            Error::History {
+                table,
+                database,
+                message,
+            } => write!(
                 f,
-                "{}: the table _sqlx_migrations cannot be used: {}: nothing was changed; correct the table or name the right database",
+                "{}: the table {table} cannot be used: {}: nothing was changed; correct the table or name the right database",
                 shown(database),
                 escape(message)
             ),

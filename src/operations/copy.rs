@@ -9,6 +9,7 @@ use crate::database::look::{Access, look};
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Cause, Error, explained_message};
 use crate::plan::history::{self, AppliedMigration};
+use crate::schema::history_table::HistoryTable;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fs::File;
@@ -89,19 +90,26 @@ pub(super) fn copy_to(
 }
 
 /// Whether a database is whole, and its history.
-pub(super) fn verify(location: &Location, limits: &Limits) -> Result<Vec<AppliedMigration>, Error> {
+pub(super) fn verify(
+    location: &Location,
+    table: &HistoryTable,
+    limits: &Limits,
+) -> Result<Vec<AppliedMigration>, Error> {
     read(location, limits, |connection| {
         refuse_damage(connection, "verify the backup")?;
-        history::read(connection)
+        history::read(connection, table)
     })
 }
 
 /// The history of a database that must be there.
 pub(super) fn history_of(
     location: &Location,
+    table: &HistoryTable,
     limits: &Limits,
 ) -> Result<Vec<AppliedMigration>, Error> {
-    read(location, limits, history::read)
+    read(location, limits, |connection| {
+        history::read(connection, table)
+    })
 }
 
 fn read<T>(

@@ -53,7 +53,7 @@ pub fn backup(
 /// somebody keeps the database locked. The database is as it was.
 pub fn restore(file: &Path, database: &Path, options: &Options) -> Result<Option<i64>, Error> {
     let database = Location::file(database.to_owned());
-    operation::restore(file, &database, &options.limits())
+    operation::restore(file, &database, &options.table, &options.limits())
 }
 
 /// Compares the schema of the database with what its applied migrations make of one in
@@ -70,10 +70,10 @@ pub fn check_drift(
     options: &Options,
 ) -> Result<(), Error> {
     let database = file_of(connection);
-    let history = history::read(connection)?;
+    let history = history::read(connection, &options.table)?;
     let plan = plan(migrations, &history);
     targets::refuse_problems(&plan, &options.policy)?;
-    let order = history::order_of_application(connection)?;
+    let order = history::order_of_application(connection, &options.table)?;
     let scripts = drift::applied_scripts(&database, migrations, &plan, &order)?;
     let found = Schema::read(connection)
         .map_err(|error| Error::database(connection, "read the schema", &error))?;

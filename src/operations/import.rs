@@ -152,7 +152,7 @@ pub(crate) fn prepare(
             Ok(applied) => {
                 import.warn_of_edited(&applied);
                 let versions = import.versions(applied);
-                let known = history::read(connection)?;
+                let known = history::read(connection, &options.table)?;
                 let recordable = recordable(&plan(&import.migrations, &known), options, versions)?;
                 let change = |(migration, _)| Change::Recorded(migration);
                 import.changes = recordable.into_iter().map(change).collect();

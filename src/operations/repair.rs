@@ -1,6 +1,6 @@
 //! Brings the history in line with the files, by name: baseline and repair.
 //!
-//! Owns the changes of `_sqlx_migrations` that no script goes with. Never touches
+//! Owns the changes of the history that no script goes with. Never touches
 //! anything else in the database, and nothing that was not named.
 
 use crate::database::location::file_of;
@@ -15,6 +15,7 @@ use crate::plan::history::{self, WriteError};
 use crate::plan::policy::Options;
 use crate::plan::targets::{refuse_problems, refuse_unknown_target};
 use crate::plan::{Plan, State, plan};
+use crate::schema::history_table::HistoryTable;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -82,11 +83,9 @@ pub fn baseline(
 ) -> Result<Vec<Change>, Error> {
     refuse_unknown_target(migrations, to)?;
     record_as_applied(connection, migrations, options, |connection| {
-        let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-        let tables: i64 = connection
-            .query_row(query, [], |row| row.get(0))
+        let has_tables = history::has_other_tables(connection, &options.table)
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
-        if tables == 0 && !force {
+        if !has_tables && !force {
             return Err(declined(
                 connection,
                 "the database has no tables, so nothing of these migrations can be in it: apply them with `litemigrate up`, or say --force",
@@ -109,24 +108,29 @@ pub(crate) fn record_as_applied(
     options: &Options,
     applied: impl FnOnce(&Connection) -> Result<Vec<(i64, Option<String>)>, Error>,
 ) -> Result<Vec<Change>, Error> {
+    let table = &options.table;
     in_one_transaction(connection, options, |connection| {
         let applied = applied(connection)?;
-        let history = history::read(connection)?;
+        let history = history::read(connection, &options.table)?;
         let plan = plan(migrations, &history);
         let recordable = recordable(&plan, options, applied)?;
         if !recordable.is_empty() {
-            history::create(connection)?;
+            history::create(connection, table)?;
         }
         recordable
             .into_iter()
             .map(|(migration, installed_on)| {
                 let Some(rows) = plan.replaced_by(migration.version) else {
                     let written =
-                        history::record_at(connection, &migration, installed_on.as_deref());
-                    clean(connection, written)?;
+                        history::record_at(connection, table, &migration, installed_on.as_deref());
+                    clean(connection, table, written)?;
                     return Ok(Change::Recorded(migration));
                 };
-                clean(connection, history::replace(connection, &migration, rows))?;
+                clean(
+                    connection,
+                    table,
+                    history::replace(connection, table, &migration, rows),
+                )?;
                 Ok(Change::Replaced {
                     versions: rows.to_vec(),
                     migration,
@@ -186,25 +190,31 @@ pub fn repair(
     selection: &Selection,
     options: &Options,
 ) -> Result<Vec<Change>, Error> {
+    let table = &options.table;
     in_one_transaction(connection, options, |connection| {
-        let history = history::read(connection)?;
+        let history = history::read(connection, table)?;
         let plan = plan(migrations, &history);
         match selection {
             Selection::Versions(versions) => {
                 let versions: BTreeSet<i64> = versions.iter().copied().collect();
                 let changes = versions.into_iter();
                 changes
-                    .map(|version| mend(connection, &plan, version))
+                    .map(|version| mend(connection, table, &plan, version))
                     .collect()
             }
-            Selection::Spelling => mend_spelling(connection, &plan),
-            Selection::Renumbered => renumber(connection, &plan),
+            Selection::Spelling => mend_spelling(connection, table, &plan),
+            Selection::Renumbered => renumber(connection, table, &plan),
         }
     })
 }
 
 /// What one version needs, if anything.
-fn mend(connection: &Connection, plan: &Plan<'_>, version: i64) -> Result<Change, Error> {
+fn mend(
+    connection: &Connection,
+    table: &HistoryTable,
+    plan: &Plan<'_>,
+    version: i64,
+) -> Result<Change, Error> {
     let state = plan.state(version);
     if let Some(file) = plan.moved_to(version) {
         let message = format!(
@@ -221,9 +231,15 @@ fn mend(connection: &Connection, plan: &Plan<'_>, version: i64) -> Result<Change
             );
             Err(declined(connection, &message))
         }
-        Some(State::Modified(migration, row)) => correct(connection, migration, &row.checksum),
+        Some(State::Modified(migration, row)) => {
+            correct(connection, table, migration, &row.checksum)
+        }
         Some(State::Missing(row) | State::Failed(_, row)) => {
-            clean(connection, history::remove(connection, row.version))?;
+            clean(
+                connection,
+                table,
+                history::remove(connection, table, row.version),
+            )?;
             Ok(Change::Removed {
                 version: row.version,
                 description: row.description.clone(),
@@ -236,21 +252,30 @@ fn mend(connection: &Connection, plan: &Plan<'_>, version: i64) -> Result<Change
     }
 }
 
-fn correct(connection: &Connection, file: &Migration, before: &[u8]) -> Result<Change, Error> {
-    clean(connection, history::correct(connection, file))?;
+fn correct(
+    connection: &Connection,
+    table: &HistoryTable,
+    file: &Migration,
+    before: &[u8],
+) -> Result<Change, Error> {
+    clean(connection, table, history::correct(connection, table, file))?;
     Ok(Change::Corrected {
         migration: file.clone(),
         before: before.to_owned(),
     })
 }
 
-fn mend_spelling(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>, Error> {
+fn mend_spelling(
+    connection: &Connection,
+    table: &HistoryTable,
+    plan: &Plan<'_>,
+) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     let mut edited = 0;
     for state in &plan.states {
         if let State::Modified(migration, row) = state {
             match read::spelling_difference(migration, &row.checksum) {
-                Some(_) => changes.push(correct(connection, migration, &row.checksum)?),
+                Some(_) => changes.push(correct(connection, table, migration, &row.checksum)?),
                 None => edited += 1,
             }
         }
@@ -265,7 +290,11 @@ fn mend_spelling(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>
 }
 
 /// Gives every row whose script has another number now that number: all or none.
-fn renumber(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>, Error> {
+fn renumber(
+    connection: &Connection,
+    table: &HistoryTable,
+    plan: &Plan<'_>,
+) -> Result<Vec<Change>, Error> {
     let unclear: Vec<Problem> = plan
         .renumbered()
         .iter()
@@ -285,8 +314,9 @@ fn renumber(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>, Err
         from.push(match taken.contains(&row.version) {
             true => {
                 let number = free.next().unwrap_or(row.version);
-                let written = history::renumber(connection, row.version, number, &row.description);
-                clean(connection, written)?;
+                let written =
+                    history::renumber(connection, table, row.version, number, &row.description);
+                clean(connection, table, written)?;
                 number
             }
             false => row.version,
@@ -295,8 +325,8 @@ fn renumber(connection: &Connection, plan: &Plan<'_>) -> Result<Vec<Change>, Err
     let mut changes = Vec::new();
     for (moved, from) in moves.iter().zip(from) {
         let file = moved.file;
-        let written = history::renumber(connection, from, file.version, &file.description);
-        clean(connection, written)?;
+        let written = history::renumber(connection, table, from, file.version, &file.description);
+        clean(connection, table, written)?;
         changes.push(Change::Renumbered {
             version: moved.row.version,
             description: moved.row.description.clone(),
@@ -346,12 +376,17 @@ fn declined(connection: &Connection, message: &str) -> Error {
 }
 
 /// What came of a change of the history, as this library's error.
-fn clean(connection: &Connection, written: Result<(), WriteError>) -> Result<(), Error> {
+fn clean(
+    connection: &Connection,
+    table: &HistoryTable,
+    written: Result<(), WriteError>,
+) -> Result<(), Error> {
     written.map_err(|error| match error {
         WriteError::Sqlite(error) if Cause::of(&error) != Cause::Statement => {
-            Error::database(connection, "write to _sqlx_migrations", &error)
+            Error::database(connection, "write to the history", &error)
         }
         error => Error::History {
+            table: table.to_string(),
             database: file_of(connection),
             message: error.explained().1,
         },

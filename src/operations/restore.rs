@@ -13,6 +13,7 @@ use crate::diagnostics::error::{Cause, Error, explained_message};
 use crate::operations::backup::is_same_file;
 use crate::operations::backup::unfinished::Unfinished;
 use crate::operations::copy::{at, copy_pages, copy_to, history_of, verify, without_locks};
+use crate::schema::history_table::HistoryTable;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::io;
@@ -32,7 +33,12 @@ const TEMPORARY: &str = ".litemigrate-tmp";
 /// [`Error::NoDatabase`] if there is no such file, [`Error::Database`] if it is
 /// damaged, or if somebody keeps the database locked for longer
 /// than `limits` allow. The database is as it was.
-pub fn restore(file: &Path, database: &Location, limits: &Limits) -> Result<Option<i64>, Error> {
+pub fn restore(
+    file: &Path,
+    database: &Location,
+    table: &HistoryTable,
+    limits: &Limits,
+) -> Result<Option<i64>, Error> {
     if is_same_file(file, database) {
         return Err(Error::Declined {
             database: database.path.clone(),
@@ -45,7 +51,7 @@ pub fn restore(file: &Path, database: &Location, limits: &Limits) -> Result<Opti
         vfs: without_locks(database.vfs.as_deref()),
         ..Location::file(file.to_owned())
     };
-    let history = verify(&source, limits)?;
+    let history = verify(&source, table, limits)?;
     let restoration = Restoration {
         source: &source,
         database,
@@ -57,7 +63,7 @@ pub fn restore(file: &Path, database: &Location, limits: &Limits) -> Result<Opti
             None => restoration.anew(from),
         }
     })?;
-    if history_of(database, limits)? != history {
+    if history_of(database, table, limits)? != history {
         return Err(restoration.failed(
             Cause::Storage,
             "it was copied, and does not read as the backup does: run it again".to_owned(),

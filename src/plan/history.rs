@@ -1,4 +1,5 @@
-//! The table `_sqlx_migrations`: the only SQL about it.
+//! The table of the history, `_sqlx_migrations` if nothing else is said: the only SQL
+//! about it.
 //!
 //! Owns its form, which is sqlx's to the byte
 //! (`sqlx-sqlite/src/migrate.rs`, `create_migrations_table`). Reads it leniently,
@@ -7,21 +8,11 @@
 
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::files::migration::Migration;
+use crate::schema::history_table::HistoryTable;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, ToSql, params};
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The table as sqlx leaves it in `sqlite_schema`. `IF NOT EXISTS` is not kept
-/// by SQLite, and neither is `main.`.
-const CREATE: &str = "CREATE TABLE IF NOT EXISTS main._sqlx_migrations (
-    version BIGINT PRIMARY KEY,
-    description TEXT NOT NULL,
-    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
-    success BOOLEAN NOT NULL,
-    checksum BLOB NOT NULL,
-    execution_time BIGINT NOT NULL
-)";
 
 /// What should be text is turned into it by SQLite, whatever it is. What is far longer
 /// than any that we, SQLPage or sqlx write is not read at all: SQLite knows the length
@@ -51,8 +42,8 @@ pub struct AppliedMigration {
 ///
 /// [`Error::History`] if the table is not sqlx's, [`Error::Database`] if it
 /// cannot be read.
-pub fn read(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
-    let mut history = rows(connection)?;
+pub fn read(connection: &Connection, table: &HistoryTable) -> Result<Vec<AppliedMigration>, Error> {
+    let mut history = rows(connection, table)?;
     history.sort_by_key(|row| row.version);
     match history
         .windows(2)
@@ -60,6 +51,7 @@ pub fn read(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
     {
         Some(pair) => Err(unusable(
             connection,
+            table,
             format!("version {} is in it twice", pair[0].version),
         )),
         None => Ok(history),
@@ -72,23 +64,30 @@ pub fn read(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
 /// # Errors
 ///
 /// As [`read`].
-pub fn order_of_application(connection: &Connection) -> Result<Vec<i64>, Error> {
-    Ok(rows(connection)?.iter().map(|row| row.version).collect())
+pub fn order_of_application(
+    connection: &Connection,
+    table: &HistoryTable,
+) -> Result<Vec<i64>, Error> {
+    Ok(rows(connection, table)?
+        .iter()
+        .map(|row| row.version)
+        .collect())
 }
 
-fn unusable(connection: &Connection, message: String) -> Error {
+fn unusable(connection: &Connection, table: &HistoryTable, message: String) -> Error {
     Error::History {
+        table: table.to_string(),
         database: PathBuf::from(connection.path().unwrap_or_default()),
         message,
     }
 }
 
-fn rows(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
-    let unusable = |message| unusable(connection, message);
+fn rows(connection: &Connection, table: &HistoryTable) -> Result<Vec<AppliedMigration>, Error> {
+    let unusable = |message| unusable(connection, table, message);
     let failed = |error| Error::database(connection, "read the history", &error);
 
     // A view or a virtual table may never end, and have a rowid too.
-    let without_rowid = match form(connection)? {
+    let without_rowid = match form(connection, table)? {
         None => return Ok(Vec::new()),
         Some(Form { kind, .. }) if kind != "table" => {
             let of_module = if kind == "virtual" { " table" } else { "" };
@@ -104,7 +103,7 @@ fn rows(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
     };
     // A table WITHOUT ROWID is as good as any.
     let order = if without_rowid { "version" } else { "rowid" };
-    let query = format!("SELECT {COLUMNS} FROM main._sqlx_migrations ORDER BY {order}");
+    let query = format!("SELECT {COLUMNS} FROM main.{table} ORDER BY {order}");
     let mut statement = match connection.prepare(&query) {
         Ok(statement) => statement,
         Err(error) if Cause::of(&error) == Cause::Statement => {
@@ -120,7 +119,7 @@ fn rows(connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
     Ok(history)
 }
 
-/// What `_sqlx_migrations` is.
+/// What the table is.
 struct Form {
     /// `table`, `view`, `virtual` …
     kind: String,
@@ -130,11 +129,11 @@ struct Form {
 }
 
 /// Asks SQLite's parser, which nothing in the schema can fool, and runs nothing of it.
-fn form(connection: &Connection) -> Result<Option<Form>, Error> {
-    let query = "SELECT type, wr, (SELECT name FROM pragma_table_xinfo('_sqlx_migrations', 'main') WHERE hidden > 1) FROM pragma_table_list('_sqlx_migrations') WHERE schema = 'main'";
+fn form(connection: &Connection, table: &HistoryTable) -> Result<Option<Form>, Error> {
+    let query = "SELECT type, wr, (SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden > 1) FROM pragma_table_list(?1) WHERE schema = 'main'";
     let read = || {
         let mut statement = connection.prepare(query)?;
-        let mut rows = statement.raw_query();
+        let mut rows = statement.query([table.name()])?;
         let Some(row) = rows.next()? else {
             return Ok(None);
         };
@@ -190,16 +189,36 @@ fn lossy(value: ValueRef<'_>) -> String {
     }
 }
 
-/// Makes the table unless it is there.
-pub(crate) fn create(connection: &Connection) -> Result<(), Error> {
-    let result = connection
-        .prepare(CREATE)
-        .and_then(|mut statement| statement.raw_execute());
-    match result {
+/// Whether the database has tables, besides this history and SQLite's own.
+pub(crate) fn has_other_tables(
+    connection: &Connection,
+    table: &HistoryTable,
+) -> rusqlite::Result<bool> {
+    let query = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != lower(?1) AND name NOT LIKE 'sqlite~_%' ESCAPE '~')";
+    connection.query_row(query, [table.name()], |row| row.get(0))
+}
+
+/// Makes the table unless it is there, as sqlx leaves it in `sqlite_schema`:
+/// `IF NOT EXISTS` is not kept by SQLite, and neither is `main.`.
+pub(crate) fn create(connection: &Connection, table: &HistoryTable) -> Result<(), Error> {
+    let sql = format!(
+        "CREATE TABLE IF NOT EXISTS main.{table} (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+)"
+    );
+    let made = connection
+        .prepare(&sql)
+        .and_then(|mut made| made.raw_execute());
+    match made {
         Ok(_) => Ok(()),
         Err(error) => Err(Error::database(
             connection,
-            "create the table _sqlx_migrations",
+            "create the table of the history",
             &error,
         )),
     }
@@ -228,31 +247,38 @@ impl WriteError {
     }
 }
 
-/// One change of the history, of `rows` rows: makes it, then looks whether `wanted`
+/// One change of the history, of one row: makes it, then looks whether `wanted`
 /// finds as many rows as it should, because a trigger with `RAISE(IGNORE)` makes a
 /// statement succeed without a change.
-struct Change<'a> {
-    sql: &'a str,
-    rows: u64,
-    wanted: &'a str,
+///
+/// `[history]` in a statement stands for the table.
+struct Change {
+    sql: &'static str,
+    wanted: &'static str,
     found: i64,
 }
 
-impl Change<'_> {
-    fn make(&self, connection: &Connection, values: &[&dyn ToSql]) -> Result<(), WriteError> {
+impl Change {
+    fn make(
+        &self,
+        connection: &Connection,
+        table: &HistoryTable,
+        values: &[&dyn ToSql],
+    ) -> Result<(), WriteError> {
+        let of_table = |sql: &str| sql.replace("[history]", table.name());
         let before = connection.total_changes();
-        let written = connection.execute(self.sql, values);
+        let written = connection.execute(&of_table(self.sql), values);
         written.map_err(WriteError::Sqlite)?;
         let changed = connection.total_changes() - before;
         let found: i64 = connection
-            .query_row(self.wanted, values, |row| row.get(0))
+            .query_row(&of_table(self.wanted), values, |row| row.get(0))
             .map_err(WriteError::Sqlite)?;
         if found != self.found {
             return Err(WriteError::Swallowed);
         }
-        match changed.checked_sub(self.rows) {
-            Some(0) | None => Ok(()),
-            Some(_) => Err(WriteError::Others),
+        match changed {
+            0 | 1 => Ok(()),
+            _ => Err(WriteError::Others),
         }
     }
 }
@@ -260,14 +286,14 @@ impl Change<'_> {
 /// Inserts the finished row of `migration`.
 pub(crate) fn record(
     connection: &Connection,
+    table: &HistoryTable,
     migration: &Migration,
     elapsed: Duration,
 ) -> Result<(), WriteError> {
     let nanoseconds = i64::try_from(elapsed.as_nanos()).unwrap_or(i64::MAX);
     let change = Change {
-        sql: "INSERT INTO main._sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?1, ?2, TRUE, ?3, ?4)",
-        rows: 1,
-        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND checksum = ?3 AND description = ?2 AND execution_time = ?4 AND installed_on IS NOT NULL",
+        sql: "INSERT INTO main.[history] (version, description, success, checksum, execution_time) VALUES (?1, ?2, TRUE, ?3, ?4)",
+        wanted: "SELECT count(*) FROM main.[history] WHERE version = ?1 AND success AND checksum = ?3 AND description = ?2 AND execution_time = ?4 AND installed_on IS NOT NULL",
         found: 1,
     };
     let checksum = &migration.checksum.0[..];
@@ -277,22 +303,22 @@ pub(crate) fn record(
         checksum,
         nanoseconds
     ];
-    change.make(connection, values)
+    change.make(connection, table, values)
 }
 
 /// As [`record`], for what another tool applied at `installed_on`, if that is known.
 pub(crate) fn record_at(
     connection: &Connection,
+    table: &HistoryTable,
     migration: &Migration,
     installed_on: Option<&str>,
 ) -> Result<(), WriteError> {
     let Some(installed_on) = installed_on else {
-        return record(connection, migration, Duration::ZERO);
+        return record(connection, table, migration, Duration::ZERO);
     };
     let change = Change {
-        sql: "INSERT INTO main._sqlx_migrations (version, description, success, checksum, execution_time, installed_on) VALUES (?1, ?2, TRUE, ?3, 0, ?4)",
-        rows: 1,
-        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND success AND description = ?2 AND checksum = ?3 AND execution_time = 0 AND CAST(installed_on AS TEXT) = ?4",
+        sql: "INSERT INTO main.[history] (version, description, success, checksum, execution_time, installed_on) VALUES (?1, ?2, TRUE, ?3, 0, ?4)",
+        wanted: "SELECT count(*) FROM main.[history] WHERE version = ?1 AND success AND description = ?2 AND checksum = ?3 AND execution_time = 0 AND CAST(installed_on AS TEXT) = ?4",
         found: 1,
     };
     let values = params![
@@ -301,30 +327,37 @@ pub(crate) fn record_at(
         &migration.checksum.0[..],
         installed_on
     ];
-    change.make(connection, values)
+    change.make(connection, table, values)
 }
 
 /// Removes the row of a version.
-pub(crate) fn remove(connection: &Connection, version: i64) -> Result<(), WriteError> {
+pub(crate) fn remove(
+    connection: &Connection,
+    table: &HistoryTable,
+    version: i64,
+) -> Result<(), WriteError> {
     let change = Change {
-        sql: "DELETE FROM main._sqlx_migrations WHERE version = ?1",
-        rows: 1,
-        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1",
+        sql: "DELETE FROM main.[history] WHERE version = ?1",
+        wanted: "SELECT count(*) FROM main.[history] WHERE version = ?1",
         found: 0,
     };
-    change.make(connection, params![version])
+    change.make(connection, table, params![version])
 }
 
 /// Sets the recorded checksum of a version to that of its file.
-pub(crate) fn correct(connection: &Connection, migration: &Migration) -> Result<(), WriteError> {
+pub(crate) fn correct(
+    connection: &Connection,
+    table: &HistoryTable,
+    migration: &Migration,
+) -> Result<(), WriteError> {
     let change = Change {
-        sql: "UPDATE main._sqlx_migrations SET checksum = ?2 WHERE version = ?1",
-        rows: 1,
-        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE version = ?1 AND checksum = ?2",
+        sql: "UPDATE main.[history] SET checksum = ?2 WHERE version = ?1",
+        wanted: "SELECT count(*) FROM main.[history] WHERE version = ?1 AND checksum = ?2",
         found: 1,
     };
     change.make(
         connection,
+        table,
         params![migration.version, &migration.checksum.0[..]],
     )
 }
@@ -332,27 +365,28 @@ pub(crate) fn correct(connection: &Connection, migration: &Migration) -> Result<
 /// Gives the row of a version another number and description.
 pub(crate) fn renumber(
     connection: &Connection,
+    table: &HistoryTable,
     version: i64,
     now: i64,
     description: &str,
 ) -> Result<(), WriteError> {
     let change = Change {
-        sql: "UPDATE main._sqlx_migrations SET version = ?2, description = ?3 WHERE version = ?1",
-        rows: 1,
-        wanted: "SELECT count(*) FROM main._sqlx_migrations WHERE (version = ?2 AND description = ?3) OR version = ?1",
+        sql: "UPDATE main.[history] SET version = ?2, description = ?3 WHERE version = ?1",
+        wanted: "SELECT count(*) FROM main.[history] WHERE (version = ?2 AND description = ?3) OR version = ?1",
         found: 1,
     };
-    change.make(connection, params![version, now, description])
+    change.make(connection, table, params![version, now, description])
 }
 
 /// Puts the row of `migration` in the place of the rows of `replaced`.
 pub(crate) fn replace(
     connection: &Connection,
+    table: &HistoryTable,
     migration: &Migration,
     replaced: &[i64],
 ) -> Result<(), WriteError> {
     for version in replaced {
-        remove(connection, *version)?;
+        remove(connection, table, *version)?;
     }
-    record(connection, migration, Duration::ZERO)
+    record(connection, table, migration, Duration::ZERO)
 }

@@ -4,6 +4,7 @@
 
 use crate::database::limits::{Heartbeat, Limits};
 use crate::plan::Policy;
+use crate::schema::history_table::HistoryTable;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub keep: Option<usize>,
     /// Look whether the database is damaged before the first write.
     pub verify: bool,
+    /// The table that holds the history.
+    pub table: HistoryTable,
     /// The VFS that the connection was opened with, if it was named: for the backup.
     pub vfs: Option<String>,
     /// Called again and again while scripts run.
@@ -57,6 +60,7 @@ impl Default for Options {
             backup: None,
             keep: None,
             verify: false,
+            table: HistoryTable::default(),
             vfs: None,
             heartbeat: None,
         }

@@ -4,6 +4,7 @@
 //! another one. Reads only, and knows nothing of migrations.
 
 mod difference;
+pub(crate) mod history_table;
 pub(crate) mod pragma;
 pub(crate) mod readable;
 pub(crate) mod references;

@@ -87,6 +87,11 @@ fn sign(text: &str) -> &str {
     }
 }
 
+/// Whether a word in lower case cannot be a name without quotes.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    KEYWORDS.contains(&word)
+}
+
 /// The keywords that cannot be names without quotes
 /// (sqlite.org/src/file/src/parse.y, those that do not fall back to ID).
 const KEYWORDS: [&str; 60] = [

@@ -168,7 +168,7 @@ impl Runner<'_> {
         }
         for table in notes.written() {
             let is_it = |(known, _): &(String, Option<u64>)| known.eq_ignore_ascii_case(table);
-            let is_history = table.eq_ignore_ascii_case("_sqlx_migrations");
+            let is_history = self.rules.history.is(table);
             if !is_history && !self.counted.iter().any(is_it) {
                 let rows = match self.made.contains(table) {
                     true => None,

@@ -4,13 +4,14 @@
 //! taken on the way: which table a statement writes itself, which by triggers, which by
 //! way of foreign keys, and what it drops or sets. Runs nothing.
 
+use crate::schema::history_table::HistoryTable;
 use rusqlite::ffi::SQLITE_ATTACH;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a script may do, and what is watched.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rules {
     /// It runs in a transaction that is not its own.
     pub transactional: bool,
@@ -31,6 +32,8 @@ pub(crate) struct Rules {
     /// It belongs to another user than root, who runs it: it touches no file that they
     /// could not.
     pub rights: Option<Rights>,
+    /// The table that holds the history.
+    pub history: HistoryTable,
 }
 
 /// Whose rights a script has, and how is told whether a user may write to a file.
@@ -226,9 +229,8 @@ impl Seen {
 }
 
 /// The history's name, in any case, as a script may write it.
-fn is_history(context: &AuthContext<'_>, table: &str) -> bool {
-    table.eq_ignore_ascii_case("_sqlx_migrations")
-        && context.database_name.is_none_or(|name| name == "main")
+fn is_history(rules: &Rules, context: &AuthContext<'_>, table: &str) -> bool {
+    rules.history.is(table) && context.database_name.is_none_or(|name| name == "main")
 }
 
 /// Tells SQLite what to do with an action that its parser found in a statement,
@@ -246,13 +248,13 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
             return Authorization::Allow;
         }
         AuthAction::Insert { table_name } => {
-            return note_write(seen, Write::Insert, table_name, context);
+            return note_write(seen, rules, Write::Insert, table_name, context);
         }
         AuthAction::Update { table_name, .. } => {
-            return note_write(seen, Write::Update, table_name, context);
+            return note_write(seen, rules, Write::Update, table_name, context);
         }
         AuthAction::Delete { table_name } => {
-            return note_write(seen, Write::Delete, table_name, context);
+            return note_write(seen, rules, Write::Delete, table_name, context);
         }
         AuthAction::Transaction { operation } if rules.transactional => match operation {
             TransactionOperation::Rollback => (saw::ROLLBACK, Authorization::Deny),
@@ -289,13 +291,13 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
         | AuthAction::CreateTempTrigger { .. }
         | AuthAction::CreateTempView { .. } => (saw::TEMPORARY, Authorization::Allow),
         AuthAction::AlterTable { table_name, .. } => {
-            let aside = match is_history(context, table_name) {
+            let aside = match is_history(rules, context, table_name) {
                 true => saw::HISTORY_ASIDE,
                 false => 0,
             };
             (saw::ALTER | aside, Authorization::Allow)
         }
-        AuthAction::DropTable { table_name } => return note_drop(seen, table_name, context),
+        AuthAction::DropTable { table_name } => return note_drop(seen, rules, table_name, context),
         AuthAction::DropIndex {
             index_name: name, ..
         }
@@ -334,7 +336,13 @@ fn note_read(seen: &Seen, table: &str, column: &str) {
 
 /// A trigger's statement comes with the trigger's name, a foreign key's action without
 /// any, after the statement's own.
-fn note_write(seen: &Seen, write: Write, table: &str, context: &AuthContext<'_>) -> Authorization {
+fn note_write(
+    seen: &Seen,
+    rules: &Rules,
+    write: Write,
+    table: &str,
+    context: &AuthContext<'_>,
+) -> Authorization {
     if table.starts_with("sqlite_") {
         seen.add(saw::SCHEMA);
         return Authorization::Allow;
@@ -343,7 +351,7 @@ fn note_write(seen: &Seen, write: Write, table: &str, context: &AuthContext<'_>)
     if schema == "temp" {
         return Authorization::Allow;
     }
-    let is_history = is_history(context, table);
+    let is_history = is_history(rules, context, table);
     let mut notes = seen.notes();
     let what = if context.accessor.is_some() {
         notes.triggered.push((write, table.to_owned()));
@@ -370,8 +378,8 @@ fn note_write(seen: &Seen, write: Write, table: &str, context: &AuthContext<'_>)
     Authorization::Allow
 }
 
-fn note_drop(seen: &Seen, table: &str, context: &AuthContext<'_>) -> Authorization {
-    let aside = match is_history(context, table) {
+fn note_drop(seen: &Seen, rules: &Rules, table: &str, context: &AuthContext<'_>) -> Authorization {
+    let aside = match is_history(rules, context, table) {
         true => saw::HISTORY_ASIDE,
         false => 0,
     };

@@ -125,7 +125,7 @@ pub(crate) fn execute_batch(
 ) -> Result<Ran, Stopped> {
     sql.push('\0');
     let seen = Arc::new(Seen::default());
-    let mut runner = Runner::new(path, &sql, Arc::clone(&seen), rules, watched);
+    let mut runner = Runner::new(path, &sql, Arc::clone(&seen), rules.clone(), watched);
     let hook = move |context: AuthContext<'_>| authorize(&seen, &rules, &context);
     if let Err(error) = connection.authorizer(Some(hook)) {
         return Err(runner.stopped(&error, None));

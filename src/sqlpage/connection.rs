@@ -8,6 +8,7 @@ use crate::database::location::file_of;
 use crate::database::permission::discovery::{refuse_foreign_library, rights_of};
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
 use crate::files::read::read_text;
+use crate::schema::history_table::HistoryTable;
 use crate::script::authorizer::Rules;
 use crate::script::{self, Watched};
 use rusqlite::Connection;
@@ -125,6 +126,7 @@ pub fn connect(
         for_sqlpage: false,
         strict: false,
         rights: rights_of(&path),
+        history: HistoryTable::default(),
         // Nothing is kept in memory: it is only for show.
         contained: file_of(connection).as_os_str().is_empty(),
     };

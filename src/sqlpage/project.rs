@@ -23,6 +23,16 @@ pub(crate) enum Profile {
     Sqlite,
 }
 
+impl Profile {
+    /// The one that was named, or else that of a folder that was named or not.
+    pub(crate) fn chosen(named: Option<Self>, migrations: Option<&Path>) -> Self {
+        named.unwrap_or(match migrations {
+            Some(_) => Self::Sqlite,
+            None => Self::Sqlpage,
+        })
+    }
+}
+
 /// How much of a project is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
@@ -109,10 +119,7 @@ impl Typed<'_> {
 ///
 /// [`Error::Configuration`] with the setting that is wrong.
 pub(crate) fn project(typed: &Typed<'_>) -> Result<Project, Error> {
-    let profile = typed.profile.unwrap_or(match typed.migrations {
-        Some(_) => Profile::Sqlite,
-        None => Profile::Sqlpage,
-    });
+    let profile = Profile::chosen(typed.profile, typed.migrations);
     let mut environment = Environment::of_this_process();
     if profile == Profile::Sqlpage && !typed.no_dotenv {
         environment.add_dotenv()?;

@@ -33,25 +33,28 @@ impl<'a> Run<'a, '_> {
         if self.job.replayed || !(ran.wrote_history || ran.history_in_danger) {
             return Ok(());
         }
-        let now = history::read(connection).map_err(|error| match error {
-            Error::History { message, .. } => {
-                format!("after it the table _sqlx_migrations cannot be used: {message}")
-            }
-            other => other.to_string(),
-        })?;
+        let now =
+            history::read(connection, &self.job.options.table).map_err(|error| match error {
+                Error::History { table, message, .. } => {
+                    format!("after it the table {table} cannot be used: {message}")
+                }
+                other => other.to_string(),
+            })?;
         let changes = self.view.compared(&now);
         if changes.is_nothing() {
             return Ok(());
         }
         if changes.harms() && !ran.wrote_history {
             return Err(format!(
-                "it changes rows of other versions in _sqlx_migrations, by a trigger, with the table or through the schema: {}; leave the history alone",
+                "it changes rows of other versions in {}, by a trigger, with the table or through the schema: {}; leave the history alone",
+                self.job.options.table,
                 changes.phrase()
             ));
         }
         if let Some(problem) = self.next_refusal(migration, &now) {
             return Err(format!(
-                "it writes to _sqlx_migrations so that the next run would refuse the history: {problem}"
+                "it writes to {} so that the next run would refuse the history: {problem}",
+                self.job.options.table
             ));
         }
         let message = format!(

@@ -158,7 +158,7 @@ impl<'a, 'r> Run<'a, 'r> {
             }
             self.back_up(connection)?;
             if !self.created {
-                history::create(connection)?;
+                history::create(connection, &self.job.options.table)?;
                 self.created = true;
             }
             let (step, warnings) = if !runs_outside {
@@ -195,7 +195,7 @@ impl<'a, 'r> Run<'a, 'r> {
         if !self.job.options.dry_run {
             self.back_up(connection)?;
         }
-        history::create(connection)?;
+        history::create(connection, &self.job.options.table)?;
         let (steps, mut warnings) = self.apply_all_inside(connection)?;
         let dead = self.dead_objects(connection)?;
         if let Some(last) = steps.last() {

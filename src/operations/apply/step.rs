@@ -12,6 +12,7 @@ use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::files::read;
 use crate::plan::history::{self, WriteError};
+use crate::schema::history_table::HistoryTable;
 use crate::schema::pragma::ask;
 use crate::schema::{Schema, SchemaChange};
 use crate::script::authorizer::Rules;
@@ -24,6 +25,7 @@ impl<'a> Run<'a, '_> {
         let options = self.job.options;
         Rules {
             transactional: migration.transactional,
+            history: options.table.clone(),
             rights: rights_of(&migration.path),
             allow_cascade: options.allow_cascade,
             contained: self.job.contained,
@@ -85,9 +87,8 @@ impl<'a> Run<'a, '_> {
             return;
         }
         roll_back(connection);
-        let query = "SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'";
-        let tables = connection.query_row(query, [], |row| row.get::<_, i64>(0));
-        if tables.is_ok_and(|tables| tables > 0) {
+        let has_tables = history::has_other_tables(connection, &self.job.options.table);
+        if has_tables.is_ok_and(|has_tables| has_tables) {
             stopped.remedy = Some("the database has tables and no history: if it holds what these scripts make, `litemigrate baseline VERSION` records them as applied, up to the version that it is at, without running them".to_owned());
         }
     }
@@ -145,10 +146,12 @@ impl<'a> Run<'a, '_> {
         migration: &'a Migration,
         replaced: &[i64],
     ) -> Result<(Step<'a>, Vec<Finding>), Error> {
-        history::replace(connection, migration, replaced).map_err(|error| {
-            let (cause, message) = not_written(&error);
-            self.failed(migration, Stopped::at_end(cause, message))
-        })?;
+        history::replace(connection, &self.job.options.table, migration, replaced).map_err(
+            |error| {
+                let (cause, message) = not_written(&error, &self.job.options.table);
+                self.failed(migration, Stopped::at_end(cause, message))
+            },
+        )?;
         let step = Step {
             migration,
             elapsed: Duration::ZERO,
@@ -248,7 +251,7 @@ impl<'a> Run<'a, '_> {
     /// Whether the history is as the end of `migration` makes it; `None` if it cannot
     /// be read.
     fn is_recorded(&self, connection: &Connection, migration: &Migration) -> Option<bool> {
-        let rows = history::read(connection).ok()?;
+        let rows = history::read(connection, &self.job.options.table).ok()?;
         Some(rows.iter().any(|row| row.version == migration.version) == self.is_up())
     }
 
@@ -260,7 +263,7 @@ impl<'a> Run<'a, '_> {
         };
         match (
             self.is_recorded(connection, migration),
-            history::read(connection),
+            history::read(connection, &self.job.options.table),
         ) {
             (Some(is_recorded), Ok(history)) => {
                 if is_recorded {
@@ -281,21 +284,21 @@ impl<'a> Run<'a, '_> {
         elapsed: Duration,
     ) -> Result<(), (Cause, String)> {
         let written = match self.is_up() {
-            true => history::record(connection, migration, elapsed),
-            false => history::remove(connection, migration.version),
+            true => history::record(connection, &self.job.options.table, migration, elapsed),
+            false => history::remove(connection, &self.job.options.table, migration.version),
         };
         match written {
             Ok(()) => Ok(()),
             // That a trigger writes elsewhere too is its business.
             Err(WriteError::Others) if self.is_undisturbed(connection, migration) => Ok(()),
-            Err(error) => Err(not_written(&error)),
+            Err(error) => Err(not_written(&error, &self.job.options.table)),
         }
     }
 
     /// Whether the rows of other versions are what they were, where a trigger did
     /// something when ours was written.
     fn is_undisturbed(&self, connection: &Connection, migration: &Migration) -> bool {
-        history::read(connection).is_ok_and(|mut now| {
+        history::read(connection, &self.job.options.table).is_ok_and(|mut now| {
             now.retain(|row| row.version != migration.version);
             let changes = self.view.compared(&now);
             !changes
@@ -340,14 +343,14 @@ impl<'a> Run<'a, '_> {
 }
 
 /// Why a row is not in the history: a cause and a sentence.
-fn not_written(error: &WriteError) -> (Cause, String) {
+fn not_written(error: &WriteError, table: &HistoryTable) -> (Cause, String) {
     let (cause, message) = error.explained();
     // A moment ago the database could be written: the script is at fault.
     let cause = match cause {
         Cause::Permission => Cause::Statement,
         cause => cause,
     };
-    let message = format!("its row could not be written to _sqlx_migrations: {message}");
+    let message = format!("its row could not be written to {table}: {message}");
     (cause, message)
 }
 

@@ -29,7 +29,7 @@ impl<'a> View<'a> {
     pub(super) fn read(connection: &Connection, job: &Job<'a, '_>) -> Result<Self, Error> {
         // First, so that a write between the two is noticed under the lock.
         let data_version = data_version(connection)?;
-        let history = history::read(connection)?;
+        let history = history::read(connection, &job.options.table)?;
         let targets = targets(job.migrations, &history, job.options, job.direction)?;
         Ok(Self {
             data_version,

@@ -61,7 +61,7 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<
     found.sort_unstable_by(|a, b| b.cmp(a));
     for version in found.into_iter().skip(keep - 1) {
         let path = folder.join(name_in(job.database, version));
-        let is_ours = history_of(&at(&path, job.vfs), job.limits).is_ok_and(|history| {
+        let is_ours = history_of(&at(&path, job.vfs), job.table, job.limits).is_ok_and(|history| {
             let mut ours = origins(&job.history);
             origins(&history).all(|row| ours.any(|own| own == row))
         });

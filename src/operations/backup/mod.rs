@@ -16,6 +16,7 @@ use crate::diagnostics::error::Error;
 use crate::operations::copy::{at, copy_to, history_of, verify};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::policy::Options;
+use crate::schema::history_table::HistoryTable;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::Metadata;
 use std::io;
@@ -59,7 +60,7 @@ pub(crate) fn create(
     limits: &Limits,
 ) -> Result<Outcome, Error> {
     let database = file_of(connection);
-    let history = history::read(connection)?;
+    let history = history::read(connection, &options.table)?;
     let into_folder = is_folder(wanted);
     if into_folder && !wanted.is_dir() {
         return Err(Error::CannotCreate {
@@ -87,6 +88,7 @@ pub(crate) fn create(
         file: &file,
         history,
         vfs: options.vfs.as_deref(),
+        table: &options.table,
         limits,
     };
     let cannot_create = |error: io::Error| job.cannot_create(error.to_string());
@@ -152,6 +154,7 @@ struct Job<'a> {
     file: &'a Path,
     history: Vec<AppliedMigration>,
     vfs: Option<&'a str>,
+    table: &'a HistoryTable,
     limits: &'a Limits,
 }
 
@@ -187,7 +190,7 @@ impl Job<'_> {
         if std::fs::symlink_metadata(place.beside("")).is_err() {
             return Ok(());
         }
-        match history_of(&at(place.path(), self.vfs), self.limits) {
+        match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
             Ok(found) if folder::origins(&found).eq(folder::origins(&self.history)) => Ok(()),
             Ok(_) => Err(self.cannot_create(
                 "what is there holds another database's history: move it away, or name another folder",
@@ -220,7 +223,7 @@ impl Job<'_> {
             return Ok(None);
         }
         // One that is gone or damaged is worth less than a copy of what there is.
-        match verify(&at(place.path(), self.vfs), self.limits) {
+        match verify(&at(place.path(), self.vfs), self.table, self.limits) {
             Ok(_) => Ok(Some(before)),
             Err(error) if self.limits.is_over() => Err(error),
             Err(_) => Ok(None),
@@ -250,7 +253,7 @@ impl Job<'_> {
             .inspect_err(|_| drop(place.remove(TEMPORARY)))?;
         // Under its final name, once more: what lay beside an old file of that name
         // would be read with the new one.
-        match history_of(&at(place.path(), self.vfs), self.limits)? == self.history {
+        match history_of(&at(place.path(), self.vfs), self.table, self.limits)? == self.history {
             true => Ok(()),
             false => Err(self.wrong("under its name its history is not the database's")),
         }
@@ -263,7 +266,7 @@ impl Job<'_> {
             at(self.database, self.vfs).open(self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let copy = copy_to(&source, &target, self.limits, made)?;
         drop(copy);
-        match verify(&target, self.limits)? == self.history {
+        match verify(&target, self.table, self.limits)? == self.history {
             true => Ok(()),
             false => Err(self.wrong("its history is not the database's")),
         }

@@ -78,6 +78,7 @@ impl Id {
             | Self::Migrations
             | Self::Database
             | Self::Vfs
+            | Self::Table
             | Self::DatabasesFrom
             | Self::NoDotenv
             | Self::Null => Group::Places,

@@ -10,9 +10,10 @@ use crate::plan::Policy;
 use crate::program::arguments::help::{command_help, manual, short_help};
 use crate::program::arguments::nearest::unknown;
 use crate::program::arguments::operands::make_command;
-use crate::program::arguments::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id};
+use crate::program::arguments::table::{COMMANDS, CommandHelp, FLAGS, Flag, Id, Name};
 use crate::program::arguments::values::{generated, set};
 use crate::program::arguments::words::{command_for, option_for};
+use crate::schema::history_table::HistoryTable;
 use crate::sqlpage::project::Profile;
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
@@ -40,6 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) databases: Vec<OsString>,
     pub(crate) databases_from: Option<PathBuf>,
     pub(crate) vfs: Option<String>,
+    pub(crate) table: Option<HistoryTable>,
     /// The list's names end in NUL, not in newlines.
     pub(crate) null: bool,
     pub(crate) fail_fast: bool,
@@ -217,6 +219,14 @@ fn refuse_what_does_not_fit(
     }
     if !parsed.ignore.is_empty() && !parsed.drift {
         return Err("--ignore goes with --drift".to_owned());
+    }
+    let profile = Profile::chosen(parsed.profile, parsed.migrations.as_deref());
+    let is_another = parsed
+        .table
+        .as_ref()
+        .is_some_and(|table| *table != HistoryTable::default());
+    if is_another && profile == Profile::Sqlpage && command.name != Name::Restore {
+        return Err("--table goes with -m or --profile sqlite: SQLPage looks into _sqlx_migrations and no other table".to_owned());
     }
     if parsed.null && parsed.databases_from.is_none() {
         return Err("--null goes with --databases-from".to_owned());

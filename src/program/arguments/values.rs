@@ -10,6 +10,7 @@ use crate::plan::OutOfOrder;
 use crate::program::arguments::parse::{Arguments, Color, Command};
 use crate::program::arguments::table::{Flag, Id};
 use crate::program::arguments::{completions, man};
+use crate::schema::history_table::HistoryTable;
 use crate::sqlpage::project::Profile;
 use lexopt::Parser;
 use std::ffi::OsString;
@@ -58,6 +59,10 @@ pub(crate) fn set(parsed: &mut Arguments, flag: &Flag, parser: &mut Parser) -> R
                 .to_str()
                 .filter(|name| !name.contains('\0') && !name.is_empty());
             parsed.vfs = Some(name.ok_or_else(|| wrong("a name"))?.to_owned());
+        }
+        Id::Table => {
+            let named = HistoryTable::named(text).map_err(|error| error.to_string())?;
+            once(flag, &mut parsed.table, named, HistoryTable::to_string)?;
         }
         Id::DatabasesFrom => parsed.databases_from = Some(not_empty(flag, value)?.into()),
         Id::Null => parsed.null = true,

@@ -2,10 +2,10 @@
 //!
 //! Owns what each must know. Runs no script.
 
-use crate::database::limits::Limits;
 use crate::diagnostics::error::Error;
 use crate::files::directory::read_dir;
 use crate::operations::{create, restore};
+use crate::plan::policy::Options;
 use crate::program::arguments::parse::Arguments;
 use crate::program::commands::databases;
 use crate::program::exit_codes::Outcome;
@@ -53,12 +53,12 @@ pub(crate) fn embed(arguments: &Arguments, report: &mut Report) -> Result<Outcom
 pub(crate) fn restore(
     arguments: &Arguments,
     file: &Path,
-    limits: &Limits,
+    options: &Options,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
     let database = project(&databases::typed(arguments))?.database;
     report.database(&database.path);
-    let newest = restore::restore(file, &database, limits)?;
+    let newest = restore::restore(file, &database, &options.table, &options.limits())?;
     report.restored(file, newest);
     Ok(Outcome::Done)
 }

@@ -2,7 +2,6 @@
 //!
 //! Owns what they read of the database, and the replay into memory. Writes nothing.
 
-use crate::database::limits::Limits;
 use crate::database::location::Location;
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
@@ -13,6 +12,7 @@ use crate::operations::drift::{self, Replayed, applied_scripts};
 use crate::plan::foreign::refuse_pending;
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::plan;
+use crate::plan::policy::Options;
 use crate::plan::targets::refuse_problems;
 use crate::program::arguments::parse::Command;
 use crate::program::commands::Run;
@@ -28,8 +28,9 @@ type Seen = (Vec<i64>, Schema);
 
 /// Which versions the database has applied, and their checksums, if it can be told:
 /// for a folder that has two files of one version.
-pub(crate) fn recorded(database: &Location, limits: &Limits) -> Vec<(i64, Vec<u8>)> {
-    let seen = look(database, Access::Look, limits, history::read);
+pub(crate) fn recorded(database: &Location, options: &Options) -> Vec<(i64, Vec<u8>)> {
+    let read = |connection: &Connection| history::read(connection, &options.table);
+    let seen = look(database, Access::Look, &options.limits(), read);
     let history = seen.ok().flatten().map(|(history, _)| history);
     let rows = history.unwrap_or_default().into_iter();
     rows.filter(|row| row.success)
@@ -159,7 +160,7 @@ impl Run<'_> {
         if self.project.sqlpage.is_some() {
             connection::register_functions(connection)?;
         }
-        history::read(connection)
+        history::read(connection, &self.options.table)
     }
 
     fn read_schema(&self, connection: &Connection) -> Result<Seen, Error> {
@@ -169,7 +170,8 @@ impl Run<'_> {
         }
         let schema = Schema::read(connection)
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
-        Ok((history::order_of_application(connection)?, schema))
+        let order = history::order_of_application(connection, &self.options.table)?;
+        Ok((order, schema))
     }
 
     /// Replays in the order of application, or if that is not possible by version:

@@ -50,8 +50,7 @@ pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> u8 {
             return ended(result, report);
         }
         Command::Restore(file) => {
-            let limits = options.limits();
-            return ended(files::restore(arguments, file, &limits, report), report);
+            return ended(files::restore(arguments, file, &options, report), report);
         }
         Command::Up => &|run, report| run.up(report),
         Command::Status => &|run, report| run.status(report),
@@ -88,6 +87,7 @@ fn options(arguments: &Arguments, report: &Report) -> Options {
         backup: arguments.backup.clone(),
         keep: arguments.keep,
         verify: arguments.verify,
+        table: arguments.table.clone().unwrap_or_default(),
         vfs: None, // known when the database is
         heartbeat: report.heartbeat(),
     }
@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
         report.using(&project.migrations);
         let recorded = || match arguments.is_for_several() {
             true => Vec::new(),
-            false => looking::recorded(&project.database, &options.limits()),
+            false => looking::recorded(&project.database, &options),
         };
         let mut directory = match read_dir_of(&project.migrations, recorded) {
             Err(Error::Directory { source, .. })

@@ -40,8 +40,8 @@ pub const PLANTED: [Planted; 4] = [
     Planted {
         name: "an unreadable history is taken for an empty one",
         file: "src/operations/apply/view.rs",
-        from: "let history = history::read(connection)?;",
-        to: "let history = history::read(connection).unwrap_or_default();",
+        from: "let history = history::read(connection, &job.options.table)?;",
+        to: "let history = history::read(connection, &job.options.table).unwrap_or_default();",
         job: "errors litemigrate honest down/delete 1",
     },
 ];
