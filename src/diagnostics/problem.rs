@@ -397,6 +397,14 @@ pub struct Difference {
     pub found: Option<String>,
 }
 
+impl Difference {
+    /// Whether it is one by itself: what another tool keeps beside ours is named where there
+    /// is drift, and is none.
+    pub(crate) fn is_drift(&self) -> bool {
+        !matches!(self.kind, DifferenceKind::HistoryOf(_))
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { object, name, .. } = self;
@@ -406,7 +414,7 @@ impl fmt::Display for Difference {
             DifferenceKind::Extra => write!(f, "{object} {name} is extra"),
             DifferenceKind::HistoryOf(tool) => write!(
                 f,
-                "{object} {name} is extra: the history of {tool}; drop it if that is no longer used, or pass it over with --ignore {name}"
+                "{object} {name} belongs to the history of {tool}, which is no drift: drop it if that is no longer used, or pass it over with --ignore {name}"
             ),
             DifferenceKind::Different(columns) if columns.is_empty() => {
                 write!(f, "{object} {name} is different")

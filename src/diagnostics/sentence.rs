@@ -124,7 +124,11 @@ impl fmt::Display for Sentence<'_> {
                 f,
                 "{}: the schema is not what its migrations make, in {}: make a migration that brings them together",
                 shown(database),
-                counted(differences.len(), "object", "objects")
+                counted(
+                    differences.iter().filter(|found| found.is_drift()).count(),
+                    "object",
+                    "objects"
+                )
             ),
             Error::Declined { database, message } => write!(
                 f,

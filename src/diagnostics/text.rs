@@ -9,8 +9,9 @@ use std::time::Duration;
 
 /// Whether a terminal or a log viewer could act on `c` instead of showing it.
 fn is_unsafe(c: char) -> bool {
+    // What looks like a space and is none to SQLite is part of a name.
     c.is_control()
-        || matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+        || matches!(c, '\u{A0}' | '\u{61C}' | '\u{2000}'..='\u{200F}' | '\u{2028}'..='\u{202F}' | '\u{205F}'..='\u{2069}' | '\u{FEFF}')
 }
 
 /// Appends `c` to `out`, escaped as in a Rust string if it is not safe to show.
@@ -22,7 +23,8 @@ fn push_shown(out: &mut String, c: char) {
     }
 }
 
-/// `text` with control and bidirectional characters escaped (`\n`, `\u{1b}`).
+/// `text` with control and bidirectional characters, and spaces that are none to SQLite,
+/// escaped (`\n`, `\u{1b}`, `\u{a0}`).
 ///
 /// The same rule serves file names, descriptions and SQLite's messages, all of
 /// which can hold what the author of a script or of a database put there.
@@ -234,6 +236,7 @@ mod tests {
     fn control_and_bidirectional_characters_are_escaped() {
         assert_eq!(escape("plain é 日本"), "plain é 日本");
         assert_eq!(escape("a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(escape("id\u{a0}x"), "id\\u{a0}x");
         assert_eq!(escape("a\u{202E}b\u{9b}"), "a\\u{202e}b\\u{9b}");
     }
 

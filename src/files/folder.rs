@@ -8,12 +8,17 @@ use crate::files::migration::{Checksum, Kind, Migration};
 use std::path::Path;
 
 /// The checksum of a whole set of scripts: SHA-384 of a line `<version> <checksum>` for
-/// each of them, what undoes too, in the order in which a folder has them.
+/// each of them, in the order in which a folder has them. What undoes has ` down` at the
+/// line's end: a script that is made one by its name alone is not the same.
 #[must_use]
 pub(crate) fn folder_checksum(migrations: &[Migration]) -> Checksum {
-    let lines = migrations
-        .iter()
-        .map(|migration| format!("{} {}\n", migration.version, migration.checksum));
+    let lines = migrations.iter().map(|migration| {
+        let mark = match migration.kind {
+            Kind::Down => " down",
+            Kind::Simple | Kind::Up => "",
+        };
+        format!("{} {}{mark}\n", migration.version, migration.checksum)
+    });
     Checksum::of_parts(lines)
 }
 
@@ -66,4 +71,23 @@ pub(crate) fn duplicates(sorted: &[&Migration], recorded: &[(i64, Vec<u8>)]) -> 
             Finding::new("duplicate-version", &pair[1].path, message)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder_checksum;
+    use crate::files::directory::embedded;
+
+    fn checksum(names: [&str; 2]) -> String {
+        let scripts = names.map(|name| (name, "SELECT 1;"));
+        folder_checksum(&embedded(&scripts).unwrap().migrations).to_string()
+    }
+
+    #[test]
+    fn what_is_run_and_what_undoes_are_other_folders() {
+        let plain = checksum(["1_a.sql", "2_b.sql"]);
+        assert_eq!(plain, checksum(["1_a.up.sql", "02_other.sql"]));
+        assert_ne!(plain, checksum(["1_a.sql", "2_b.down.sql"]));
+        assert_ne!(plain, checksum(["1_a.sql", "3_b.sql"]));
+    }
 }

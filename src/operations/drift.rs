@@ -88,9 +88,7 @@ impl Replayed {
                 difference.kind = DifferenceKind::HistoryOf(tool);
             }
         }
-        // What another tool keeps beside ours is named where there is drift, and is none.
-        let is_history = |found: &Difference| matches!(found.kind, DifferenceKind::HistoryOf(_));
-        if differences.iter().all(is_history) {
+        if !differences.iter().any(Difference::is_drift) {
             return Ok(());
         }
         Err(Error::Drift {

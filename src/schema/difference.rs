@@ -128,7 +128,7 @@ impl Column {
             None => String::new(),
         };
         let definition = format!("{}{default}{}", self.kind, self.constraints);
-        definition.trim_start().to_owned()
+        definition.trim_start_matches(' ').to_owned()
     }
 
     /// Whether a row that does not name the column gets the same there.

@@ -191,7 +191,8 @@ fn versions(versions: &[i64]) -> Json {
 pub(crate) fn difference(difference: &Difference) -> Json {
     let what = match difference.kind {
         DifferenceKind::Missing => "missing",
-        DifferenceKind::Extra | DifferenceKind::HistoryOf(_) => "extra",
+        DifferenceKind::Extra => "extra",
+        DifferenceKind::HistoryOf(_) => "history",
         DifferenceKind::Different(_) => "different",
     };
     Json::Object(vec![
