@@ -127,3 +127,23 @@ fn who_reads_is_named() {
         assert!(said.contains(&pid) && !said.contains("--vfs"), "{said}");
     }
 }
+
+/// Nothing is waited for once the time is over, whatever the command is.
+#[test]
+fn a_timeout_is_for_every_command_with_a_database() {
+    let sandbox = Sandbox::new("time-locked");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    sandbox.expect(0, &["up"]);
+    let holder = litemigrate::rusqlite::Connection::open(sandbox.path.join("app.db")).unwrap();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    for command in [
+        &["baseline", "1"][..],
+        &["repair", "1"],
+        &["down"],
+        &["status"],
+    ] {
+        let output = sandbox.run(&[command, &["--timeout", "0"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(75), "{command:?}: {said}");
+    }
+}

@@ -58,7 +58,10 @@ impl Run<'_> {
 
     /// For a change of rows only: no script runs, so neither does on_connect.sql.
     fn open_for_rows(&self, report: &mut Report) -> Result<Connection, Error> {
-        let connection = self.open_existing(report)?;
+        let mut connection = self.open_existing(report)?;
+        let limits = self.options.limits();
+        limits.set_patience(&connection)?;
+        limits.watch(&mut connection)?;
         trust(&connection, false)?;
         if self.project.sqlpage.is_some() {
             connection::register_functions(&connection)?;
@@ -69,6 +72,9 @@ impl Run<'_> {
     /// The database, which must be there.
     fn open_existing(&self, report: &mut Report) -> Result<Connection, Error> {
         report.warnings(&self.project.warnings);
+        self.options
+            .limits()
+            .refuse_late(&self.project.database.path)?;
         let existing = Location {
             mode: match self.project.database.mode {
                 Mode::Create => Mode::ReadWrite,

@@ -19,6 +19,7 @@ use crate::program::commands::Run;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
 use crate::schema::Schema;
+use crate::schema::readable::refuse_unreadable;
 use crate::sqlpage::connection;
 use rusqlite::Connection;
 use std::rc::Rc;
@@ -168,6 +169,8 @@ impl Run<'_> {
             // Their virtual tables tell which tables are theirs.
             connection::load_extensions(connection, &sqlpage.extensions)?;
         }
+        // SQLPage's lower() has no words for it.
+        refuse_unreadable(connection)?;
         let schema = Schema::read(connection)
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
         let order = history::order_of_application(connection, &self.options.table)?;
