@@ -139,8 +139,8 @@ pub struct Plan<'a> {
     newest_applied: Option<i64>,
 }
 
-/// Joins files and history. The latter must be sorted by version, as
-/// [`history::read`](crate::plan::history::read) returns it.
+/// Joins files and history. The latter must be sorted by version, as reading it
+/// returns it.
 ///
 /// A file that undoes has no state of its own: alone and not applied it is not
 /// there, alone and applied it stands for its version.
