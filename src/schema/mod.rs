@@ -9,6 +9,7 @@ pub(crate) mod pragma;
 pub(crate) mod readable;
 pub(crate) mod references;
 pub(crate) mod sql;
+pub(crate) mod tokens;
 pub(crate) mod whole;
 
 use crate::schema::sql::formatted;

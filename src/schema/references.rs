@@ -15,6 +15,7 @@ pub(crate) struct Reference {
     pub to: Vec<Option<String>>,
     /// `CASCADE`, `SET NULL`, `SET DEFAULT`, `RESTRICT` or `NO ACTION`.
     pub on_delete: String,
+    pub on_update: String,
     /// The child's definition has a key that is only checked at COMMIT.
     pub deferred: bool,
 }
@@ -22,8 +23,17 @@ pub(crate) struct Reference {
 impl Reference {
     /// Whether rows of the child go, or lose their reference, with the parent's.
     pub(crate) fn acts_on_delete(&self) -> bool {
-        self.on_delete == "CASCADE" || self.on_delete.starts_with("SET")
+        acts(&self.on_delete)
     }
+
+    /// Whether the child's reference follows the parent's key, or is emptied with it.
+    pub(crate) fn acts_on_update(&self) -> bool {
+        acts(&self.on_update)
+    }
+}
+
+fn acts(action: &str) -> bool {
+    action == "CASCADE" || action.starts_with("SET")
 }
 
 /// A name as it can stand in SQL.
@@ -31,8 +41,7 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-const COLUMNS: &str =
-    "m.name, f.id, f.\"table\", f.\"from\", f.\"to\", upper(f.on_delete), m.sql LIKE '%DEFERRED%'";
+const COLUMNS: &str = "m.name, f.id, f.\"table\", f.\"from\", f.\"to\", upper(f.on_delete), upper(f.on_update), m.sql LIKE '%DEFERRED%'";
 
 /// All foreign keys of a schema, of each table in the order of their numbers. Only the
 /// definitions that have the word in them are asked.
@@ -85,7 +94,8 @@ fn reference(child: String, row: &Row<'_>) -> rusqlite::Result<Reference> {
         from: vec![row.get(3)?],
         to: vec![row.get(4)?],
         on_delete: row.get(5)?,
-        deferred: row.get(6)?,
+        on_update: row.get(6)?,
+        deferred: row.get(7)?,
     })
 }
 

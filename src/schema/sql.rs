@@ -1,56 +1,12 @@
-//! SQL taken apart into tokens, and written in one way.
+//! SQL compared, and written in one way.
 //!
-//! Owns what does not matter about a statement's spelling. Knows no grammar beyond
-//! what SQLite's tokenizer knows (sqlite.org/src/file/src/tokenize.c), and is only
-//! given statements that SQLite has accepted.
+//! Owns what does not matter about a statement's spelling. Is only given statements that
+//! SQLite has accepted.
 
-use std::borrow::Cow;
+use super::tokens::{Kind, Token, tokens};
 use std::collections::BTreeSet;
 
-/// What a token is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A keyword, a name or a number.
-    Word,
-    /// In brackets or backticks: a name, whatever it says.
-    Name,
-    /// In double quotes: a name, or else a string, because SQLite takes what names
-    /// nothing for one (sqlite.org/quirks.html, section 8).
-    Double,
-    /// In single quotes, a blob too.
-    String,
-    /// Everything else.
-    Sign,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Token<'a> {
-    kind: Kind,
-    /// As it is written, with its quotes.
-    pub(crate) text: &'a str,
-    /// Whether there is a space or a comment before it.
-    spaced: bool,
-}
-
-impl<'a> Token<'a> {
-    /// Without its quotes.
-    pub(crate) fn content(&self) -> Cow<'a, str> {
-        let quote = match self.kind {
-            Kind::Word | Kind::String | Kind::Sign => return Cow::Borrowed(self.text),
-            Kind::Name | Kind::Double => &self.text[..1],
-        };
-        let inner = self.text[1..].strip_suffix(closing(quote));
-        let inner = inner.unwrap_or(&self.text[1..]);
-        match inner.contains(quote) && quote != "[" {
-            true => Cow::Owned(inner.replace(&quote.repeat(2), quote)),
-            false => Cow::Borrowed(inner),
-        }
-    }
-
-    fn is_word(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
-    }
-
+impl Token<'_> {
     /// Whether both mean the same, if `names` are the names that there are.
     fn is_same(&self, other: &Self, names: &BTreeSet<String>) -> bool {
         let (a, b) = (self.content(), other.content());
@@ -171,95 +127,14 @@ fn is_string(written: &str, content: &str) -> bool {
     written == format!("'{}'", content.replace('\'', "''"))
 }
 
-fn closing(quote: &str) -> &str {
-    if quote == "[" { "]" } else { quote }
-}
-
-pub(crate) fn tokens(sql: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
-    let mut rest = sql;
-    let mut spaced = false;
-    while let Some(first) = rest.chars().next() {
-        let blank = if rest.starts_with("--") {
-            rest.find('\n').map_or(rest.len(), |end| end + 1)
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.find("*/").map_or(rest.len(), |end| end + 4)
-        } else if matches!(first, ' ' | '\t' | '\n' | '\x0C' | '\r' | '\u{FEFF}') {
-            // No other white space is any to SQLite: it is part of a name.
-            first.len_utf8()
-        } else {
-            0
-        };
-        if blank > 0 {
-            spaced = true;
-            rest = &rest[blank..];
-            continue;
-        }
-        let is_blob = matches!(first, 'x' | 'X') && rest[1..].starts_with('\'');
-        let (kind, length) = match first {
-            '\'' => (Kind::String, quoted_length(rest, "'")),
-            _ if is_blob => (Kind::String, 1 + quoted_length(&rest[1..], "'")),
-            '"' => (Kind::Double, quoted_length(rest, "\"")),
-            '`' => (Kind::Name, quoted_length(rest, "`")),
-            '[' => (Kind::Name, rest.find(']').map_or(rest.len(), |end| end + 1)),
-            '0'..='9' => (Kind::Word, number_length(rest)),
-            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
-                (Kind::Word, number_length(rest))
-            }
-            first if is_of_word(first) => {
-                let end = rest.find(|c| !is_of_word(c));
-                (Kind::Word, end.unwrap_or(rest.len()))
-            }
-            first => {
-                let long = ["->>", "->", "||", "<=", "<>", "<<", ">=", ">>", "==", "!="];
-                let sign = long.iter().find(|sign| rest.starts_with(**sign));
-                (Kind::Sign, sign.map_or(first.len_utf8(), |sign| sign.len()))
-            }
-        };
-        tokens.push(Token {
-            kind,
-            text: &rest[..length],
-            spaced,
-        });
-        spaced = false;
-        rest = &rest[length..];
-    }
-    tokens
-}
-
-/// The length of what begins with a quote, in which the doubled quote is one.
-fn quoted_length(text: &str, quote: &str) -> usize {
-    let mut at = 1;
-    while let Some(end) = text[at..].find(quote) {
-        at += end + 1;
-        if !text[at..].starts_with(quote) {
-            return at;
-        }
-        at += 1;
-    }
-    text.len()
-}
-
-fn number_length(text: &str) -> usize {
-    let mut before = '0';
-    let end = text.find(|c: char| {
-        let signed_exponent = matches!(c, '+' | '-') && matches!(before, 'e' | 'E');
-        let hexadecimal = text.starts_with("0x") || text.starts_with("0X");
-        before = c;
-        !(c.is_ascii_alphanumeric() || c == '.' || c == '_' || (signed_exponent && !hexadecimal))
-    });
-    end.unwrap_or(text.len())
-}
-
-fn is_of_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
-}
-
 /// Whether two statements differ only in what does not matter: comments, white
 /// space, the case of words, the quotes around `names`. The defaults of a table's
 /// columns are not looked at.
 pub(crate) fn is_same(a: &str, b: &str, names: &BTreeSet<String>) -> bool {
-    let (a, b) = (without_defaults(tokens(a)), without_defaults(tokens(b)));
+    let (a, b) = (
+        without_defaults(tokens(a).collect()),
+        without_defaults(tokens(b).collect()),
+    );
     a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.is_same(b, names))
 }
 
@@ -308,12 +183,12 @@ fn without_defaults(tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
 /// Whether a function is called in an expression.
 pub(crate) fn calls_a_function(sql: &str) -> bool {
     let is_call = |two: &[Token<'_>]| two[0].kind != Kind::Sign && two[1].text == "(";
-    tokens(sql).windows(2).any(is_call)
+    tokens(sql).collect::<Vec<_>>().windows(2).any(is_call)
 }
 
 /// Whether an expression is one token, but for a sign before it.
 pub(crate) fn is_simple(sql: &str) -> bool {
-    match &tokens(sql)[..] {
+    match &tokens(sql).take(3).collect::<Vec<_>>()[..] {
         [_] => true,
         [sign, _] => matches!(sign.text, "+" | "-"),
         _ => false,
@@ -334,7 +209,7 @@ pub(crate) fn one_line(sql: &str) -> String {
 }
 
 fn write(sql: &str, lines: bool) -> String {
-    let tokens = tokens(sql);
+    let tokens: Vec<Token<'_>> = tokens(sql).collect();
     let is = |index: usize, word: &str| tokens.get(index).is_some_and(|token| token.is_word(word));
     if is(1, "virtual") {
         return sql.trim().to_owned();

@@ -3,14 +3,17 @@
 //! Owns which of the watches a statement wakes: pragmas, keys, rows, rebuilds, reads.
 
 use super::Stopped;
-use super::authorizer::{Write, saw};
-use super::losses::{Guard, referring};
+use super::authorizer::saw;
+use super::losses::Guard;
+use super::notes::Write;
 use super::pragmas::{Asked, Journal, is_known, is_off, judge_journal};
+use super::referring::referring;
 use super::remedy::ALONE;
 use super::runner::{Runner, leftovers};
 use super::watch::{Before, crossing, rows_of};
 use crate::schema::whole::Whole;
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -109,7 +112,13 @@ impl Runner<'_> {
         if self.rules.replayed {
             return Ok(());
         }
-        if seen & (saw::WRITE | saw::TRIGGER | saw::ACTION | saw::DROP) != 0 {
+        if seen & saw::DETACH != 0 && self.orphans.has_attached() {
+            let _pause = shared.pause();
+            self.refuse_orphans(connection)?;
+            self.orphans.forget_attached();
+            self.touched.clear();
+        }
+        if seen & (saw::WRITE | saw::TRIGGER | saw::ACTION | saw::DROP | saw::ALTER) != 0 {
             let _pause = shared.pause();
             let is_checked = self.enforced && !self.deferring;
             if self.enforced_before && (!is_checked || self.rules.shared) {
@@ -128,7 +137,9 @@ impl Runner<'_> {
             self.note_drop(connection, seen)?;
         }
         if self.rules.counted && seen & saw::CREATE_TABLE != 0 {
-            self.made.extend(shared.notes().created.take());
+            let created = shared.notes().created.clone();
+            let created = created.filter(|(schema, _)| schema == "main");
+            self.made.extend(created.map(|(_, table)| table));
         }
         if seen & saw::READ != 0 {
             self.note_reads(connection, seen)?;
@@ -146,15 +157,37 @@ impl Runner<'_> {
     ) -> rusqlite::Result<()> {
         let seen = Arc::clone(&self.seen);
         let notes = seen.notes();
-        for table in notes.written() {
-            match self.touched.get(table) {
+        let altered = notes
+            .altered
+            .iter()
+            .map(|(schema, table)| (schema.as_str(), table.as_str()));
+        for (schema, table) in notes.written().chain(altered) {
+            let key = (schema.to_owned(), table.to_owned());
+            match self.touched.get(&key) {
                 Some(false) => continue,
                 Some(true) if deferred_only => continue,
                 _ => {}
             }
             self.orphans
-                .before_write(connection, table, deferred_only)?;
-            self.touched.insert(table.to_owned(), deferred_only);
+                .before_write(connection, schema, table, deferred_only)?;
+            self.touched.insert(key, deferred_only);
+        }
+        Ok(())
+    }
+
+    /// What was made may refer to tables that were looked at already.
+    pub(super) fn note_created(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        let Some((schema, table)) = seen.notes().created.clone() else {
+            return Ok(());
+        };
+        let has_keys = self
+            .orphans
+            .note_created(connection, &schema, &table)
+            .map_err(|error| self.stopped_here(&error))?;
+        if has_keys {
+            self.touched.clear();
         }
         Ok(())
     }
@@ -163,10 +196,7 @@ impl Runner<'_> {
     pub(super) fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let seen = Arc::clone(&self.seen);
         let notes = seen.notes();
-        if notes.own_schema != "main" && notes.own != Write::Nothing {
-            return Ok(());
-        }
-        for table in notes.written() {
+        for (_, table) in notes.written().filter(|(schema, _)| *schema == "main") {
             let is_it = |(known, _): &(String, Option<u64>)| known.eq_ignore_ascii_case(table);
             let is_history = self.rules.history.is(table);
             if !is_history && !self.counted.iter().any(is_it) {
@@ -208,6 +238,10 @@ impl Runner<'_> {
         if seen & saw::DROP == 0 {
             return Ok(());
         }
+        self.losses
+            .iter_mut()
+            .try_for_each(|pending| pending.note_drop(connection, &schema, &table))
+            .map_err(|error| self.stopped_here(&error))?;
         self.changed_tables
             .insert(table.to_ascii_lowercase(), offset);
         self.ran.dropped.push(table.clone());
@@ -238,14 +272,18 @@ impl Runner<'_> {
         let _pause = shared.pause();
         let notes = shared.notes();
         if !self.losses.is_empty() && seen & saw::DROP == 0 {
-            self.read_since
-                .extend(notes.reads().map(|(table, _)| table.to_ascii_lowercase()));
+            let read = notes.reads().map(|(table, _)| table.to_ascii_lowercase());
+            let read: BTreeSet<String> = read.collect();
+            self.losses
+                .iter_mut()
+                .try_for_each(|pending| pending.note_reads(connection, &read))
+                .map_err(|error| self.stopped_here(&error))?;
         }
         if seen & saw::WRITE == 0 || notes.own != Write::Insert {
             return Ok(());
         }
-        let crossed =
-            crossing(connection, &notes, self.place.text()).map_err(|e| self.stopped_here(&e))?;
+        let text = self.place.text();
+        let crossed = crossing(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
         drop(notes);
         let Some(crossed) = crossed else {
             return Ok(());
@@ -256,12 +294,14 @@ impl Runner<'_> {
         self.warn("crossing-columns", message)
     }
 
-    pub(super) fn guard(&self, connection: &Connection) -> Result<Option<Guard>, Stopped> {
-        if !self.enforced || self.rules.allow_cascade {
+    pub(super) fn guard(&mut self, connection: &Connection) -> Result<Option<Guard>, Stopped> {
+        if !self.enforced || self.rules.allow_cascade || self.rules.replayed {
             return Ok(None);
         }
-        let _pause = self.seen.pause();
-        let guard = Guard::before(connection, &self.seen.notes());
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        let text = self.place.text();
+        let guard = Guard::before(connection, &mut self.schemas, &seen.notes(), text);
         guard.map_err(|error| self.stopped_here(&error))
     }
 

@@ -4,6 +4,7 @@
 //! taken on the way: which table a statement writes itself, which by triggers, which by
 //! way of foreign keys, and what it drops or sets. Runs nothing.
 
+use super::notes::{Notes, Pragma, Write, note_side};
 use crate::schema::history_table::HistoryTable;
 use rusqlite::ffi::SQLITE_ATTACH;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
@@ -99,82 +100,9 @@ pub(crate) mod saw {
     pub const CREATE_TABLE: u32 = 1 << 20;
     /// ATTACH of a file, or VACUUM INTO one, that the script's owner may not write, denied.
     pub const FOREIGN: u32 = 1 << 21;
-}
-
-/// How a table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Write {
-    #[default]
-    Nothing,
-    Insert,
-    Update,
-    Delete,
-    Drop,
-}
-
-/// A pragma as the parser took it apart.
-#[derive(Debug, Clone)]
-pub(crate) struct Pragma {
-    pub schema: Option<String>,
-    /// In lower case.
-    pub name: String,
-    pub value: Option<String>,
-}
-
-/// What a statement does, as far as the authorizer is told. The buffers are kept from
-/// statement to statement: an INSERT of one row allocates nothing.
-#[derive(Debug, Default)]
-pub(crate) struct Notes {
-    /// What the statement itself does, to which table of which schema.
-    pub own: Write,
-    pub own_schema: String,
-    pub own_table: String,
-    /// An `ON CONFLICT DO UPDATE`, which is meant.
-    pub upserts: bool,
-    /// What triggers do.
-    pub triggered: Vec<(Write, String)>,
-    /// What foreign keys do: the tables that lose rows, or values of their references.
-    pub actions: Vec<(Write, String)>,
-    /// Columns that are read: table, a zero byte, column, a zero byte, and so on.
-    reads: String,
-    /// Indexes, triggers and views that the statement itself drops.
-    pub dropped_parts: Vec<String>,
-    pub pragma: Option<Pragma>,
-    /// The table that is made.
-    pub created: Option<String>,
-    /// The file of ATTACH, if it is a literal.
-    pub attached: Option<String>,
-}
-
-impl Notes {
-    fn clear(&mut self) {
-        self.own = Write::Nothing;
-        self.own_schema.clear();
-        self.own_table.clear();
-        self.upserts = false;
-        self.triggered.clear();
-        self.actions.clear();
-        self.reads.clear();
-        self.dropped_parts.clear();
-        self.pragma = None;
-        self.created = None;
-        self.attached = None;
-    }
-
-    /// The columns that the statement reads, each with its table, in the order in
-    /// which they are named.
-    pub(crate) fn reads(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut parts = self.reads.split_terminator('\0');
-        std::iter::from_fn(move || Some((parts.next()?, parts.next()?)))
-    }
-
-    /// The tables that the statement writes to, by itself or by triggers and keys.
-    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
-        let own = (self.own != Write::Nothing).then_some(self.own_table.as_str());
-        let others = self.triggered.iter().chain(&self.actions);
-        own.into_iter()
-            .chain(others.map(|(_, table)| table.as_str()))
-    }
+    /// The table that the statement writes to is updated once more, by the statement
+    /// itself or by a key of the table to itself.
+    pub const AGAIN: u32 = 1 << 22;
 }
 
 /// What the authorizer saw in the statement that was just prepared.
@@ -290,7 +218,11 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
         | AuthAction::CreateTempIndex { .. }
         | AuthAction::CreateTempTrigger { .. }
         | AuthAction::CreateTempView { .. } => (saw::TEMPORARY, Authorization::Allow),
-        AuthAction::AlterTable { table_name, .. } => {
+        AuthAction::AlterTable {
+            database_name,
+            table_name,
+        } => {
+            seen.notes().altered = Some((database_name.to_owned(), table_name.to_owned()));
             let aside = match is_history(rules, context, table_name) {
                 true => saw::HISTORY_ASIDE,
                 false => 0,
@@ -298,6 +230,10 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
             (saw::ALTER | aside, Authorization::Allow)
         }
         AuthAction::DropTable { table_name } => return note_drop(seen, rules, table_name, context),
+        // DROP of a table or a view names its triggers after it.
+        AuthAction::DropTrigger { .. } if seen.what() & (saw::DROP | saw::DROP_OTHER) != 0 => {
+            return Authorization::Allow;
+        }
         AuthAction::DropIndex {
             index_name: name, ..
         }
@@ -309,7 +245,8 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
             (saw::DROP_OTHER, Authorization::Allow)
         }
         AuthAction::CreateTable { table_name } => {
-            seen.notes().created = Some(table_name.to_owned());
+            let schema = context.database_name.unwrap_or("main");
+            seen.notes().created = Some((schema.to_owned(), table_name.to_owned()));
             (saw::CREATE_TABLE, Authorization::Allow)
         }
         AuthAction::Function {
@@ -328,10 +265,7 @@ fn note_read(seen: &Seen, table: &str, column: &str) {
     }
     seen.add(saw::READ);
     let mut notes = seen.notes();
-    for part in [table, column] {
-        notes.reads.push_str(part);
-        notes.reads.push('\0');
-    }
+    notes.note_read(table, column);
 }
 
 /// A trigger's statement comes with the trigger's name, a foreign key's action without
@@ -348,13 +282,10 @@ fn note_write(
         return Authorization::Allow;
     }
     let schema = context.database_name.unwrap_or("main");
-    if schema == "temp" {
-        return Authorization::Allow;
-    }
     let is_history = is_history(rules, context, table);
     let mut notes = seen.notes();
-    let what = if context.accessor.is_some() {
-        notes.triggered.push((write, table.to_owned()));
+    let what = if let Some(trigger) = context.accessor {
+        note_side(&mut notes.triggered, write, (schema, table), Some(trigger));
         match is_history {
             true => saw::TRIGGER | saw::HISTORY_ASIDE,
             false => saw::TRIGGER,
@@ -367,12 +298,20 @@ fn note_write(
             true => saw::WRITE | saw::HISTORY,
             false => saw::WRITE,
         }
-    } else if notes.own_table != table || (notes.own, write) == (Write::Insert, Write::Delete) {
-        notes.actions.push((write, table.to_owned()));
+    } else if !notes.is_own(schema, table) {
+        note_side(&mut notes.actions, write, (schema, table), None);
         saw::ACTION
     } else {
-        notes.upserts |= (notes.own, write) == (Write::Insert, Write::Update);
-        0
+        match (notes.own, write) {
+            (Write::Insert | Write::Update, Write::Delete) => {
+                note_side(&mut notes.actions, write, (schema, table), None);
+                saw::ACTION
+            }
+            // DO UPDATE and a second column of UPDATE look like the key of a table to
+            // itself that is emptied.
+            (Write::Insert | Write::Update, Write::Update) => saw::AGAIN,
+            _ => 0,
+        }
     };
     seen.add(what);
     Authorization::Allow

@@ -32,37 +32,33 @@ impl Runner<'_> {
         }
         self.ran.deferred = self.deferring || self.orphans.has_deferred;
         self.judge_losses(connection)?;
-        let new = self
-            .orphans
-            .new_ones(connection)
-            .map_err(|error| self.unchecked(&error))?;
-        if let Some(list) = new {
-            let message = format!("the script leaves rows that refer to nothing: {list}");
-            return Err(Stopped {
-                statements: self.kept,
-                ..Stopped::at_end(Cause::Statement, message)
-            });
-        }
+        self.refuse_orphans(connection)?;
         self.count_after(connection)
             .map_err(|error| self.stopped(&error, None))?;
         self.warn_at_end(connection)
     }
 
-    /// What was lost is fine if the script has dropped it all, and nobody looked at it
-    /// in between.
+    /// Rows that refer to nothing, and did not before.
+    pub(super) fn refuse_orphans(&self, connection: &Connection) -> Result<(), Stopped> {
+        let new = self.orphans.new_ones(connection);
+        let Some(list) = new.map_err(|error| self.unchecked(&error))? else {
+            return Ok(());
+        };
+        let message = format!("the script leaves rows that refer to nothing: {list}");
+        Err(Stopped {
+            statements: self.kept,
+            ..Stopped::at_end(Cause::Statement, message)
+        })
+    }
+
+    /// What was lost is fine if it was dropped, too.
     pub(super) fn judge_losses(&mut self, connection: &Connection) -> Result<(), Stopped> {
-        for (loss, position, cure) in std::mem::take(&mut self.losses) {
-            let is_meant = |table: &String| {
-                let query = "SELECT 1 FROM main.sqlite_schema WHERE lower(name) = lower(?1)";
-                let is_there = connection
-                    .prepare(query)
-                    .and_then(|mut statement| statement.exists([table]));
-                !is_there.unwrap_or(true) && !self.read_since.contains(&table.to_ascii_lowercase())
-            };
-            if !loss.tables.iter().all(is_meant) {
+        for pending in std::mem::take(&mut self.losses) {
+            let is_meant = pending.is_meant(connection);
+            if !is_meant.map_err(|error| self.stopped(&error, None))? {
                 return Err(Stopped {
-                    position: Some(position),
-                    ..self.refused(&loss.message, Some(cure))
+                    position: Some(pending.position),
+                    ..self.refused(&pending.loss.message, Some(pending.cure))
                 });
             }
         }

@@ -3,31 +3,39 @@
 //!
 //! Owns what counts as lost: rows of the tables that refer to what goes, and values of
 //! their references that are emptied. DELETE and UPDATE mean what they do to others.
+//! What goes is counted as it goes, and not by reading tables.
 //! Costs nothing where the authorizer saw no action of a foreign key. Begins and ends
 //! nothing.
 
-use super::authorizer::{Notes, Write};
-use crate::schema::references::{Reference, all, of_child, quoted};
-use rusqlite::Connection;
+use super::changed::Changed;
+use super::conflicts::{Loser, Schemas};
+use super::lost::{Loss, Lost};
+use super::notes::{Notes, Write};
+use super::remedy::{REBUILD, REPLACE};
+use crate::schema::references::{of_child, quoted};
+use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
 
-/// What was there before a statement that may take rows with it.
-pub(crate) struct Guard {
+/// A statement that may take rows with it, before it is run.
+pub(super) struct Guard {
     what: String,
-    schema: String,
-    counted: Vec<Counted>,
+    own: Write,
+    own_schema: String,
+    own_table: String,
+    suspects: Vec<Suspect>,
+    /// By triggers: their DELETEs only count if a key acted.
+    by_triggers: Vec<Suspect>,
     total_changes: u64,
-    /// The statement's own changes are all that it may make.
-    only_its_own: bool,
-    /// Statements of triggers, or UPDATE: whose actions are meant where a DELETE or an
-    /// UPDATE of what a table refers to is among them.
-    meant: Vec<String>,
 }
 
 /// A table that may lose rows, or values of its references.
-struct Counted {
+struct Suspect {
+    schema: String,
     table: String,
+    /// Where SQLite's word of each row is not enough.
     before: Option<Count>,
+    has_rowid: bool,
+    is_emptied: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -36,160 +44,263 @@ struct Count {
     references: i64,
 }
 
-/// What was lost, in which tables.
-#[derive(Debug)]
-pub(crate) struct Loss {
-    pub message: String,
-    pub tables: Vec<String>,
-}
-
 impl Guard {
-    /// Looks at a statement with actions of foreign keys before it is run. `None` if it
-    /// means what it does.
-    pub(crate) fn before(connection: &Connection, notes: &Notes) -> rusqlite::Result<Option<Self>> {
-        let schema = &notes.own_schema;
-        let table = &notes.own_table;
-        let tables: BTreeSet<&str> = notes.actions.iter().map(|(_, t)| t.as_str()).collect();
-        let deletes = notes
-            .actions
-            .iter()
-            .any(|(write, _)| *write == Write::Delete);
-        let inserts_by_trigger = notes.triggered.iter().any(|(w, _)| *w == Write::Insert);
-        let what = match notes.own {
-            Write::Drop => {
-                // An empty table takes nothing with it.
-                let any = format!("SELECT 1 FROM {}.{}", quoted(schema), quoted(table));
-                if !connection.prepare(&any)?.exists([])? {
+    /// What to do where something was lost.
+    pub(super) fn cure(&self) -> &'static str {
+        match self.own {
+            Write::Drop => REBUILD,
+            _ => REPLACE,
+        }
+    }
+
+    /// Looks at a statement with this text before it is run. `None` if it means what it
+    /// does.
+    pub(super) fn before(
+        connection: &Connection,
+        schemas: &mut Schemas,
+        notes: &Notes,
+        text: &str,
+    ) -> rusqlite::Result<Option<Self>> {
+        let (what, suspects) = match notes.own {
+            Write::Drop => (
+                format!("DROP TABLE {}", notes.own_table),
+                dropped_with(connection, notes)?,
+            ),
+            _ => {
+                let replaced = schemas.replaced(connection, notes, text)?;
+                if replaced.is_empty() {
                     return Ok(None);
                 }
-                format!("DROP TABLE {table}")
+                let suspects = replaced_with(connection, schemas, notes, &replaced)?;
+                (replacing(notes, &replaced), suspects)
             }
-            Write::Insert if notes.triggered.is_empty() => {
-                format!("REPLACE of rows of {table}")
-            }
-            Write::Insert => format!("REPLACE by this INSERT INTO {table}, or by a trigger of it,"),
-            // ON UPDATE never deletes: that is a REPLACE.
-            Write::Update if deletes || inserts_by_trigger => {
-                format!("REPLACE by this UPDATE of {table}, or by a trigger of it,")
-            }
-            Write::Delete if inserts_by_trigger => {
-                format!("REPLACE by a trigger of this DELETE FROM {table}")
-            }
-            Write::Update | Write::Delete | Write::Nothing => return Ok(None),
         };
-        // REPLACE of many rows, one statement each, is not to count its children each time.
-        let only_its_own =
-            notes.own == Write::Insert && notes.triggered.is_empty() && !notes.upserts;
-        let meant = match notes.own {
-            Write::Drop => Vec::new(),
-            _ => meant(connection, notes)?,
-        };
-        let counted = tables
-            .into_iter()
-            .map(|name| {
-                let before = match only_its_own {
-                    true => None,
-                    false => Some(count(connection, schema, name)?),
-                };
-                Ok(Counted {
-                    table: name.to_owned(),
-                    before,
-                })
-            })
-            .collect::<rusqlite::Result<_>>()?;
+        if suspects.is_empty() {
+            return Ok(None);
+        }
+        let mut by_triggers = Vec::new();
+        for side in &notes.triggered {
+            let is_one = |suspect: &Suspect| suspect.is(&side.schema, &side.table);
+            let is_known = suspects.iter().chain(&by_triggers).any(is_one);
+            if side.write == Write::Delete && !is_known {
+                let mut suspect = Suspect::new(connection, &side.schema, &side.table)?;
+                // A DELETE without WHERE is not told row by row.
+                if notes.own == Write::Drop {
+                    suspect.count(connection)?;
+                }
+                by_triggers.push(suspect);
+            }
+        }
         Ok(Some(Self {
             what,
-            schema: schema.clone(),
-            counted,
+            own: notes.own,
+            own_schema: notes.own_schema.clone(),
+            own_table: notes.own_table.clone(),
+            suspects,
+            by_triggers,
             total_changes: connection.total_changes(),
-            only_its_own,
-            meant,
         }))
     }
 
     /// What the statement took with it; `None` if nothing.
-    pub(crate) fn after(&self, connection: &Connection) -> rusqlite::Result<Option<Loss>> {
-        let total = connection.total_changes() - self.total_changes;
-        if self.only_its_own {
-            let others = total.saturating_sub(connection.changes());
-            let tables: Vec<String> = self.counted.iter().map(|c| c.table.clone()).collect();
-            let message = format!(
-                "{} would take rows with it, through ON DELETE: {} of {}",
-                self.what,
-                rows(i64::try_from(others).unwrap_or(i64::MAX)),
-                tables.join(", ")
-            );
-            return Ok((others > 0).then_some(Loss { message, tables }));
-        }
-        if total == 0 {
+    pub(super) fn after(
+        &self,
+        connection: &Connection,
+        changed: &Changed,
+    ) -> rusqlite::Result<Option<Loss>> {
+        let direct = connection.changes();
+        let others = connection.total_changes() - self.total_changes;
+        if others == 0 && self.own != Write::Drop {
             return Ok(None);
         }
+        let others = others.saturating_sub(direct);
+        let (direct, others) = (number(direct), number(others));
         let (mut phrases, mut tables) = (Vec::new(), Vec::new());
-        for Counted { table, before } in &self.counted {
-            let Some(before) = before else { continue };
-            if self
-                .meant
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(table))
-            {
-                continue;
-            }
-            let now = count(connection, &self.schema, table)?;
-            let deleted = before.rows - now.rows;
-            let emptied = before.references - now.references;
+        let mut is_own_too = false;
+        for suspect in &self.suspects {
+            let seen = changed.of(&suspect.schema, &suspect.table);
+            let is_own = suspect.is(&self.own_schema, &self.own_table);
+            let (deleted, emptied) = match (is_own, suspect.has_rowid) {
+                (true, false) => (others, 0),
+                (true, true) if self.own == Write::Delete => (seen.deleted - direct, seen.updated),
+                (true, true) => (seen.deleted, seen.inserted + seen.updated - direct),
+                (false, true) => (seen.deleted, seen.updated),
+                (false, false) => (0, 0),
+            };
+            let (deleted, emptied) = match suspect.before {
+                None => (deleted, emptied),
+                Some(before) => {
+                    let now = count(connection, &suspect.schema, &suspect.table)?;
+                    let gone = before.rows - now.rows;
+                    let deleted = if suspect.has_rowid { deleted } else { gone };
+                    (deleted, before.references - now.references)
+                }
+            };
             if deleted > 0 {
-                phrases.push(format!("{table} loses {}", rows(deleted)));
-            } else if emptied > 0 {
-                phrases.push(format!("{table} loses {emptied} of its references"));
+                phrases.push(format!("{} loses {}", suspect.table, rows(deleted)));
+            } else if emptied > 0 && suspect.is_emptied {
+                phrases.push(format!(
+                    "{} loses {emptied} of its references",
+                    suspect.table
+                ));
             } else {
                 continue;
             }
-            tables.push(table.clone());
+            is_own_too |= is_own;
+            tables.push(Lost::new(connection, &suspect.schema, &suspect.table)?);
         }
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        for suspect in &self.by_triggers {
+            let gone = match suspect.before {
+                None => changed.of(&suspect.schema, &suspect.table).deleted,
+                Some(before) => {
+                    before.rows - count(connection, &suspect.schema, &suspect.table)?.rows
+                }
+            };
+            if gone > 0 {
+                phrases.push(format!(
+                    "{} loses {} by a trigger",
+                    suspect.table,
+                    rows(gone)
+                ));
+                tables.push(Lost::new(connection, &suspect.schema, &suspect.table)?);
+            }
+        }
+        let whose = if is_own_too { "" } else { " of other tables" };
         let message = format!(
-            "{} would take rows of other tables with it, through ON DELETE: {}",
+            "{} would take rows{whose} with it, through ON DELETE: {}",
             self.what,
             phrases.join(", ")
         );
-        Ok((!tables.is_empty()).then_some(Loss { message, tables }))
+        Ok(Some(Loss { message, tables }))
     }
 }
 
-/// The tables, among those that keys act on, whose loss follows from a DELETE or UPDATE
-/// of what they refer to, and is therefore meant.
-fn meant(connection: &Connection, notes: &Notes) -> rusqlite::Result<Vec<String>> {
-    let own = match notes.own {
-        Write::Delete => Some(notes.own_table.as_str()),
-        _ => None,
-    };
-    let by_triggers = notes
-        .triggered
-        .iter()
-        .filter(|(write, _)| matches!(write, Write::Delete));
-    let mut sources: Vec<String> = own
-        .into_iter()
-        .chain(by_triggers.map(|(_, table)| table.as_str()))
-        .map(str::to_owned)
-        .collect();
-    if sources.is_empty() {
-        return Ok(Vec::new());
+impl Suspect {
+    /// Of a table without rowid SQLite's hook says nothing.
+    fn new(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Self> {
+        let query = "SELECT NOT wr FROM pragma_table_list(?1) WHERE schema = ?2";
+        let has_rowid = connection
+            .query_row(query, [table, schema], |row| row.get(0))
+            .optional()?
+            .unwrap_or(true);
+        let mut suspect = Self {
+            schema: schema.to_owned(),
+            table: table.to_owned(),
+            before: None,
+            has_rowid,
+            is_emptied: true,
+        };
+        if !has_rowid {
+            suspect.count(connection)?;
+        }
+        Ok(suspect)
     }
-    let references = all(connection, &notes.own_schema)?;
-    let mut found = Vec::new();
-    while let Some(parent) = sources.pop() {
-        for reference in &references {
-            let is_new =
-                reference.parent.eq_ignore_ascii_case(&parent) && !found.contains(&reference.child);
-            if is_new {
-                found.push(reference.child.clone());
-                sources.push(reference.child.clone());
-            }
+
+    fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.before.is_none() {
+            self.before = Some(count(connection, &self.schema, &self.table)?);
+        }
+        Ok(())
+    }
+
+    fn is(&self, schema: &str, table: &str) -> bool {
+        self.schema == schema && self.table.eq_ignore_ascii_case(table)
+    }
+}
+
+/// What may go with a table that is dropped.
+fn dropped_with(connection: &Connection, notes: &Notes) -> rusqlite::Result<Vec<Suspect>> {
+    let mut suspects: Vec<Suspect> = Vec::new();
+    // An empty table takes nothing with it.
+    let any = format!(
+        "SELECT 1 FROM {}.{}",
+        quoted(&notes.own_schema),
+        quoted(&notes.own_table)
+    );
+    if !connection.prepare(&any)?.exists([])? {
+        return Ok(suspects);
+    }
+    for side in &notes.actions {
+        let is_known = |suspect: &Suspect| suspect.is(&side.schema, &side.table);
+        if !suspects.iter().any(is_known) {
+            suspects.push(Suspect::new(connection, &side.schema, &side.table)?);
         }
     }
-    Ok(found)
+    Ok(suspects)
 }
 
-fn rows(count: i64) -> String {
+/// What may go with rows that are replaced. What refers to the table of a DELETE goes
+/// with that.
+fn replaced_with(
+    connection: &Connection,
+    schemas: &mut Schemas,
+    notes: &Notes,
+    replaced: &[(&str, &str)],
+) -> rusqlite::Result<Vec<Suspect>> {
+    let mut suspects: Vec<Suspect> = Vec::new();
+    let own = (notes.own_schema.as_str(), notes.own_table.as_str());
+    let meant: Vec<Loser> = match notes.own {
+        Write::Delete if !replaced.is_empty() => schemas.losers(connection, own)?.to_vec(),
+        _ => Vec::new(),
+    };
+    for &table in replaced {
+        for loser in schemas.losers(connection, table)? {
+            let is_known = |suspect: &Suspect| suspect.is(table.0, &loser.table);
+            let is_meant = table.0 == own.0 && meant.iter().any(|m| m.table == loser.table);
+            if is_meant || suspects.iter().any(is_known) {
+                continue;
+            }
+            let mut suspect = Suspect::new(connection, table.0, &loser.table)?;
+            suspect.is_emptied = loser.is_emptied;
+            if loser.is_emptied && is_ambiguous(notes, table.0, loser) {
+                suspect.count(connection)?;
+            }
+            suspects.push(suspect);
+        }
+    }
+    Ok(suspects)
+}
+
+/// Whether a reference that is emptied cannot be told from one that is written, or that
+/// follows what it refers to.
+fn is_ambiguous(notes: &Notes, schema: &str, loser: &Loser) -> bool {
+    let by_trigger = |table: &str| {
+        let mut sides = notes.triggered.iter();
+        sides.any(|side| side.write != Write::Delete && side.is(schema, table))
+    };
+    let is_updated = |table: &String| {
+        let is_own = notes.own_table.eq_ignore_ascii_case(table) && notes.own_schema == schema;
+        (is_own && notes.own == Write::Update) || by_trigger(table)
+    };
+    let is_own = notes.own_table.eq_ignore_ascii_case(&loser.table);
+    by_trigger(&loser.table) || (!is_own && loser.follows.iter().any(is_updated))
+}
+
+/// Which statement replaces, as a phrase.
+fn replacing(notes: &Notes, replaced: &[(&str, &str)]) -> String {
+    let own = &notes.own_table;
+    if replaced == [(notes.own_schema.as_str(), own.as_str())] {
+        return format!("REPLACE of rows of {own}");
+    }
+    let statement = match notes.own {
+        Write::Insert => format!("INSERT INTO {own}"),
+        Write::Update => format!("UPDATE of {own}"),
+        _ => format!("DELETE FROM {own}"),
+    };
+    match replaced.iter().any(|(_, table)| table == own) {
+        true => format!("REPLACE by this {statement}, or by a trigger of it,"),
+        false => format!("REPLACE by a trigger of this {statement}"),
+    }
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+pub(super) fn rows(count: i64) -> String {
     format!("{count} {}", if count == 1 { "row" } else { "rows" })
 }
 
@@ -210,50 +321,4 @@ fn count(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result
             references: row.get(1)?,
         })
     })
-}
-
-/// Which tables refer to rows of `table`, as a phrase: all that keep it from being
-/// dropped, or if `acting_only` those that would lose rows or references with it.
-pub(crate) fn referring(
-    connection: &Connection,
-    schema: &str,
-    table: &str,
-    acting_only: bool,
-) -> rusqlite::Result<Option<String>> {
-    let any = format!("SELECT 1 FROM {}.{}", quoted(schema), quoted(table));
-    if !connection.prepare(&any)?.exists([])? {
-        return Ok(None);
-    }
-    let mut phrases = Vec::new();
-    for reference in all(connection, schema)? {
-        let refers = reference.parent.eq_ignore_ascii_case(table)
-            && !reference.child.eq_ignore_ascii_case(table)
-            && (reference.acts_on_delete() || !acting_only);
-        if refers {
-            let count = referring_rows(connection, schema, &reference)?;
-            if count > 0 {
-                phrases.push(format!("{} of {}", rows(count), reference.child));
-            }
-        }
-    }
-    Ok((!phrases.is_empty()).then(|| phrases.join(", ")))
-}
-
-fn referring_rows(
-    connection: &Connection,
-    schema: &str,
-    reference: &Reference,
-) -> rusqlite::Result<i64> {
-    let set: Vec<String> = reference
-        .from
-        .iter()
-        .map(|name| format!("{} IS NOT NULL", quoted(name)))
-        .collect();
-    let query = format!(
-        "SELECT count(*) FROM {}.{} WHERE {}",
-        quoted(schema),
-        quoted(&reference.child),
-        set.join(" AND ")
-    );
-    connection.query_row(&query, [], |row| row.get(0))
 }

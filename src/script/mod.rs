@@ -6,11 +6,16 @@
 
 mod asked;
 pub(crate) mod authorizer;
+mod changed;
+mod conflicts;
 mod ending;
-pub(crate) mod losses;
+mod losses;
+mod lost;
+mod notes;
 pub(crate) mod orphans;
 mod place;
 mod pragmas;
+pub(crate) mod referring;
 pub(crate) mod remedy;
 mod runner;
 mod stops;
@@ -24,7 +29,7 @@ use crate::schema::whole::Whole;
 use authorizer::{Rules, Seen, authorize};
 use runner::Runner;
 use rusqlite::Connection;
-use rusqlite::hooks::{AuthContext, Authorization};
+use rusqlite::hooks::{Action, AuthContext, Authorization};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,7 +136,13 @@ pub(crate) fn execute_batch(
         return Err(runner.stopped(&error, None));
     }
     let result = runner.run(connection, progress);
-    let removed = connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>);
+    let unhooked = match runner.is_hooked {
+        true => connection.update_hook(None::<fn(Action, &str, &str, i64)>),
+        false => Ok(()),
+    };
+    let removed = connection
+        .authorizer(None::<fn(AuthContext<'_>) -> Authorization>)
+        .and(unhooked);
     match (result, removed) {
         (Ok(()), Ok(())) => Ok(runner.ran),
         (Err(stopped), _) => Err(stopped),

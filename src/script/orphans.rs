@@ -18,14 +18,15 @@ const LISTED: usize = 10;
 #[derive(Default)]
 pub(crate) struct Orphans {
     before: Vec<Table>,
-    /// All foreign keys, asked once and again after ALTER TABLE.
-    references: Option<Vec<Reference>>,
+    /// All foreign keys of each schema, asked once and again after ALTER TABLE.
+    references: BTreeMap<String, Vec<Reference>>,
     /// A key was touched that is checked at COMMIT only.
     pub has_deferred: bool,
 }
 
 /// A table with foreign keys, and its rows that refer to nothing.
 struct Table {
+    schema: String,
     name: String,
     /// Its row in the schema, by which it is known again under another name.
     row: i64,
@@ -34,9 +35,36 @@ struct Table {
 }
 
 impl Orphans {
-    /// ALTER TABLE may have given a table another name.
+    /// ALTER TABLE may have given a table another name, or another key.
     pub(crate) fn forget_names(&mut self) {
-        self.references = None;
+        self.references.clear();
+    }
+
+    /// A table was made: its keys are known from now on. Whether it has any.
+    pub(crate) fn note_created(
+        &mut self,
+        connection: &Connection,
+        schema: &str,
+        table: &str,
+    ) -> rusqlite::Result<bool> {
+        let keys = of_child(connection, schema, table)?;
+        let has_keys = !keys.is_empty();
+        if let Some(references) = self.references.get_mut(schema) {
+            references.retain(|reference| !reference.child.eq_ignore_ascii_case(table));
+            references.extend(keys);
+        }
+        Ok(has_keys)
+    }
+
+    /// Whether tables of another database than the main one were looked at.
+    pub(crate) fn has_attached(&self) -> bool {
+        self.before.iter().any(|table| table.schema != "main")
+    }
+
+    /// They are about to be detached.
+    pub(crate) fn forget_attached(&mut self) {
+        self.before.retain(|table| table.schema == "main");
+        self.references.retain(|schema, _| schema == "main");
     }
 
     /// A table is about to be written to: remembers which rows of it, and of the tables
@@ -45,12 +73,13 @@ impl Orphans {
     pub(crate) fn before_write(
         &mut self,
         connection: &Connection,
+        schema: &str,
         table: &str,
         deferred_only: bool,
     ) -> rusqlite::Result<()> {
-        let references = match self.references.take() {
+        let references = match self.references.remove(schema) {
             Some(references) => references,
-            None => all(connection, "main")?,
+            None => all(connection, schema)?,
         };
         let mut children = vec![table];
         children.extend(
@@ -60,50 +89,64 @@ impl Orphans {
                 .map(|reference| reference.child.as_str()),
         );
         for child in children {
-            let is_known = |known: &Table| known.name.eq_ignore_ascii_case(child);
-            if self.before.iter().any(is_known) {
+            let here = self.before.iter().filter(|known| known.schema == schema);
+            if here.clone().any(|t| t.name.eq_ignore_ascii_case(child)) {
                 continue;
             }
-            let Some((name, row)) = identity(connection, child)? else {
+            let Some((name, row)) = identity(connection, schema, child)? else {
                 continue;
             };
-            if self.before.iter().any(|known| known.row == row) {
+            if here.clone().any(|known| known.row == row) {
                 continue;
             }
-            let keys = of_child(connection, "main", &name)?;
+            let keys = of_child(connection, schema, &name)?;
             self.has_deferred |= keys.iter().any(|key| key.deferred);
             if deferred_only && !keys.iter().any(|key| key.deferred) {
                 continue;
             }
-            let keys = digests(connection, &keys)?;
-            self.before.push(Table { name, row, keys });
+            let keys = digests(connection, schema, &keys)?;
+            self.before.push(Table {
+                schema: schema.to_owned(),
+                name,
+                row,
+                keys,
+            });
         }
-        self.references = Some(references);
+        self.references.insert(schema.to_owned(), references);
         Ok(())
     }
 
     /// The rows that refer to nothing now and did not before, as a phrase; `None` if
     /// there are none.
     pub(crate) fn new_ones(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {
-        if self.before.is_empty() {
-            return Ok(None);
+        let schemas: BTreeSet<&str> = self.before.iter().map(|t| t.schema.as_str()).collect();
+        let mut listed = Listed::default();
+        for schema in schemas {
+            self.new_ones_of(connection, schema, &mut listed)?;
         }
-        let now = self.tables_now(connection)?;
+        Ok(listed.phrase())
+    }
+
+    fn new_ones_of(
+        &self,
+        connection: &Connection,
+        schema: &str,
+        listed: &mut Listed,
+    ) -> rusqlite::Result<()> {
+        let before: Vec<&Table> = self.before.iter().filter(|t| t.schema == schema).collect();
+        let now = tables_now(connection, schema, &before)?;
         // What is gone without a successor may have been copied into what is new.
-        let (gone, known): (Vec<&Table>, Vec<&Table>) = self
-            .before
-            .iter()
+        let (gone, known): (Vec<&Table>, Vec<&Table>) = before
+            .into_iter()
             .partition(|table| !now.iter().any(|(name, row)| table.is(name, *row)));
-        let mut listed = Vec::new();
-        let mut count = 0;
         for (name, row) in &now {
             let same: Vec<&Table> = known
                 .iter()
                 .copied()
                 .filter(|table| table.is(name, *row))
                 .collect();
-            let references = of_child(connection, "main", name)?;
-            let after = digests(connection, &references)?;
+            let references = of_child(connection, schema, name)?;
+            let after = digests(connection, schema, &references)?;
             let mut done = BTreeSet::new();
             for reference in &references {
                 let key = key_of(reference);
@@ -114,42 +157,38 @@ impl Orphans {
                 let is_own = same.iter().any(|table| table.keys.contains_key(&key));
                 let old = allowed(&same, &gone, &key, &after, is_own);
                 let new = difference(digests, &old);
-                count += new.len();
-                if !new.is_empty() && listed.len() < LISTED {
-                    list(connection, reference, &new, &mut listed)?;
-                }
+                listed.add(connection, schema, reference, &new)?;
             }
         }
-        if count == 0 {
-            return Ok(None);
-        }
-        let more = match count.saturating_sub(listed.len()) {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        Ok(Some(listed.join("; ") + &more))
+        Ok(())
     }
+}
 
-    /// The tables that are or were one of those before, by name and row of the schema.
-    fn tables_now(&self, connection: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
-        let query = "SELECT name, rowid FROM main.sqlite_schema WHERE type = 'table'";
-        let mut statement = connection.prepare(query)?;
-        let mut rows = statement.query([])?;
-        let names: BTreeSet<String> = self
-            .before
-            .iter()
-            .map(|table| table.name.to_ascii_lowercase())
-            .collect();
-        let known_rows: BTreeSet<i64> = self.before.iter().map(|table| table.row).collect();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (name, schema_row): (String, i64) = (row.get(0)?, row.get(1)?);
-            if known_rows.contains(&schema_row) || names.contains(&name.to_ascii_lowercase()) {
-                found.push((name, schema_row));
-            }
+/// The tables that are or were one of those before, by name and row of the schema.
+fn tables_now(
+    connection: &Connection,
+    schema: &str,
+    before: &[&Table],
+) -> rusqlite::Result<Vec<(String, i64)>> {
+    let query = format!(
+        "SELECT name, rowid FROM {}.sqlite_schema WHERE type = 'table'",
+        quoted(schema)
+    );
+    let mut statement = connection.prepare(&query)?;
+    let mut rows = statement.query([])?;
+    let names: BTreeSet<String> = before
+        .iter()
+        .map(|table| table.name.to_ascii_lowercase())
+        .collect();
+    let known_rows: BTreeSet<i64> = before.iter().map(|table| table.row).collect();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (name, schema_row): (String, i64) = (row.get(0)?, row.get(1)?);
+        if known_rows.contains(&schema_row) || names.contains(&name.to_ascii_lowercase()) {
+            found.push((name, schema_row));
         }
-        Ok(found)
     }
+    Ok(found)
 }
 
 impl Table {
@@ -194,14 +233,26 @@ fn difference(new: &[u64], old: &[u64]) -> Vec<u64> {
     found
 }
 
+/// The columns of a key and its parent: one column may refer to two tables.
 fn key_of(reference: &Reference) -> String {
-    reference.from.join("\0").to_ascii_lowercase()
+    let mut key = reference.from.join("\0");
+    key.push_str("\0\0");
+    key.push_str(&reference.parent);
+    key.make_ascii_lowercase();
+    key
 }
 
 /// The name as the schema has it, and the row of the schema of a table.
-fn identity(connection: &Connection, table: &str) -> rusqlite::Result<Option<(String, i64)>> {
-    let query = "SELECT name, rowid FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE AND sql NOT LIKE 'CREATE VIRTUAL%'";
-    let mut statement = connection.prepare(query)?;
+fn identity(
+    connection: &Connection,
+    schema: &str,
+    table: &str,
+) -> rusqlite::Result<Option<(String, i64)>> {
+    let query = format!(
+        "SELECT name, rowid FROM {}.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE AND sql NOT LIKE 'CREATE VIRTUAL%'",
+        quoted(schema)
+    );
+    let mut statement = connection.prepare(&query)?;
     let mut rows = statement.query([table])?;
     match rows.next()? {
         Some(row) => Ok(Some((row.get(0)?, row.get(1)?))),
@@ -213,12 +264,13 @@ fn identity(connection: &Connection, table: &str) -> rusqlite::Result<Option<(St
 /// key that fits nothing ("foreign key mismatch") counts as one such row.
 fn digests(
     connection: &Connection,
+    schema: &str,
     references: &[Reference],
 ) -> rusqlite::Result<BTreeMap<String, Vec<u64>>> {
     let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for reference in references {
         let digests = found.entry(key_of(reference)).or_default();
-        match query_of(connection, reference, "1")? {
+        match query_of(connection, schema, reference, "1")? {
             Some(query) => {
                 let mut statement = connection.prepare(&query)?;
                 let mut rows = statement.raw_query();
@@ -235,44 +287,66 @@ fn digests(
     Ok(found)
 }
 
-/// A value has the same digest whatever its type, as it is after a rebuild that gives
-/// its column another.
+/// A value has the same digest whatever its type and spelling, as it is after a rebuild
+/// that gives its column another type: 7, 7.0, '7' and '007' are one.
 fn digest(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<u64> {
     let mut hasher = DefaultHasher::new();
     for column in 0..columns {
         match row.get_ref(column + 1)? {
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.hash(&mut hasher),
-            _ => 0.hash(&mut hasher),
+            ValueRef::Integer(number) => number.hash(&mut hasher),
+            ValueRef::Real(number) => hash_real(number, &mut hasher),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                let text = std::str::from_utf8(bytes).unwrap_or_default();
+                let looks_like_one =
+                    text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+                if let Ok(number) = text.parse::<i64>() {
+                    number.hash(&mut hasher);
+                } else if let (true, Ok(number)) = (looks_like_one, text.parse()) {
+                    hash_real(number, &mut hasher);
+                } else {
+                    bytes.hash(&mut hasher);
+                }
+            }
+            ValueRef::Null => {}
         }
     }
     Ok(hasher.finish())
 }
 
-/// The rows that refer to nothing: `what`, then the values of the key as text. The
+fn hash_real(number: f64, hasher: &mut DefaultHasher) {
+    // Beyond that not every whole number is a REAL.
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    match number.fract() == 0.0 && number.abs() <= WHOLE {
+        #[allow(clippy::cast_possible_truncation)]
+        true => (number as i64).hash(hasher),
+        false => number.to_bits().hash(hasher),
+    }
+}
+
+/// The rows that refer to nothing: `what`, then the values of the key. The
 /// comparison is that of a foreign key: with the affinity and the collation of the
 /// parent's column (sqlite.org/foreignkeys.html, section 3); the sign takes those of the
 /// child's away. `None` if the key fits nothing.
 fn query_of(
     connection: &Connection,
+    schema: &str,
     reference: &Reference,
     what: &str,
 ) -> rusqlite::Result<Option<String>> {
     let names: Vec<String> = reference.from.iter().map(|name| quoted(name)).collect();
-    let values: Vec<String> = names
-        .iter()
-        .map(|name| format!("CAST(c.{name} AS TEXT)"))
-        .collect();
+    let values: Vec<String> = names.iter().map(|name| format!("c.{name}")).collect();
     let set: Vec<String> = names
         .iter()
         .map(|name| format!("c.{name} IS NOT NULL"))
         .collect();
     let mut query = format!(
-        "SELECT {what}, {} FROM main.{} AS c WHERE {}",
+        "SELECT {what}, {} FROM {}.{} AS c WHERE {}",
         values.join(", "),
+        quoted(schema),
         quoted(&reference.child),
         set.join(" AND ")
     );
-    match parent_key(connection, "main", reference)? {
+    match parent_key(connection, schema, reference)? {
         ParentKey::NoTable => {}
         ParentKey::Mismatch => return Ok(None),
         ParentKey::Columns(columns) => {
@@ -282,7 +356,8 @@ fn query_of(
                 .map(|(column, name)| format!("p.{} = +c.{name}", quoted(column)))
                 .collect();
             query.push_str(&format!(
-                " AND NOT EXISTS (SELECT 1 FROM main.{} AS p WHERE {})",
+                " AND NOT EXISTS (SELECT 1 FROM {}.{} AS p WHERE {})",
+                quoted(schema),
                 quoted(&reference.parent),
                 equal.join(" AND ")
             ));
@@ -291,57 +366,76 @@ fn query_of(
     Ok(Some(query))
 }
 
-/// Adds phrases about rows with these digests, which are sorted.
-fn list(
-    connection: &Connection,
-    reference: &Reference,
-    digests: &[u64],
-    listed: &mut Vec<String>,
-) -> rusqlite::Result<()> {
-    let Reference { child, parent, .. } = reference;
-    // Not every table has a rowid.
-    let by_rowid = match query_of(connection, reference, "c.rowid")? {
-        Some(query) => connection.prepare(&query).ok(),
-        None => {
-            listed.push(format!("{child} -> {parent} (foreign key mismatch)"));
-            return Ok(());
-        }
-    };
-    let Some(mut statement) = by_rowid else {
-        listed.push(format!("{child} -> {parent}"));
-        return Ok(());
-    };
-    let mut rows = statement.raw_query();
-    while let Some(row) = rows.next()? {
-        if digests
-            .binary_search(&digest(row, reference.from.len())?)
-            .is_ok()
-        {
-            let rowid: i64 = row.get(0)?;
-            listed.push(format!("{child} row {rowid} -> {parent}"));
-            if listed.len() == LISTED {
-                break;
-            }
-        }
-    }
-    Ok(())
+/// Rows that refer to nothing, as a message lists them.
+#[derive(Default)]
+struct Listed {
+    phrases: Vec<String>,
+    count: usize,
 }
 
-/// All rows that refer to nothing, as a phrase: for what COMMIT refuses.
-pub(crate) fn all_of_them(connection: &Connection) -> rusqlite::Result<Option<String>> {
-    let mut listed = Vec::new();
-    let mut count = 0;
-    for reference in all(connection, "main")? {
-        let found = digests(connection, std::slice::from_ref(&reference))?;
-        let found = found.into_values().next().unwrap_or_default();
-        count += found.len();
-        if !found.is_empty() && listed.len() < LISTED {
-            list(connection, &reference, &found, &mut listed)?;
+impl Listed {
+    /// Adds those with these digests, which are sorted.
+    fn add(
+        &mut self,
+        connection: &Connection,
+        schema: &str,
+        reference: &Reference,
+        digests: &[u64],
+    ) -> rusqlite::Result<()> {
+        self.count += digests.len();
+        if digests.is_empty() || self.phrases.len() >= LISTED {
+            return Ok(());
         }
+        let parent = &reference.parent;
+        let child = match schema {
+            "main" => reference.child.clone(),
+            other => format!("{other}.{}", reference.child),
+        };
+        // Not every table has a rowid.
+        let by_rowid = match query_of(connection, schema, reference, "c.rowid")? {
+            Some(query) => connection.prepare(&query).ok(),
+            None => {
+                let phrase = format!("{child} -> {parent} (foreign key mismatch)");
+                self.phrases.push(phrase);
+                return Ok(());
+            }
+        };
+        let Some(mut statement) = by_rowid else {
+            self.phrases.push(format!("{child} -> {parent}"));
+            return Ok(());
+        };
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            let digest = digest(row, reference.from.len())?;
+            if digests.binary_search(&digest).is_ok() {
+                let rowid: i64 = row.get(0)?;
+                self.phrases
+                    .push(format!("{child} row {rowid} -> {parent}"));
+                if self.phrases.len() == LISTED {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
-    let more = match count.saturating_sub(listed.len()) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    Ok((count > 0).then(|| listed.join("; ") + &more))
+
+    fn phrase(self) -> Option<String> {
+        let more = match self.count.saturating_sub(self.phrases.len()) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        (self.count > 0).then(|| self.phrases.join("; ") + &more)
+    }
+}
+
+/// All rows of the main database that refer to nothing, as a phrase: for what COMMIT
+/// refuses.
+pub(crate) fn all_of_them(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut listed = Listed::default();
+    for reference in all(connection, "main")? {
+        let found = digests(connection, "main", std::slice::from_ref(&reference))?;
+        let found = found.into_values().next().unwrap_or_default();
+        listed.add(connection, "main", &reference, &found)?;
+    }
+    Ok(listed.phrase())
 }

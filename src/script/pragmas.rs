@@ -3,7 +3,7 @@
 //! Owns the rules for single pragmas. Sets none: what must be put back afterwards is
 //! `database/settings`'s business.
 
-use super::authorizer::Pragma;
+use super::notes::Pragma;
 use crate::schema::pragma::ask;
 use rusqlite::Connection;
 

@@ -5,7 +5,7 @@
 use super::authorizer::saw;
 use super::text::skip_blank;
 use crate::diagnostics::error::Cause;
-use crate::schema::sql::tokens;
+use crate::schema::tokens::tokens;
 use rusqlite::ErrorCode;
 
 /// For what cannot be done inside a transaction.
@@ -67,7 +67,6 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
     }
     let first: String = begins.chars().take(400).collect();
     let words: Vec<String> = tokens(&first)
-        .iter()
         .take(16)
         .map(|token| token.text.to_ascii_lowercase())
         .collect();

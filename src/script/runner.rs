@@ -3,16 +3,17 @@
 //! Owns the order of what is asked before and after each statement, and what is said
 //! when one of them stops. What is asked is in the modules beside it.
 
-use super::authorizer::{Rules, Seen, Write, saw};
-use super::losses::{Guard, Loss};
+use super::authorizer::{Rules, Seen, saw};
+use super::changed::Changed;
+use super::conflicts::Schemas;
+use super::losses::Guard;
+use super::lost::Pending;
 use super::orphans::Orphans;
 use super::place::Place;
 use super::pragmas::{Asked, is_off};
-use super::remedy::{REBUILD, REPLACE};
 use super::watch::Before;
 use super::{Ran, Stopped, Watched};
 use crate::diagnostics::error::Cause;
-use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
 use crate::schema::readable::{has_readable_attachments, has_readable_schemas};
 use rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY;
@@ -25,6 +26,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How often a script tells how far it is.
 const PROGRESS: Duration = Duration::from_millis(100);
+
+/// How a piece of a script ended.
+pub(super) enum Flow {
+    End,
+    /// The next statement is to be run with the hook that tells of each row.
+    Hook,
+}
 
 /// The state of one run of a script.
 pub(super) struct Runner<'a> {
@@ -45,14 +53,17 @@ pub(super) struct Runner<'a> {
     pub(super) orphans: Orphans,
     /// The tables whose rows were looked at before they were written to, each with
     /// whether that was for keys that are checked at COMMIT only.
-    pub(super) touched: BTreeMap<String, bool>,
+    pub(super) touched: BTreeMap<(String, String), bool>,
     /// The schema before the first DROP or ALTER.
     pub(super) before: Option<Before>,
     /// Where the last DROP or ALTER of each table stands, by its name in lower case.
     pub(super) changed_tables: BTreeMap<String, usize>,
     /// What statements took with them, which is fine if the script drops it all later.
-    pub(super) losses: Vec<(Loss, Position, &'static str)>,
-    pub(super) read_since: BTreeSet<String>,
+    pub(super) losses: Vec<Pending>,
+    pub(super) schemas: Schemas,
+    /// The rows that a statement changes, told by a hook if that is set.
+    pub(super) changed_rows: Arc<Changed>,
+    pub(super) is_hooked: bool,
     pub(super) asked: Vec<Asked>,
     /// Where a setting was changed that stands in the way of writing.
     pub(super) query_only: bool,
@@ -101,7 +112,9 @@ impl<'a> Runner<'a> {
             before: None,
             changed_tables: BTreeMap::new(),
             losses: Vec::new(),
-            read_since: BTreeSet::new(),
+            schemas: Schemas::default(),
+            changed_rows: Arc::new(Changed::default()),
+            is_hooked: false,
             asked: Vec::new(),
             query_only: false,
             counted: Vec::new(),
@@ -118,26 +131,48 @@ impl<'a> Runner<'a> {
 
     pub(super) fn run(
         &mut self,
-        connection: &Connection,
+        connection: &mut Connection,
         progress: &mut dyn FnMut(usize),
     ) -> Result<(), Stopped> {
         self.enforced = connection
             .db_config(SQLITE_DBCONFIG_ENABLE_FKEY)
             .map_err(|error| self.stopped(&error, None))?;
         self.enforced_before = self.enforced;
+        while let Flow::Hook = self.statements(connection, progress)? {
+            // Set where it is needed only: it costs something for each row.
+            let changed = Arc::clone(&self.changed_rows);
+            connection
+                .update_hook(Some(move |action, schema: &str, table: &str, _| {
+                    changed.note(action, schema, table);
+                }))
+                .map_err(|error| self.stopped_here(&error))?;
+            self.is_hooked = true;
+        }
+        self.finish(connection)
+    }
+
+    /// The statements from where the script is now.
+    fn statements(
+        &mut self,
+        connection: &Connection,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Flow, Stopped> {
         let mut told = Instant::now();
-        let mut batch = Batch::new(connection, self.place.sql);
+        let mut batch = Batch::new(connection, &self.place.sql[self.place.end..]);
         loop {
             self.seen.clear();
             self.place.start = self.place.end;
             let mut statement = match batch.next() {
                 Ok(Some(statement)) => statement,
-                Ok(None) => break,
+                Ok(None) => return Ok(Flow::End),
                 Err(error) => return Err(self.not_prepared(&error)),
             };
             self.place.advance(&statement);
             self.last_start = self.place.start;
-            self.statement(connection, &mut statement)?;
+            if let Flow::Hook = self.statement(connection, &mut statement)? {
+                self.place.end = self.place.start;
+                return Ok(Flow::Hook);
+            }
             self.ran.statements += 1;
             if connection.is_autocommit() {
                 self.kept = self.ran.statements;
@@ -147,7 +182,6 @@ impl<'a> Runner<'a> {
                 progress(self.ran.statements);
             }
         }
-        self.finish(connection)
     }
 
     /// One statement, with all that is asked before and after it.
@@ -155,8 +189,15 @@ impl<'a> Runner<'a> {
         &mut self,
         connection: &Connection,
         statement: &mut Statement<'_>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<Flow, Stopped> {
         let seen = self.seen.what();
+        let guard = match seen & (saw::ACTION | saw::AGAIN) {
+            0 => None,
+            _ => self.guard(connection)?,
+        };
+        if guard.is_some() && !self.is_hooked {
+            return Ok(Flow::Hook);
+        }
         self.seen_in_all |= seen;
         if statement.parameter_count() > 0 {
             self.warn_of_parameter(statement)?;
@@ -167,15 +208,17 @@ impl<'a> Runner<'a> {
         if seen & !(saw::PRAGMA | saw::SCHEMA) != 0 {
             self.before_change(connection, seen)?;
         }
-        let guard = match seen & saw::ACTION {
-            0 => None,
-            _ => self.guard(connection)?,
-        };
-        let savepoint = guard.is_some() && connection.is_autocommit();
+        // What cannot be rolled back at the end is judged at once.
+        let savepoint = guard.is_some() && !self.rules.transactional;
         if savepoint {
             self.execute(connection, "SAVEPOINT litemigrate_guard")?;
         }
-        if let Err(error) = self.step(statement) {
+        if guard.is_some() {
+            self.changed_rows.begin();
+        }
+        let stepped = self.step(statement);
+        self.changed_rows.end();
+        if let Err(error) = stepped {
             return Err(self.not_run(connection, seen, &error));
         }
         if let Some(guard) = guard {
@@ -183,14 +226,17 @@ impl<'a> Runner<'a> {
         }
         self.changed |= !statement.readonly() && seen & saw::PRAGMA == 0;
         self.committed = seen & saw::COMMIT != 0 || (self.committed && seen & saw::BEGIN == 0);
-        if seen & !(saw::WRITE | saw::TRIGGER | saw::SCHEMA) != 0 {
+        if seen & (saw::SCHEMA | saw::ATTACH | saw::DETACH) != 0 {
+            self.schemas.forget();
+        }
+        if seen & !(saw::WRITE | saw::TRIGGER | saw::SCHEMA | saw::READ) != 0 {
             self.after(connection, seen)?;
         }
         if self.rules.transactional && connection.is_autocommit() {
             let message = "this statement ended the transaction that the script runs in";
             return Err(self.refused(message, None));
         }
-        Ok(())
+        Ok(Flow::End)
     }
 
     /// Steps a statement to its last row.
@@ -218,13 +264,10 @@ impl<'a> Runner<'a> {
         let loss = {
             let _pause = seen.pause();
             guard
-                .after(connection)
+                .after(connection, &self.changed_rows)
                 .map_err(|error| self.stopped_here(&error))?
         };
-        let cure = match seen.notes().own {
-            Write::Drop => REBUILD,
-            _ => REPLACE,
-        };
+        let cure = guard.cure();
         match loss {
             Some(loss) if savepoint => {
                 let undo = "ROLLBACK TO litemigrate_guard; RELEASE litemigrate_guard";
@@ -232,7 +275,11 @@ impl<'a> Runner<'a> {
                 Err(self.refused(&loss.message, Some(cure)))
             }
             Some(loss) => {
-                self.losses.push((loss, self.place.here(), cure));
+                self.losses.push(Pending {
+                    loss,
+                    position: self.place.here(),
+                    cure,
+                });
                 seen.note_reads();
                 Ok(())
             }
@@ -262,6 +309,9 @@ impl<'a> Runner<'a> {
             self.enforced = connection
                 .set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, !is_off(value))
                 .map_err(|error| self.stopped_here(&error))?;
+        }
+        if seen & saw::CREATE_TABLE != 0 && !self.touched.is_empty() {
+            self.note_created(connection)?;
         }
         if seen & saw::DROP != 0 && connection.is_autocommit() {
             self.dropped.push(self.seen.notes().own_table.clone());

@@ -4,7 +4,7 @@
 
 use super::Stopped;
 use super::authorizer::{Seen, saw};
-use super::losses::referring;
+use super::referring::referring;
 use super::remedy::{REBUILD, remedy};
 use super::runner::Runner;
 use crate::diagnostics::error::{Cause, NO_TEMPORARY, sqlite_message};

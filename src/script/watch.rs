@@ -5,9 +5,10 @@
 //! that no longer agrees with its table. Costs nothing in a script that drops and
 //! renames nothing. Only looks.
 
-use super::authorizer::{Notes, Write};
+use super::notes::Notes;
 use crate::schema::references::quoted;
-use crate::schema::sql::{one_line, tokens};
+use crate::schema::sql::one_line;
+use crate::schema::tokens::{Token, tokens};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -227,9 +228,7 @@ fn stale_search(
             continue;
         }
         let name_quoted = quoted(&name);
-        let is_fts5 = tokens(&sql)
-            .iter()
-            .any(|token| token.text.eq_ignore_ascii_case("fts5"));
+        let is_fts5 = tokens(&sql).any(|token| token.text.eq_ignore_ascii_case("fts5"));
         let check = match is_fts5 {
             true => format!(
                 "INSERT INTO main.{name_quoted} ({name_quoted}, rank) VALUES ('integrity-check', 1)"
@@ -255,7 +254,7 @@ fn stale_search(
 
 /// The external content of an FTS table, in lower case: `content = 'docs'`.
 fn content_of(sql: &str) -> Option<String> {
-    let tokens = tokens(sql);
+    let tokens: Vec<Token<'_>> = tokens(sql).collect();
     let at = tokens
         .windows(2)
         .position(|pair| pair[0].text.eq_ignore_ascii_case("content") && pair[1].text == "=")?;
@@ -271,54 +270,69 @@ pub(crate) fn crossing(
     notes: &Notes,
     statement: &str,
 ) -> rusqlite::Result<Option<String>> {
-    if notes.own != Write::Insert || has_column_list(statement) {
+    let Some(select) = select_by_position(statement) else {
         return Ok(None);
-    }
+    };
+    // The names of what it gives; a clause for conflicts after it is no part of it.
+    let Ok(select) = connection.prepare(&select) else {
+        return Ok(None);
+    };
+    let given: Vec<&str> = select.column_names().collect();
     let target = columns(connection, &notes.own_schema, &notes.own_table)?;
-    let reads: Vec<(&str, &str)> = notes.reads().take(target.len()).collect();
-    let Some(&(source, _)) = reads.first() else {
-        return Ok(None);
-    };
-    let is_one_table = reads.len() == target.len() && reads.iter().all(|(t, _)| *t == source);
-    if !is_one_table || source.eq_ignore_ascii_case(&notes.own_table) {
+    if given.len() != target.len() {
         return Ok(None);
     }
-    let crosses = |from: &str, to: &str| {
-        !from.eq_ignore_ascii_case(to) && target.iter().any(|name| name.eq_ignore_ascii_case(from))
-    };
-    let phrases: Vec<String> = reads
-        .iter()
-        .zip(&target)
-        .filter(|((_, from), to)| crosses(from, to))
-        .map(|((_, from), to)| format!("{source}.{from} goes into {}.{to}", notes.own_table))
-        .collect();
+    let mut phrases = Vec::new();
+    for (from, to) in given.iter().zip(&target) {
+        let is_one = target.iter().any(|name| name.eq_ignore_ascii_case(from));
+        if from.eq_ignore_ascii_case(to) || !is_one {
+            continue;
+        }
+        let mut reads = notes.reads();
+        let Some((source, _)) = reads.find(|(_, column)| column.eq_ignore_ascii_case(from)) else {
+            continue;
+        };
+        if source.eq_ignore_ascii_case(&notes.own_table) {
+            return Ok(None);
+        }
+        phrases.push(format!(
+            "{source}.{from} goes into {}.{to}",
+            notes.own_table
+        ));
+    }
     Ok((!phrases.is_empty()).then(|| phrases.join(", ")))
 }
 
-/// Whether the table of an INSERT is followed by a list of its columns.
-fn has_column_list(statement: &str) -> bool {
-    let tokens = tokens(statement);
-    let mut after = tokens
-        .iter()
-        .skip_while(|token| !token.text.eq_ignore_ascii_case("into"))
-        .skip(2)
-        .peekable();
-    if after.next_if(|token| token.text == ".").is_some() {
-        after.next();
+/// The SELECT of an INSERT that names no columns, with the WITH before it.
+fn select_by_position(statement: &str) -> Option<String> {
+    let mut tokens = tokens(statement);
+    let mut depth = 0_usize;
+    let prefix = loop {
+        let rest = tokens.rest();
+        let token = tokens.next()?;
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ if depth == 0 && (token.is_word("insert") || token.is_word("replace")) => {
+                break &statement[..statement.len() - rest.len()];
+            }
+            _ => {}
+        }
+    };
+    tokens.find(|token| token.is_word("into"))?;
+    tokens.next()?;
+    let mut rest = tokens.rest();
+    let mut next = tokens.next()?;
+    // A schema before the name, an alias after it.
+    for word in [".", "as"] {
+        if next.text.eq_ignore_ascii_case(word) {
+            tokens.next()?;
+            rest = tokens.rest();
+            next = tokens.next()?;
+        }
     }
-    if after
-        .next_if(|token| token.text.eq_ignore_ascii_case("as"))
-        .is_some()
-    {
-        after.next();
-    }
-    let opens = after.next().is_some_and(|token| token.text == "(");
-    let selects = after.next().is_some_and(|token| {
-        ["select", "with", "values"]
-            .iter()
-            .any(|word| token.text.eq_ignore_ascii_case(word))
-    });
-    opens && !selects
+    let selects = next.is_word("select") || next.is_word("with");
+    selects.then(|| format!("{prefix} {rest}"))
 }
 
 fn columns(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Vec<String>> {

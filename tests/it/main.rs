@@ -17,6 +17,7 @@ mod interop;
 mod leaks;
 mod library;
 mod look;
+mod losses;
 mod race;
 mod readme;
 mod recipes;

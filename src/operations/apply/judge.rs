@@ -13,7 +13,7 @@ use crate::plan::history::{self, AppliedMigration};
 use crate::plan::plan;
 use crate::plan::targets::Direction;
 use crate::schema::whole::Whole;
-use crate::script::losses::referring;
+use crate::script::referring::referring;
 use crate::script::remedy::REBUILD;
 use crate::script::{Ran, Stopped, orphans};
 use rusqlite::Connection;

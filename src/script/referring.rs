@@ -1,0 +1,53 @@
+//! Which rows refer to a table, in words.
+//!
+//! Owns the phrase. Only looks.
+
+use super::losses::rows;
+use crate::schema::references::{Reference, all, quoted};
+use rusqlite::Connection;
+
+/// Which tables refer to rows of `table`, as a phrase: all that keep it from being
+/// dropped, or if `acting_only` those that would lose rows or references with it.
+pub(crate) fn referring(
+    connection: &Connection,
+    schema: &str,
+    table: &str,
+    acting_only: bool,
+) -> rusqlite::Result<Option<String>> {
+    let any = format!("SELECT 1 FROM {}.{}", quoted(schema), quoted(table));
+    if !connection.prepare(&any)?.exists([])? {
+        return Ok(None);
+    }
+    let mut phrases = Vec::new();
+    for reference in all(connection, schema)? {
+        let refers = reference.parent.eq_ignore_ascii_case(table)
+            && !reference.child.eq_ignore_ascii_case(table)
+            && (reference.acts_on_delete() || !acting_only);
+        if refers {
+            let count = referring_rows(connection, schema, &reference)?;
+            if count > 0 {
+                phrases.push(format!("{} of {}", rows(count), reference.child));
+            }
+        }
+    }
+    Ok((!phrases.is_empty()).then(|| phrases.join(", ")))
+}
+
+fn referring_rows(
+    connection: &Connection,
+    schema: &str,
+    reference: &Reference,
+) -> rusqlite::Result<i64> {
+    let set: Vec<String> = reference
+        .from
+        .iter()
+        .map(|name| format!("{} IS NOT NULL", quoted(name)))
+        .collect();
+    let query = format!(
+        "SELECT count(*) FROM {}.{} WHERE {}",
+        quoted(schema),
+        quoted(&reference.child),
+        set.join(" AND ")
+    );
+    connection.query_row(&query, [], |row| row.get(0))
+}
