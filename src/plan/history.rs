@@ -231,6 +231,8 @@ pub(crate) enum WriteError {
     /// SQLite accepted it, and the row is not as it should be: a trigger
     /// swallowed or changed it.
     Swallowed,
+    /// The same, and there is no trigger: the table has lost a default or a type.
+    Redefined,
     /// A trigger or a foreign key changed other rows with it.
     Others,
 }
@@ -241,6 +243,7 @@ impl WriteError {
         let message = match self {
             Self::Sqlite(error) => return (Cause::of(error), explained_message(error)),
             Self::Swallowed => "a trigger on it swallowed or changed the row: drop the trigger",
+            Self::Redefined => "the table is not defined as it was, and makes another row of it: make it with the definition that it had, PRIMARY KEY and DEFAULT CURRENT_TIMESTAMP with it",
             Self::Others => "a trigger or a foreign key on it would change other rows too: drop it",
         };
         (Cause::Statement, message.to_owned())
@@ -274,7 +277,13 @@ impl Change {
             .query_row(&of_table(self.wanted), values, |row| row.get(0))
             .map_err(WriteError::Sqlite)?;
         if found != self.found {
-            return Err(WriteError::Swallowed);
+            let query = "SELECT count(*) FROM (SELECT tbl_name AS t FROM main.sqlite_schema WHERE type = 'trigger' UNION ALL SELECT tbl_name FROM temp.sqlite_schema WHERE type = 'trigger') WHERE t = ?1 COLLATE NOCASE";
+            let triggers: rusqlite::Result<i64> =
+                connection.query_row(query, [table.name()], |row| row.get(0));
+            return Err(match triggers {
+                Ok(0) => WriteError::Redefined,
+                _ => WriteError::Swallowed,
+            });
         }
         match changed {
             0 | 1 => Ok(()),

@@ -44,7 +44,7 @@ impl<'a> Run<'a, '_> {
         if changes.is_nothing() {
             return Ok(());
         }
-        if changes.harms() && !ran.wrote_history {
+        if changes.harms() && ran.history_in_danger {
             return Err(format!(
                 "it changes rows of other versions in {}, by a trigger, with the table or through the schema: {}; leave the history alone",
                 self.job.options.table,
@@ -61,7 +61,7 @@ impl<'a> Run<'a, '_> {
             "writes to the history itself: {}; `baseline` and `repair` do this by name",
             changes.phrase()
         );
-        self.view.replace(&now);
+        self.view.replace(self.job.direction, &now);
         ran.warnings
             .push(Finding::new("history-written", &migration.path, message));
         Ok(())

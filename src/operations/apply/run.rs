@@ -171,7 +171,8 @@ impl<'a, 'r> Run<'a, 'r> {
             drop(script_lock);
             applied += 1;
             self.wrote = true;
-            self.view.targets.pop_front();
+            let version = migration.version;
+            self.view.targets.retain(|other| other.version != version);
             self.view.move_on(self.job.direction, migration);
             self.newest = self.view.newest();
             self.warn(warnings);

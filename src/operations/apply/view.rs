@@ -85,12 +85,14 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The history is another now: what it has recorded is not run.
-    pub(super) fn replace(&mut self, now: &[AppliedMigration]) {
+    /// The history is another now: what it has recorded is not run, and what it has not
+    /// is not undone.
+    pub(super) fn replace(&mut self, direction: Direction, now: &[AppliedMigration]) {
         self.rows = now.iter().map(digest).collect();
         let rows = &self.rows;
+        let is_applied_for = direction == Direction::Down;
         self.targets
-            .retain(|migration| !rows.contains_key(&migration.version));
+            .retain(|migration| rows.contains_key(&migration.version) == is_applied_for);
     }
 }
 
