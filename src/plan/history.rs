@@ -243,7 +243,9 @@ impl WriteError {
         let message = match self {
             Self::Sqlite(error) => return (Cause::of(error), explained_message(error)),
             Self::Swallowed => "a trigger on it swallowed or changed the row: drop the trigger",
-            Self::Redefined => "the table is not defined as it was, and makes another row of it: make it with the definition that it had, PRIMARY KEY and DEFAULT CURRENT_TIMESTAMP with it",
+            Self::Redefined => {
+                "the table is not defined as it was, and makes another row of it: make it with the definition that it had, PRIMARY KEY and DEFAULT CURRENT_TIMESTAMP with it"
+            }
             Self::Others => "a trigger or a foreign key on it would change other rows too: drop it",
         };
         (Cause::Statement, message.to_owned())

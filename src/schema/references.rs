@@ -3,6 +3,7 @@
 //! Owns the questions about foreign keys that SQLite answers from its schema. Reads
 //! only, and never the rows.
 
+use super::sql::is_keyword;
 use rusqlite::{Connection, Params, Row};
 
 /// A foreign key: a table refers to another.
@@ -41,16 +42,36 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A name as a person would write it in SQL: in quotes only where it needs them.
+pub(crate) fn written(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !is_keyword(&name.to_ascii_lowercase());
+    match is_plain {
+        true => name.to_owned(),
+        false => quoted(name),
+    }
+}
+
 const COLUMNS: &str = "m.name, f.id, f.\"table\", f.\"from\", f.\"to\", upper(f.on_delete), upper(f.on_update), m.sql LIKE '%DEFERRED%'";
 
 /// All foreign keys of a schema, of each table in the order of their numbers. Only the
 /// definitions that have the word in them are asked.
 pub(crate) fn all(connection: &Connection, schema: &str) -> rusqlite::Result<Vec<Reference>> {
+    all_after(connection, schema, 0)
+}
+
+/// Those of the tables whose row in the schema comes after the row `after`.
+pub(crate) fn all_after(
+    connection: &Connection,
+    schema: &str,
+    after: i64,
+) -> rusqlite::Result<Vec<Reference>> {
     let query = format!(
-        "SELECT {COLUMNS} FROM {}.sqlite_schema AS m, pragma_foreign_key_list(m.name, ?1) AS f WHERE m.type = 'table' AND m.sql LIKE '%REFERENCES%' AND m.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY m.rowid, f.id, f.seq",
+        "SELECT {COLUMNS} FROM {}.sqlite_schema AS m, pragma_foreign_key_list(m.name, ?1) AS f WHERE m.rowid > ?2 AND m.type = 'table' AND m.sql LIKE '%REFERENCES%' AND m.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY m.rowid, f.id, f.seq",
         quoted(schema)
     );
-    read(connection, &query, [schema])
+    read(connection, &query, (schema, after))
 }
 
 /// The foreign keys of one table.
@@ -106,17 +127,17 @@ pub(crate) fn parent_key(
     schema: &str,
     reference: &Reference,
 ) -> rusqlite::Result<ParentKey> {
-    let exists = format!(
-        "SELECT 1 FROM {}.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
-        quoted(schema)
-    );
-    if !connection.prepare(&exists)?.exists([&reference.parent])? {
+    let query = "SELECT name, pk FROM pragma_table_xinfo(?1, ?2) ORDER BY pk";
+    let mut statement = connection.prepare(query)?;
+    let columns = statement.query_map([&reference.parent, schema], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    let columns: Vec<(String, i64)> = columns.collect::<rusqlite::Result<_>>()?;
+    if columns.is_empty() {
         return Ok(ParentKey::NoTable);
     }
-    let query = "SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE pk > 0 ORDER BY pk";
-    let mut statement = connection.prepare(query)?;
-    let primary = statement.query_map([&reference.parent, schema], |row| row.get(0))?;
-    let primary: Vec<String> = primary.collect::<rusqlite::Result<_>>()?;
+    let primary = columns.into_iter().filter(|(_, pk)| *pk > 0);
+    let primary: Vec<String> = primary.map(|(name, _)| name).collect();
     let columns: Option<Vec<String>> = reference.to.iter().cloned().collect();
     let columns = columns.unwrap_or_else(|| primary.clone());
     let is_primary = columns.len() == primary.len()

@@ -4,10 +4,11 @@
 //! a statement that fires it, a key by the tables that there are (SQLITE does not ask
 //! itself before somebody uses them). Runs nothing of theirs, and changes nothing.
 
-use super::references::{ParentKey, all, parent_key, quoted};
+use super::references::{ParentKey, all_after, parent_key, quoted};
+use super::tokens::tokens;
 use crate::diagnostics::error::{Cause, sqlite_message};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `view`, `trigger` or `foreign key`, and the name.
 type Key = (&'static str, String);
@@ -15,7 +16,16 @@ type Key = (&'static str, String);
 /// The views, triggers and keys of a database, each with what it looks for in vain, if
 /// it does.
 #[derive(Debug, Default)]
-pub(crate) struct Whole(BTreeMap<Key, Option<String>>);
+pub(crate) struct Whole {
+    found: BTreeMap<Key, Option<String>>,
+    /// The tables and views that there are, in lower case.
+    names: BTreeSet<String>,
+    /// Triggers of a table with another trigger that stands before them: of that alone
+    /// SQLite speaks. Each with its SQL.
+    unclear: Vec<(String, String)>,
+    /// The last row of the schema that was looked at.
+    last_row: i64,
+}
 
 /// Something that found what it looks for once, and does not now.
 #[derive(Debug)]
@@ -30,17 +40,46 @@ impl Whole {
     /// Asks for each.
     pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Self> {
         let mut found = Self::default();
-        found.ask_views(connection)?;
-        found.ask_triggers(connection)?;
-        found.ask_keys(connection)?;
+        found.look_at_new(connection)?;
         Ok(found)
+    }
+
+    /// Asks for each that was made since.
+    pub(crate) fn look_at_new(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_schema";
+        let last_row: i64 = connection.query_row(query, [], |row| row.get(0))?;
+        if last_row > self.last_row {
+            let query = "SELECT lower(name) FROM main.sqlite_schema WHERE rowid > ?1 AND type IN ('table', 'view')";
+            self.names.extend(names(connection, query, self.last_row)?);
+            self.ask_views(connection)?;
+            self.ask_triggers(connection)?;
+            self.ask_keys(connection)?;
+        }
+        self.last_row = last_row;
+        Ok(())
+    }
+
+    /// An object is dropped: what is made next may take its row in the schema.
+    pub(crate) fn note_dropped(&mut self, row: i64) {
+        self.last_row = self.last_row.min(row - 1);
     }
 
     /// What was all right before and is not now.
     pub(crate) fn dead_since(self, before: &Self) -> Vec<Dead> {
-        let was_whole = |key: &Key| before.0.get(key).is_some_and(Option::is_none);
-        self.0
+        let was_whole = |key: &Key| before.found.get(key).is_some_and(Option::is_none);
+        let gone: BTreeSet<&String> = before.names.difference(&self.names).collect();
+        let also = self.unclear.into_iter().filter_map(|(name, sql)| {
+            let mut words = tokens(&sql).map(|token| token.content().to_ascii_lowercase());
+            let missing = words.find(|word| gone.contains(word))?;
+            Some((
+                ("trigger", name),
+                Some(format!("no such table: main.{missing}")),
+            ))
+        });
+        let also: Vec<_> = also.collect();
+        self.found
             .into_iter()
+            .chain(also)
             .filter(|(key, _)| was_whole(key))
             .filter_map(|((kind, name), message)| {
                 Some(Dead {
@@ -55,20 +94,23 @@ impl Whole {
     fn ask_views(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         for view in names(
             connection,
-            "SELECT name FROM main.sqlite_schema WHERE type = 'view'",
+            "SELECT name FROM main.sqlite_schema WHERE rowid > ?1 AND type = 'view'",
+            self.last_row,
         )? {
             let query = format!("SELECT * FROM main.{}", quoted(&view));
             if let Some(message) = complaint(connection, &query)? {
-                self.0.insert(("view", view), message);
+                self.found.insert(("view", view), message);
             }
         }
         Ok(())
     }
 
     fn ask_triggers(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let query = "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY tbl_name";
+        let query = "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE rowid > ?1 AND type = 'trigger' ORDER BY tbl_name";
         let mut statement = connection.prepare(query)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let rows = statement.query_map([self.last_row], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
         let triggers: Vec<(String, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
         for group in triggers.chunk_by(|a, b| a.1 == b.1) {
             let table = quoted(&group[0].1);
@@ -102,18 +144,24 @@ impl Whole {
             if !is_known {
                 continue;
             }
+            let is_named =
+                |message: &String| group.iter().any(|(_, _, sql)| names_it(sql, message));
             for (name, _, sql) in group {
-                let own = complaints
-                    .iter()
-                    .find(|message| group.len() == 1 || names_it(sql, message));
-                self.0.insert(("trigger", name.clone()), own.cloned());
+                let is_its = |message: &&String| {
+                    group.len() == 1 || names_it(sql, message) || !is_named(message)
+                };
+                let own = complaints.iter().find(is_its);
+                if own.is_none() && !complaints.is_empty() {
+                    self.unclear.push((name.clone(), sql.clone()));
+                }
+                self.found.insert(("trigger", name.clone()), own.cloned());
             }
         }
         Ok(())
     }
 
     fn ask_keys(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        for reference in all(connection, "main")? {
+        for reference in all_after(connection, "main", self.last_row)? {
             let name = format!("{} ({})", reference.child, reference.from.join(", "));
             let complaint = match parent_key(connection, "main", &reference)? {
                 ParentKey::Columns(_) => None,
@@ -122,17 +170,21 @@ impl Whole {
                     Some(format!("what it names is no key of {}", reference.parent))
                 }
             };
-            self.0.insert(("foreign key", name), complaint);
+            self.found.insert(("foreign key", name), complaint);
         }
         Ok(())
     }
 }
 
-/// Whether a trigger's text has the word that SQLite misses: `no such table: main.old`.
+/// Whether a trigger's text has the name that SQLite misses, or has something against:
+/// `no such table: main.old`, `table c has 3 columns but 2 values were supplied`.
 fn names_it(sql: &str, message: &str) -> bool {
-    let missing = message.rsplit([' ', '.', ':']).next().unwrap_or_default();
-    sql.to_ascii_lowercase()
-        .contains(&missing.to_ascii_lowercase())
+    let of_table = message.strip_prefix("table ");
+    let name = match of_table.and_then(|rest| rest.split_once(" has ")) {
+        Some((name, _)) => name,
+        None => message.rsplit([' ', '.', ':']).next().unwrap_or_default(),
+    };
+    tokens(sql).any(|token| token.content().eq_ignore_ascii_case(name))
 }
 
 /// What SQLite says against a statement: `Some(None)` if nothing, `None` if it cannot
@@ -169,9 +221,9 @@ fn settable_columns(connection: &Connection, table: &str) -> rusqlite::Result<Ve
     rows.collect()
 }
 
-fn names(connection: &Connection, query: &str) -> rusqlite::Result<Vec<String>> {
+fn names(connection: &Connection, query: &str, after: i64) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(query)?;
-    let rows = statement.query_map([], |row| row.get(0))?;
+    let rows = statement.query_map([after], |row| row.get(0))?;
     rows.collect()
 }
 

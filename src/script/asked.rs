@@ -4,14 +4,14 @@
 
 use super::Stopped;
 use super::authorizer::saw;
+use super::crossing::crossing;
 use super::losses::Guard;
 use super::notes::Write;
 use super::pragmas::{Asked, Journal, is_known, is_off, judge_journal};
-use super::referring::referring;
+use super::referring::{losing, referring};
 use super::remedy::ALONE;
 use super::runner::{Runner, leftovers};
-use super::watch::{Before, crossing, rows_of};
-use crate::schema::whole::Whole;
+use super::watch::rows_of;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -32,14 +32,31 @@ impl Runner<'_> {
                 "SQLite does not know PRAGMA {}, and passes it over: check its spelling, or take it out",
                 pragma.name
             );
-            return self.warn("unknown-pragma", message);
+            return match self.is_said(&message) {
+                true => Ok(()),
+                false => self.warn("unknown-pragma", message),
+            };
         }
         let Some(value) = &pragma.value else {
             return Ok(());
         };
-        self.asked.extend(Asked::new(&pragma, offset));
+        if let Some(asked) = Asked::new(&pragma, offset) {
+            // The last one counts.
+            self.asked.retain(|other| other.pragma != asked.pragma);
+            self.asked.push(asked);
+        }
+        let is_temporary = pragma
+            .schema
+            .as_deref()
+            .is_some_and(|s| s.eq_ignore_ascii_case("temp"));
         match pragma.name.as_str() {
+            "journal_mode" if self.rules.transactional && is_temporary => Ok(()),
             "journal_mode" if self.rules.transactional => self.judge_journal(connection, value),
+            // They write to the database's header.
+            "user_version" | "application_id" => {
+                self.changed = true;
+                Ok(())
+            }
             "hard_heap_limit" if value != "0" => Err(self.refused(
                 "PRAGMA hard_heap_limit can only be lowered, and for the whole process: no later script could undo it",
                 Some("take it out; soft_heap_limit is put back after the script"),
@@ -144,6 +161,14 @@ impl Runner<'_> {
         if seen & saw::READ != 0 {
             self.note_reads(connection, seen)?;
         }
+        if !self.deferred_drops.is_empty() && seen & (saw::WRITE | saw::TRIGGER) != 0 {
+            let notes = shared.notes();
+            let is_written = |table: &str| {
+                let mut written = notes.written();
+                written.any(|(_, other)| other.eq_ignore_ascii_case(table))
+            };
+            self.deferred_drops.retain(|(table, _)| !is_written(table));
+        }
         self.ran.wrote_history |= seen & saw::HISTORY != 0;
         self.ran.history_in_danger |= seen & saw::HISTORY_ASIDE != 0;
         Ok(())
@@ -210,27 +235,41 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Which views, triggers and keys are all right, before something is dropped.
     pub(super) fn before_first_drop(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.before.is_none() {
-            self.before = Some(Before::look(connection)?);
+        if !self.ran.drops {
+            let whole = self.watched.whole.get_or_insert_default();
+            whole.look_at_new(connection)?;
         }
         self.ran.drops = true;
-        if self.watched.whole.is_none() {
-            self.watched.whole = Some(Whole::look(connection)?);
-        }
         Ok(())
     }
 
     pub(super) fn note_drop(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         let shared = Arc::clone(&self.seen);
         let offset = self.place.first_token();
-        let (schema, table) = {
-            let notes = shared.notes();
-            if let (true, Some(before)) = (seen & saw::DROP == 0, &mut self.before) {
-                before.note_dropped(&notes.dropped_parts);
+        let notes = shared.notes();
+        let (schema, table) = (&notes.own_schema, &notes.own_table);
+        let altered = notes.altered.as_ref();
+        let mut names: Vec<(&str, bool)> = Vec::new();
+        match seen & saw::DROP != 0 {
+            true if schema == "main" => names.push((table, true)),
+            true => {}
+            false => {
+                self.before.note_dropped(&notes.dropped_parts);
+                names.extend(notes.dropped_parts.iter().map(|name| (name.as_str(), true)));
             }
-            (notes.own_schema.clone(), notes.own_table.clone())
-        };
+        }
+        let altered = altered.filter(|(schema, _)| schema == "main");
+        names.extend(altered.map(|(_, table)| (table.as_str(), false)));
+        for (name, is_dropped) in names {
+            let row = self.before.note_table(connection, name, offset, is_dropped);
+            let row = row.map_err(|error| self.stopped_here(&error))?;
+            if let (Some(row), Some(whole)) = (row.filter(|_| is_dropped), &mut self.watched.whole)
+            {
+                whole.note_dropped(row);
+            }
+        }
         if seen & saw::ALTER != 0 {
             self.orphans.forget_names();
             self.touched.clear();
@@ -240,13 +279,16 @@ impl Runner<'_> {
         }
         self.losses
             .iter_mut()
-            .try_for_each(|pending| pending.note_drop(connection, &schema, &table))
+            .try_for_each(|pending| pending.note_drop(connection, schema, table))
             .map_err(|error| self.stopped_here(&error))?;
-        self.changed_tables
-            .insert(table.to_ascii_lowercase(), offset);
         self.ran.dropped.push(table.clone());
+        if self.deferring && self.enforced && self.rules.shared {
+            let rows = referring(connection, schema, table).map_err(|e| self.stopped_here(&e))?;
+            self.deferred_drops
+                .extend(rows.map(|_| (table.clone(), self.place.here())));
+        }
         if self.rules.for_sqlpage && self.enforced_before && !self.enforced {
-            self.warn_of_sqlpage(connection, &schema, &table)?;
+            self.warn_of_sqlpage(connection, schema, table)?;
         }
         Ok(())
     }
@@ -258,12 +300,19 @@ impl Runner<'_> {
         schema: &str,
         table: &str,
     ) -> Result<(), Stopped> {
-        let lost = referring(connection, schema, table, true).map_err(|e| self.stopped_here(&e))?;
-        let Some(lost) = lost else { return Ok(()) };
+        let kind = "sqlpage-foreign-keys";
+        let references = self.orphans.references(schema);
+        let (Some(references), false) = (references, self.has_warned(kind)) else {
+            return Ok(());
+        };
+        let lost = losing(connection, schema, table, references);
+        let Some(lost) = lost.map_err(|e| self.stopped_here(&e))? else {
+            return Ok(());
+        };
         let message = format!(
             "SQLPage does not obey PRAGMA foreign_keys = OFF in a script: if it ran this one itself, DROP TABLE {table} would take with it: {lost}; apply it with litemigrate everywhere"
         );
-        self.warn("sqlpage-foreign-keys", message)
+        self.warn(kind, message)
     }
 
     /// Columns that are read: in a copy by position, and of tables that have lost rows.

@@ -3,12 +3,15 @@
 //! Owns the refusals and warnings that only the whole script can draw.
 
 use super::authorizer::saw;
+use super::referring::referring;
+use super::remedy::KEPT;
 use super::runner::{Runner, leftovers};
 use super::text::comment_never_closed;
 use super::watch::rows_of;
 use super::{RowCount, Stopped};
 use crate::diagnostics::error::{Cause, sqlite_message};
 use crate::diagnostics::problem::Finding;
+use crate::schema::pragma::ask;
 use rusqlite::Connection;
 use std::sync::Arc;
 
@@ -17,6 +20,9 @@ impl Runner<'_> {
         let seen = Arc::clone(&self.seen);
         let _pause = seen.pause();
         if self.seen_in_all & saw::WRITABLE_SCHEMA != 0 {
+            // The check switches it off.
+            let now = ask(connection, "writable_schema");
+            self.ran.left_writable = now.is_ok_and(|now| now.is_some_and(|now| now != "0"));
             self.check_schema(connection)?;
             self.ran.history_in_danger = true;
         }
@@ -33,6 +39,7 @@ impl Runner<'_> {
         self.ran.deferred = self.deferring || self.orphans.has_deferred;
         self.judge_losses(connection)?;
         self.refuse_orphans(connection)?;
+        self.refuse_uncounted(connection)?;
         self.count_after(connection)
             .map_err(|error| self.stopped(&error, None))?;
         self.warn_at_end(connection)
@@ -49,6 +56,24 @@ impl Runner<'_> {
             statements: self.kept,
             ..Stopped::at_end(Cause::Statement, message)
         })
+    }
+
+    /// In a transaction that others share, no COMMIT tells of rows whose parent was dropped
+    /// while keys were deferred: SQLite counts them until they, or rows of the parent under
+    /// its own name, are written again.
+    pub(super) fn refuse_uncounted(&self, connection: &Connection) -> Result<(), Stopped> {
+        for (table, position) in &self.deferred_drops {
+            let rows = referring(connection, "main", table);
+            let Ok(Some(rows)) = rows else { continue };
+            let message = format!(
+                "FOREIGN KEY constraint failed: {rows} refer to {table}, which the script has dropped while PRAGMA defer_foreign_keys was ON, and COMMIT counts them whatever has its name now"
+            );
+            return Err(Stopped {
+                position: Some(position.clone()),
+                ..self.refused(&message, Some(KEPT))
+            });
+        }
+        Ok(())
     }
 
     /// What was lost is fine if it was dropped, too.
@@ -83,38 +108,23 @@ impl Runner<'_> {
     /// What a person should know about a script that has come to its end.
     pub(super) fn warn_at_end(&mut self, connection: &Connection) -> Result<(), Stopped> {
         for asked in std::mem::take(&mut self.asked) {
-            let now = asked
-                .found_instead(connection)
-                .map_err(|e| self.stopped(&e, None))?;
-            if let Some(now) = now {
-                let message = format!(
-                    "PRAGMA {} has no effect here: it is {now}, because the database has tables already; a `-- no-transaction` script with VACUUM after it can change page_size and auto_vacuum",
-                    asked.pragma
-                );
+            let complaint = asked.complaint(connection);
+            if let Some(message) = complaint.map_err(|e| self.stopped(&e, None))? {
                 let position = self.place.position(asked.offset);
                 self.push(Finding::at("pragma-without-effect", position, message))?;
             }
         }
-        let ends = self.place.sql[..self.place.end]
-            .trim_end_matches('\0')
-            .ends_with(';');
-        let from = if ends {
-            self.place.end
-        } else {
-            self.last_start
-        };
+        // The comment may be the end of the last statement, or follow it.
+        let from = self.last_start;
         if let Some(finding) = comment_never_closed(self.place.path, self.place.sql, from) {
             self.push(finding)?;
         }
-        if let Some(before) = self.before.take() {
-            let lost = before
-                .lost(connection)
-                .map_err(|e| self.stopped(&e, None))?;
-            for lost in lost {
-                let offset = self.changed_tables.get(&lost.table.to_ascii_lowercase());
-                let finding = match offset {
+        if self.ran.drops {
+            let lost = self.before.lost(connection);
+            for lost in lost.map_err(|e| self.stopped(&e, None))? {
+                let finding = match self.before.offset_of(&lost.table) {
                     Some(offset) => {
-                        Finding::at(lost.kind, self.place.position(*offset), lost.message)
+                        Finding::at(lost.kind, self.place.position(offset), lost.message)
                     }
                     None => Finding::new(lost.kind, self.place.path, lost.message),
                 };

@@ -8,6 +8,7 @@ mod asked;
 pub(crate) mod authorizer;
 mod changed;
 mod conflicts;
+mod crossing;
 mod ending;
 mod losses;
 mod lost;
@@ -18,6 +19,7 @@ mod pragmas;
 pub(crate) mod referring;
 pub(crate) mod remedy;
 mod runner;
+mod search;
 mod stops;
 pub(crate) mod text;
 mod watch;
@@ -43,6 +45,8 @@ pub(crate) struct Ran {
     pub warnings: Vec<Finding>,
     /// The pragmas that it has set, in lower case.
     pub settings: BTreeSet<String>,
+    /// It has left the schema writable.
+    pub left_writable: bool,
     /// It wrote to the history itself.
     pub wrote_history: bool,
     /// Rows of the history may have gone or changed by a trigger, with their table, or

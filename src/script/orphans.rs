@@ -56,6 +56,11 @@ impl Orphans {
         Ok(has_keys)
     }
 
+    /// The foreign keys of a schema, if one of its tables was looked at.
+    pub(crate) fn references(&self, schema: &str) -> Option<&[Reference]> {
+        self.references.get(schema).map(Vec::as_slice)
+    }
+
     /// Whether tables of another database than the main one were looked at.
     pub(crate) fn has_attached(&self) -> bool {
         self.before.iter().any(|table| table.schema != "main")

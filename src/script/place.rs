@@ -5,6 +5,7 @@
 
 use super::text::skip_blank;
 use crate::diagnostics::position::Position;
+use crate::schema::tokens::tokens;
 use rusqlite::Statement;
 use std::path::Path;
 
@@ -28,10 +29,10 @@ impl Place<'_> {
         let rest = &self.sql[self.end..];
         let semicolon = rest.find(';').map_or(rest.len(), |index| index + 1);
         self.start = self.end;
-        if semicolon > LONG {
-            // Copies of megabytes are not worth it: the end of the statement is
-            // trusted until the next one turns out to begin elsewhere.
-            self.end += semicolon;
+        if semicolon > LONG
+            && let Some(length) = length_of_long(rest)
+        {
+            self.end += length;
             return;
         }
         let text = statement.expanded_sql().unwrap_or_default();
@@ -64,6 +65,24 @@ impl Place<'_> {
     }
 }
 
+/// The length of a statement that is not worth a copy of megabytes: up to the semicolon
+/// that is none of a string, a name or a comment. `None` of a trigger, which has more of
+/// them.
+fn length_of_long(rest: &str) -> Option<usize> {
+    let mut tokens = tokens(rest).peekable();
+    let blank = ["explain", "query", "plan", "create", "temp", "temporary"];
+    while tokens
+        .next_if(|token| blank.iter().any(|word| token.is_word(word)))
+        .is_some()
+    {}
+    if tokens.peek().is_some_and(|token| token.is_word("trigger")) {
+        return None;
+    }
+    let semicolon = tokens.find(|token| token.text == ";");
+    let end = semicolon.map(|token| token.text.as_ptr() as usize - rest.as_ptr() as usize + 1);
+    Some(end.unwrap_or(rest.len()))
+}
+
 /// The length of the text in `source` that SQLite tells as `expanded`: the same,
 /// except that each parameter is NULL in it. `None` if it is another text.
 fn source_length(source: &str, expanded: &str) -> Option<usize> {
@@ -93,7 +112,21 @@ fn source_length(source: &str, expanded: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::source_length;
+    use super::{length_of_long, source_length};
+
+    #[test]
+    fn a_long_statement_ends_at_its_own_semicolon() {
+        for (text, expected) in [
+            ("INSERT INTO t VALUES ('a;b'); SELECT 1", Some(29)),
+            ("SELECT \"a;\" /* ; */ -- ;\n; x", Some(26)),
+            ("; SELECT 1;", Some(1)),
+            ("SELECT 1", Some(8)),
+            ("EXPLAIN CREATE TEMP TRIGGER t AFTER", None),
+            ("CREATE TABLE trigger_happy (x); y", Some(31)),
+        ] {
+            assert_eq!(length_of_long(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn parameters_are_skipped_whatever_they_are_called() {

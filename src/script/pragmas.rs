@@ -11,6 +11,12 @@ use rusqlite::Connection;
 /// (`sqlite3GetBoolean`): a number of 32 bits that is not zero and three words are
 /// "on", anything else is "off".
 pub(crate) fn is_off(value: &str) -> bool {
+    let hexadecimal = value.strip_prefix("0x").or(value.strip_prefix("0X"));
+    if let Some(digits) = hexadecimal {
+        // What is no number of 32 bits counts as the zero that it begins with.
+        let digits: String = digits.chars().take_while(char::is_ascii_hexdigit).collect();
+        return i32::from_str_radix(&digits, 16).map_or(true, |number| number == 0);
+    }
     let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
     if !digits.is_empty() {
         return digits.parse::<i32>().unwrap_or(0) == 0;
@@ -86,31 +92,55 @@ impl Asked {
         })
     }
 
-    /// What it is instead; `None` if it is as it was asked for.
-    pub(crate) fn found_instead(
-        &self,
-        connection: &Connection,
-    ) -> rusqlite::Result<Option<String>> {
+    /// What is to be said; `None` if it is as it was asked for.
+    pub(crate) fn complaint(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {
         let Some(now) = ask(connection, &self.pragma)? else {
             return Ok(None);
         };
-        let words: &[&str] = match self.pragma.as_str() {
-            "auto_vacuum" => &["none", "full", "incremental"],
-            "temp_store" => &["default", "file", "memory"],
-            _ => &[],
-        };
-        let number = words.iter().position(|word| *word == self.value);
-        let asked = number.map_or_else(|| self.value.clone(), |number| number.to_string());
-        let now_lower = now.to_ascii_lowercase();
-        let is_so = match self.pragma.as_str() {
+        let Self { pragma, value, .. } = self;
+        if pragma == "encoding" {
             // UTF-16 is that of the machine.
-            "encoding" => now_lower
-                .replace('-', "")
-                .starts_with(&asked.replace('-', "")),
-            _ => now_lower == asked,
+            let (asked, now_lower) = (value.replace('-', ""), now.to_ascii_lowercase());
+            let is_so = now_lower.replace('-', "").starts_with(&asked);
+            return Ok((!is_so).then(|| {
+                format!("PRAGMA encoding has no effect here: it is {now}, because the database has been made already")
+            }));
+        }
+        let number = value.parse::<u32>().ok();
+        let (meant, possible) = match pragma.as_str() {
+            "page_size" => (
+                number.filter(|n| n.is_power_of_two() && (512..=65536).contains(n)),
+                "a power of two from 512 to 65536",
+            ),
+            "auto_vacuum" => (
+                among(value, &["none", "full", "incremental"]),
+                "none, full or incremental (0, 1, 2)",
+            ),
+            _ => (
+                among(value, &["default", "file", "memory"]),
+                "default, file or memory (0, 1, 2)",
+            ),
         };
-        Ok((!is_so).then_some(now))
+        let Some(meant) = meant else {
+            return Ok(Some(format!(
+                "PRAGMA {pragma} = {value} has no effect: it takes {possible}, and is {now}"
+            )));
+        };
+        if now == meant.to_string() {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "PRAGMA {pragma} has no effect here: it is {now}, because the database has tables already; a `-- no-transaction` script with VACUUM after it can change page_size and auto_vacuum"
+        )))
     }
+}
+
+/// The number that a value stands for: itself, or the place of its word.
+fn among(value: &str, words: &[&str]) -> Option<u32> {
+    let word = words.iter().position(|word| *word == value);
+    let number = word.and_then(|at| u32::try_from(at).ok());
+    let number = number.or_else(|| value.parse().ok());
+    number.filter(|number| usize::try_from(*number).is_ok_and(|n| n < words.len()))
 }
 
 #[cfg(test)]
@@ -147,6 +177,11 @@ mod tests {
             "'off'",
             "\"on\"",
             "1x",
+            "0x1",
+            "0X0",
+            "0x10",
+            "0xffffffff",
+            "0x100000000",
         ] {
             connection.execute_batch("PRAGMA foreign_keys = 1").unwrap();
             let before = connection.execute_batch(&format!("PRAGMA foreign_keys = {value}"));

@@ -7,27 +7,48 @@ use crate::schema::references::{Reference, all, quoted};
 use rusqlite::Connection;
 
 /// Which tables refer to rows of `table`, as a phrase: all that keep it from being
-/// dropped, or if `acting_only` those that would lose rows or references with it.
+/// dropped.
 pub(crate) fn referring(
     connection: &Connection,
     schema: &str,
     table: &str,
-    acting_only: bool,
 ) -> rusqlite::Result<Option<String>> {
+    let references = all(connection, schema)?;
+    among(connection, schema, table, references.iter())
+}
+
+/// Those of `references` that would lose rows, or what they refer to, with `table`.
+pub(super) fn losing(
+    connection: &Connection,
+    schema: &str,
+    table: &str,
+    references: &[Reference],
+) -> rusqlite::Result<Option<String>> {
+    let acting = references.iter().filter(|r| r.acts_on_delete());
+    among(connection, schema, table, acting)
+}
+
+fn among<'r>(
+    connection: &Connection,
+    schema: &str,
+    table: &str,
+    references: impl Iterator<Item = &'r Reference>,
+) -> rusqlite::Result<Option<String>> {
+    let mut referring = references
+        .filter(|reference| {
+            reference.parent.eq_ignore_ascii_case(table)
+                && !reference.child.eq_ignore_ascii_case(table)
+        })
+        .peekable();
     let any = format!("SELECT 1 FROM {}.{}", quoted(schema), quoted(table));
-    if !connection.prepare(&any)?.exists([])? {
+    if referring.peek().is_none() || !connection.prepare(&any)?.exists([])? {
         return Ok(None);
     }
     let mut phrases = Vec::new();
-    for reference in all(connection, schema)? {
-        let refers = reference.parent.eq_ignore_ascii_case(table)
-            && !reference.child.eq_ignore_ascii_case(table)
-            && (reference.acts_on_delete() || !acting_only);
-        if refers {
-            let count = referring_rows(connection, schema, &reference)?;
-            if count > 0 {
-                phrases.push(format!("{} of {}", rows(count), reference.child));
-            }
+    for reference in referring {
+        let count = referring_rows(connection, schema, reference)?;
+        if count > 0 {
+            phrases.push(format!("{} of {}", rows(count), reference.child));
         }
     }
     Ok((!phrases.is_empty()).then(|| phrases.join(", ")))

@@ -15,6 +15,9 @@ pub(crate) const ALONE: &str =
 /// For a DROP TABLE that other tables' rows depend on.
 pub(crate) const REBUILD: &str = "to rebuild the table put PRAGMA foreign_keys = OFF before it (rows that refer to nothing are looked for at the script's end); to let those rows go use --allow-cascade, or delete them first";
 
+/// For a DROP TABLE that other tables' rows forbid.
+pub(crate) const KEPT: &str = "to rebuild the table put PRAGMA foreign_keys = OFF before it (rows that refer to nothing are looked for at the script's end); to drop it for good delete these rows, or what they refer to it by, first";
+
 /// For a REPLACE that takes rows of other tables with it.
 pub(crate) const REPLACE: &str = "INSERT … ON CONFLICT DO UPDATE keeps the row and what refers to it; to let those rows go use --allow-cascade";
 
@@ -72,7 +75,7 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let alters = words.starts_with(&["alter", "table"]);
-    if alters && has("near \"EXISTS\"") {
+    if alters && message.to_ascii_uppercase().contains("NEAR \"EXISTS\"") {
         return Some("SQLite has no ADD COLUMN IF NOT EXISTS and no DROP COLUMN IF EXISTS: leave the condition out, a migration runs once".to_owned());
     }
     if has("object name reserved for internal use") {
@@ -84,7 +87,8 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
     if has("_sqlx_migrations") && has("already exists") {
         return Some("the history is made by itself, and belongs to no script: take this statement out, and with it the INSERTs into the table, as a dump of a migrated database has them".to_owned());
     }
-    if what & saw::EXTENSION != 0 && has("not authorized") {
+    let is_forbidden = what & saw::EXTENSION != 0 && has("not authorized");
+    if is_forbidden || has("unsafe use of load_extension") {
         return Some("a script cannot load an extension: name it in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment), which is loaded before the scripts".to_owned());
     }
     if has("no such module") {

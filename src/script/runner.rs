@@ -14,6 +14,7 @@ use super::pragmas::{Asked, is_off};
 use super::watch::Before;
 use super::{Ran, Stopped, Watched};
 use crate::diagnostics::error::Cause;
+use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
 use crate::schema::readable::{has_readable_attachments, has_readable_schemas};
 use rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY;
@@ -51,13 +52,14 @@ pub(super) struct Runner<'a> {
     /// Whether it has used `PRAGMA defer_foreign_keys`.
     pub(super) deferring: bool,
     pub(super) orphans: Orphans,
+    /// Tables that were dropped while rows referred to them and keys were deferred, and
+    /// were not written to since: COMMIT remembers these rows, whatever takes the name.
+    pub(super) deferred_drops: Vec<(String, Position)>,
     /// The tables whose rows were looked at before they were written to, each with
     /// whether that was for keys that are checked at COMMIT only.
     pub(super) touched: BTreeMap<(String, String), bool>,
-    /// The schema before the first DROP or ALTER.
-    pub(super) before: Option<Before>,
-    /// Where the last DROP or ALTER of each table stands, by its name in lower case.
-    pub(super) changed_tables: BTreeMap<String, usize>,
+    /// What belonged to the tables that are dropped or altered.
+    pub(super) before: Before,
     /// What statements took with them, which is fine if the script drops it all later.
     pub(super) losses: Vec<Pending>,
     pub(super) schemas: Schemas,
@@ -108,9 +110,9 @@ impl<'a> Runner<'a> {
             enforced_before: false,
             deferring: false,
             orphans: Orphans::default(),
+            deferred_drops: Vec::new(),
             touched: BTreeMap::new(),
-            before: None,
-            changed_tables: BTreeMap::new(),
+            before: Before::default(),
             losses: Vec::new(),
             schemas: Schemas::default(),
             changed_rows: Arc::new(Changed::default()),
@@ -361,9 +363,18 @@ impl<'a> Runner<'a> {
         self.warn_once("parameter", &message)
     }
 
+    pub(super) fn is_said(&self, message: &str) -> bool {
+        let mut warnings = self.ran.warnings.iter();
+        warnings.any(|warning| warning.message == message)
+    }
+
+    pub(super) fn has_warned(&self, kind: &str) -> bool {
+        self.ran.warnings.iter().any(|warning| warning.kind == kind)
+    }
+
     pub(super) fn warn_once(&mut self, kind: &'static str, message: &str) -> Result<(), Stopped> {
         // One warning of a kind for a script: dumps have these on many lines.
-        match self.ran.warnings.iter().any(|warning| warning.kind == kind) {
+        match self.has_warned(kind) {
             true => Ok(()),
             false => self.warn(kind, message.to_owned()),
         }
@@ -397,7 +408,8 @@ impl<'a> Runner<'a> {
 
 /// What only the connection knows: temporary objects and attached databases.
 pub(super) fn leftovers(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
-    let query = "SELECT 'the temporary ' || type || ' ' || name FROM temp.sqlite_schema UNION ALL SELECT 'the attached database ' || name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
+    // SQLite's own tables come and go with others.
+    let query = "SELECT 'the temporary ' || type || ' ' || name FROM temp.sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' UNION ALL SELECT 'the attached database ' || name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
     let mut statement = connection.prepare(query)?;
     let found = statement.query_map([], |row| row.get(0))?;
     found.collect()

@@ -5,11 +5,12 @@
 use super::Stopped;
 use super::authorizer::{Seen, saw};
 use super::referring::referring;
-use super::remedy::{REBUILD, remedy};
+use super::remedy::{KEPT, remedy};
 use super::runner::Runner;
 use crate::diagnostics::error::{Cause, NO_TEMPORARY, sqlite_message};
 use rusqlite::ffi::{
-    SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_IOERR_GETTEMPPATH, SQLITE_READONLY_DIRECTORY,
+    SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_TRIGGER, SQLITE_IOERR_GETTEMPPATH,
+    SQLITE_READONLY_DIRECTORY,
 };
 use rusqlite::{Connection, ErrorCode};
 
@@ -66,18 +67,20 @@ impl Runner<'_> {
             return self.refused(FOREIGN.0, Some(FOREIGN.1));
         }
         let mut stopped = self.stopped_here(error);
-        let is_key = error.sqlite_extended_error_code() == Some(SQLITE_CONSTRAINT_FOREIGNKEY);
+        // RESTRICT fails as a trigger does.
+        let is_key = matches!(
+            error.sqlite_extended_error_code(),
+            Some(SQLITE_CONSTRAINT_FOREIGNKEY | SQLITE_CONSTRAINT_TRIGGER)
+        ) && stopped.message.contains("FOREIGN KEY");
         if seen & saw::DROP != 0 && is_key {
             let _pause = self.seen.pause();
             let notes = self.seen.notes();
-            if let Ok(Some(rows)) =
-                referring(connection, &notes.own_schema, &notes.own_table, false)
-            {
+            if let Ok(Some(rows)) = referring(connection, &notes.own_schema, &notes.own_table) {
                 stopped.message = format!(
                     "{}: rows of other tables refer to {}: {rows}",
                     stopped.message, notes.own_table
                 );
-                stopped.remedy = Some(REBUILD.to_owned());
+                stopped.remedy = Some(KEPT.to_owned());
             }
         }
         if seen & saw::ATTACH == 0

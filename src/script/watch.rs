@@ -1,28 +1,41 @@
 //! What a script that drops or renames has done to what it did not name.
 //!
-//! Owns what is noticed about a rebuild: indexes and triggers that did not come back,
-//! an AUTOINCREMENT that forgets, columns that cross in a copy by position, an FTS index
-//! that no longer agrees with its table. Costs nothing in a script that drops and
-//! renames nothing. Only looks.
+//! Owns what is noticed about a rebuild: indexes and triggers that did not come back, and
+//! an AUTOINCREMENT that forgets. Remembers of each table that is dropped or renamed what
+//! belongs to it; costs nothing in a script that drops and renames nothing. Only looks.
 
-use super::notes::Notes;
-use crate::schema::references::quoted;
+use super::search::stale_search;
+use crate::schema::references::{quoted, written};
 use crate::schema::sql::one_line;
-use crate::schema::tokens::{Token, tokens};
+use crate::schema::tokens::tokens;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The schema before the first statement that drops or renames.
+/// What was there before the statements that drop and rename.
+#[derive(Debug, Default)]
 pub(crate) struct Before {
+    /// By name in lower case.
+    tables: BTreeMap<String, Table>,
     parts: Vec<Part>,
-    tables: BTreeMap<String, i64>,
-    /// The highest rowid that was ever given, by table, where it is kept.
-    sequences: Vec<(String, i64)>,
     /// Indexes and triggers that the script itself has dropped, in lower case.
     dropped: BTreeSet<String>,
 }
 
+/// A table or a view that is dropped or altered.
+#[derive(Debug)]
+struct Table {
+    name: String,
+    /// Its row in the schema, which is another after a rebuild.
+    row: i64,
+    /// The highest rowid that was ever given, where it is kept.
+    sequence: Option<i64>,
+    /// Where the last statement that drops or alters it begins.
+    offset: usize,
+    was_dropped: bool,
+}
+
 /// An index or a trigger.
+#[derive(Debug)]
 struct Part {
     kind: String,
     name: String,
@@ -30,7 +43,7 @@ struct Part {
     sql: String,
 }
 
-/// Something that a rebuild has lost: a kind of warning, the table, and a sentence.
+/// Something that a rebuild has lost: a kind of warning, and a sentence.
 pub(crate) struct Lost {
     pub kind: &'static str,
     pub table: String,
@@ -38,23 +51,35 @@ pub(crate) struct Lost {
 }
 
 impl Before {
-    pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Self> {
-        let query = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE type IN ('index', 'trigger') AND sql IS NOT NULL";
-        let mut statement = connection.prepare(query)?;
-        let parts = statement.query_map([], |row| {
-            Ok(Part {
-                kind: row.get(0)?,
-                name: row.get(1)?,
-                table: row.get(2)?,
-                sql: row.get(3)?,
-            })
-        })?;
-        Ok(Self {
-            parts: parts.collect::<rusqlite::Result<_>>()?,
-            tables: tables(connection)?,
-            sequences: sequences(connection)?,
-            dropped: BTreeSet::new(),
-        })
+    /// A table or view is about to be dropped, or altered. Its row in the schema.
+    pub(crate) fn note_table(
+        &mut self,
+        connection: &Connection,
+        name: &str,
+        offset: usize,
+        is_dropped: bool,
+    ) -> rusqlite::Result<Option<i64>> {
+        let query = "SELECT rowid FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
+        let row: Option<i64> = connection
+            .query_row(query, [name], |row| row.get(0))
+            .optional()?;
+        let Some(row) = row else { return Ok(None) };
+        let lower = name.to_ascii_lowercase();
+        if let Some(known) = self.tables.get_mut(&lower) {
+            known.offset = offset;
+            known.was_dropped |= is_dropped;
+            return Ok(Some(row));
+        }
+        self.parts.extend(parts(connection, name)?);
+        let table = Table {
+            name: name.to_owned(),
+            row,
+            sequence: sequence(connection, name)?,
+            offset,
+            was_dropped: is_dropped,
+        };
+        self.tables.insert(lower, table);
+        Ok(Some(row))
     }
 
     /// The script itself drops an index, a trigger or a view.
@@ -63,99 +88,136 @@ impl Before {
             .extend(names.iter().map(|name| name.to_ascii_lowercase()));
     }
 
+    /// Where the last statement that dropped or altered a table begins.
+    pub(crate) fn offset_of(&self, table: &str) -> Option<usize> {
+        let table = self.tables.get(&table.to_ascii_lowercase())?;
+        Some(table.offset)
+    }
+
     /// What is not there any more and should be.
     pub(crate) fn lost(&self, connection: &Connection) -> rusqlite::Result<Vec<Lost>> {
-        let now = Self::look(connection)?;
-        let kept: BTreeSet<(&str, String, String)> = now.parts.iter().map(Part::key).collect();
         let mut lost = Vec::new();
-        for part in &self.parts {
-            let is_there = now.tables.contains_key(&part.table.to_ascii_lowercase());
-            let is_dropped = self.dropped.contains(&part.name.to_ascii_lowercase());
-            if !is_there || is_dropped || kept.contains(&part.key()) {
+        let mut rebuilt = BTreeSet::new();
+        for (lower, row) in tables(connection)? {
+            let Some(table) = self.tables.get(&lower) else {
                 continue;
+            };
+            if table.was_dropped || table.row != row {
+                self.lost_parts(connection, &lower, &mut lost)?;
+                forgotten(connection, table, &mut lost)?;
+                rebuilt.insert(lower);
             }
-            if now.parts.iter().any(|other| part.is_same(other)) || part.is_in_table(connection)? {
-                continue;
-            }
-            lost.push(Lost {
-                kind: "lost-by-rebuild",
-                table: part.table.clone(),
-                message: format!(
-                    "{} was made again without its {} {}: make it again after the rebuild: {};",
-                    part.table,
-                    part.kind,
-                    part.name,
-                    one_line(&part.sql)
-                ),
-            });
         }
-        let rebuilt: Vec<&str> = now
-            .tables
-            .iter()
-            .filter(|(name, row)| self.tables.get(*name).is_some_and(|before| before != *row))
-            .map(|(name, _)| name.as_str())
-            .collect();
-        self.forgotten(connection, &now, &rebuilt, &mut lost)?;
         if !rebuilt.is_empty() {
             stale_search(connection, &rebuilt, &mut lost)?;
         }
         Ok(lost)
     }
 
-    /// Tables that give numbers again that they have given before.
-    fn forgotten(
+    /// The indexes and triggers of a table that was made again.
+    fn lost_parts(
         &self,
         connection: &Connection,
-        now: &Self,
-        rebuilt: &[&str],
+        table: &str,
         lost: &mut Vec<Lost>,
     ) -> rusqlite::Result<()> {
-        for (table, before) in &self.sequences {
-            let lower = table.to_ascii_lowercase();
-            if !rebuilt.contains(&lower.as_str()) {
+        let now = parts(connection, table)?;
+        for part in &self.parts {
+            let is_of_it = part.table.eq_ignore_ascii_case(table);
+            if !is_of_it || self.dropped.contains(&part.name.to_ascii_lowercase()) {
                 continue;
             }
-            let is_it = |(name, _): &&(String, i64)| name.eq_ignore_ascii_case(table);
-            let kept = match now.sequences.iter().find(is_it) {
-                Some((_, number)) => *number,
-                // Without AUTOINCREMENT, or without a row, the highest one there is counts.
-                None => {
-                    let query = format!("SELECT max(rowid) FROM main.{}", quoted(table));
-                    let found: rusqlite::Result<Option<i64>> =
-                        connection.query_row(&query, [], |row| row.get(0));
-                    found.ok().flatten().unwrap_or(0)
-                }
-            };
-            if kept < *before {
-                let mend =
-                    format!("UPDATE sqlite_sequence SET seq = {before} WHERE name = '{table}'");
-                lost.push(Lost {
-                    kind: "lost-by-rebuild",
-                    table: table.clone(),
-                    message: format!(
-                        "{table} was made again and has forgotten its AUTOINCREMENT high-water mark, {before}: it is {kept} now, so numbers of deleted rows will be given again: keep AUTOINCREMENT and a row, then {mend} (INSERT it where there is none)"
-                    ),
-                });
+            if now.iter().any(|other| part.is_same(other)) || part.is_in_table(connection)? {
+                continue;
             }
+            let how = match now.iter().find(|other| part.has_name_of(other)) {
+                Some(other) if part.is_unique() && !other.is_unique() => {
+                    let sql = one_line(&part.sql);
+                    format!(
+                        "and its index {} is no longer UNIQUE, as it was: {sql};",
+                        part.name
+                    )
+                }
+                Some(_) => continue,
+                None => match part.why_not_again(connection)? {
+                    NotAgain::Possible => format!(
+                        "without its {} {}: make it again after the rebuild: {};",
+                        part.kind,
+                        part.name,
+                        one_line(&part.sql)
+                    ),
+                    NotAgain::IsElsewhere(other) => format!(
+                        "without its {0} {1}, which is on {other}: drop that, and make it again: {2};",
+                        part.kind,
+                        part.name,
+                        one_line(&part.sql)
+                    ),
+                    NotAgain::Impossible => continue,
+                },
+            };
+            lost.push(Lost {
+                kind: "lost-by-rebuild",
+                table: part.table.clone(),
+                message: format!("{} was made again {how}", part.table),
+            });
         }
         Ok(())
     }
 }
 
+/// A table that gives numbers again that it has given before.
+fn forgotten(connection: &Connection, table: &Table, lost: &mut Vec<Lost>) -> rusqlite::Result<()> {
+    let Some(before) = table.sequence else {
+        return Ok(());
+    };
+    let name = &table.name;
+    let kept = match sequence(connection, name)? {
+        Some(number) => number,
+        // Without AUTOINCREMENT, or without a row, the highest one there is counts.
+        None => {
+            let query = format!("SELECT max(rowid) FROM main.{}", quoted(name));
+            let found: rusqlite::Result<Option<i64>> =
+                connection.query_row(&query, [], |row| row.get(0));
+            found.ok().flatten().unwrap_or(0)
+        }
+    };
+    if kept < before {
+        let literal = name.replace('\'', "''");
+        let mend = format!("UPDATE sqlite_sequence SET seq = {before} WHERE name = '{literal}'");
+        lost.push(Lost {
+            kind: "lost-by-rebuild",
+            table: name.clone(),
+            message: format!(
+                "{name} was made again and has forgotten its AUTOINCREMENT high-water mark, {before}: it is {kept} now, so numbers of deleted rows will be given again: keep AUTOINCREMENT and a row, then {mend} (INSERT it where there is none)"
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// Whether an index or a trigger could be made again as it was.
+enum NotAgain {
+    Possible,
+    /// Its name is taken: it is on the table that was renamed.
+    IsElsewhere(String),
+    /// What it is about is gone, so it was meant.
+    Impossible,
+}
+
 impl Part {
-    fn key(&self) -> (&str, String, String) {
-        (
-            &self.kind,
-            self.name.to_ascii_lowercase(),
-            self.table.to_ascii_lowercase(),
-        )
+    fn has_name_of(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.name.eq_ignore_ascii_case(&other.name)
     }
 
-    /// Whether another does the same under another name.
+    /// Whether another does the same, maybe under another name.
     fn is_same(&self, other: &Self) -> bool {
-        self.kind == other.kind
-            && self.table.eq_ignore_ascii_case(&other.table)
-            && self.definition() == other.definition()
+        self.kind == other.kind && self.definition() == other.definition()
+    }
+
+    fn is_unique(&self) -> bool {
+        tokens(&self.sql)
+            .nth(1)
+            .is_some_and(|token| token.is_word("unique"))
     }
 
     /// The text without the name: `CREATE UNIQUE INDEX … (a, b)`.
@@ -172,7 +234,8 @@ impl Part {
         words.join(" ")
     }
 
-    /// Whether a constraint of the table does what the index did.
+    /// Whether the table itself does what the index did: by a constraint, or because the
+    /// column is its rowid now.
     fn is_in_table(&self, connection: &Connection) -> rusqlite::Result<bool> {
         let words = self.definition();
         let list = words
@@ -181,165 +244,63 @@ impl Part {
         let (Some(list), "index") = (list, self.kind.as_str()) else {
             return Ok(false);
         };
-        let query = "SELECT 1 FROM pragma_index_list(?1, 'main') AS l WHERE l.origin != 'c' AND (SELECT lower(group_concat(name, ' , ')) FROM pragma_index_info(l.name, 'main')) = ?2";
+        let query = "SELECT 1 FROM pragma_index_list(?1, 'main') AS l WHERE l.origin != 'c' AND (SELECT lower(group_concat(name, ' , ')) FROM pragma_index_info(l.name, 'main')) = ?2 UNION ALL SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND lower(name) = ?2 AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
         connection
             .prepare(query)?
             .exists([self.table.as_str(), list.trim()])
     }
+
+    fn why_not_again(&self, connection: &Connection) -> rusqlite::Result<NotAgain> {
+        let query = "SELECT tbl_name FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+        let elsewhere: Option<String> = connection
+            .query_row(query, [&self.name], |row| row.get(0))
+            .optional()?;
+        if let Some(other) = elsewhere {
+            return Ok(NotAgain::IsElsewhere(written(&other)));
+        }
+        // SQLite tells when it looks for a column that is gone. Of a trigger only using
+        // it would tell.
+        let possible = connection.prepare(&format!("EXPLAIN {}", self.sql));
+        let is_gone = |error: &rusqlite::Error| error.to_string().contains("no such column");
+        Ok(match possible {
+            Err(error) if is_gone(&error) => NotAgain::Impossible,
+            _ => NotAgain::Possible,
+        })
+    }
 }
 
-/// The tables and views by name in lower case, each with its row in the schema, which
-/// is another after a rebuild.
-fn tables(connection: &Connection) -> rusqlite::Result<BTreeMap<String, i64>> {
+/// The indexes and triggers of a table or view that were made by a statement.
+fn parts(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Part>> {
+    let query = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL";
+    let mut statement = connection.prepare(query)?;
+    let parts = statement.query_map([table], |row| {
+        Ok(Part {
+            kind: row.get(0)?,
+            name: row.get(1)?,
+            table: row.get(2)?,
+            sql: row.get(3)?,
+        })
+    })?;
+    parts.collect()
+}
+
+/// The tables and views by name in lower case, each with its row in the schema.
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
     let query = "SELECT lower(name), rowid FROM main.sqlite_schema WHERE type IN ('table', 'view')";
     let mut statement = connection.prepare(query)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
 
-fn sequences(connection: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
+/// The highest rowid that a table with AUTOINCREMENT has ever given.
+fn sequence(connection: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
     let query = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
     if !connection.prepare(query)?.exists([])? {
-        return Ok(Vec::new());
-    }
-    let query = "SELECT name, seq FROM main.sqlite_sequence WHERE typeof(name) = 'text' AND typeof(seq) = 'integer'";
-    let mut statement = connection.prepare(query)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
-}
-
-/// FTS indexes over tables that were made again: asks their own check.
-fn stale_search(
-    connection: &Connection,
-    rebuilt: &[&str],
-    lost: &mut Vec<Lost>,
-) -> rusqlite::Result<()> {
-    let query = "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%USING%fts%content%'";
-    let mut statement = connection.prepare(query)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let indexes: Vec<(String, String)> = rows.collect::<rusqlite::Result<_>>()?;
-    for (name, sql) in indexes {
-        let Some(content) = content_of(&sql) else {
-            continue;
-        };
-        let views = "SELECT 1 FROM main.sqlite_schema WHERE type = 'view' AND lower(name) = ?1";
-        let is_view = connection.prepare(views)?.exists([&content])?;
-        if !is_view && !rebuilt.contains(&content.as_str()) {
-            continue;
-        }
-        let name_quoted = quoted(&name);
-        let is_fts5 = tokens(&sql).any(|token| token.text.eq_ignore_ascii_case("fts5"));
-        let check = match is_fts5 {
-            true => format!(
-                "INSERT INTO main.{name_quoted} ({name_quoted}, rank) VALUES ('integrity-check', 1)"
-            ),
-            false => {
-                format!("INSERT INTO main.{name_quoted} ({name_quoted}) VALUES ('integrity-check')")
-            }
-        };
-        let outcome = connection.prepare(&check).and_then(|mut s| s.raw_execute());
-        let Err(error) = outcome else { continue };
-        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
-            lost.push(Lost {
-                kind: "stale-search",
-                table: content.clone(),
-                message: format!(
-                    "{content} was made again, and the search index {name} no longer agrees with it: mend it with INSERT INTO {name} ({name}) VALUES ('rebuild');"
-                ),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// The external content of an FTS table, in lower case: `content = 'docs'`.
-fn content_of(sql: &str) -> Option<String> {
-    let tokens: Vec<Token<'_>> = tokens(sql).collect();
-    let at = tokens
-        .windows(2)
-        .position(|pair| pair[0].text.eq_ignore_ascii_case("content") && pair[1].text == "=")?;
-    let value = tokens.get(at + 2)?.content().to_ascii_lowercase();
-    let value = value.trim_matches('\'').to_owned();
-    (!value.is_empty() && value != "," && value != ")").then_some(value)
-}
-
-/// An `INSERT INTO new SELECT … FROM old` without a list of columns, by which columns of
-/// one name change places: the phrase that says which.
-pub(crate) fn crossing(
-    connection: &Connection,
-    notes: &Notes,
-    statement: &str,
-) -> rusqlite::Result<Option<String>> {
-    let Some(select) = select_by_position(statement) else {
-        return Ok(None);
-    };
-    // The names of what it gives; a clause for conflicts after it is no part of it.
-    let Ok(select) = connection.prepare(&select) else {
-        return Ok(None);
-    };
-    let given: Vec<&str> = select.column_names().collect();
-    let target = columns(connection, &notes.own_schema, &notes.own_table)?;
-    if given.len() != target.len() {
         return Ok(None);
     }
-    let mut phrases = Vec::new();
-    for (from, to) in given.iter().zip(&target) {
-        let is_one = target.iter().any(|name| name.eq_ignore_ascii_case(from));
-        if from.eq_ignore_ascii_case(to) || !is_one {
-            continue;
-        }
-        let mut reads = notes.reads();
-        let Some((source, _)) = reads.find(|(_, column)| column.eq_ignore_ascii_case(from)) else {
-            continue;
-        };
-        if source.eq_ignore_ascii_case(&notes.own_table) {
-            return Ok(None);
-        }
-        phrases.push(format!(
-            "{source}.{from} goes into {}.{to}",
-            notes.own_table
-        ));
-    }
-    Ok((!phrases.is_empty()).then(|| phrases.join(", ")))
-}
-
-/// The SELECT of an INSERT that names no columns, with the WITH before it.
-fn select_by_position(statement: &str) -> Option<String> {
-    let mut tokens = tokens(statement);
-    let mut depth = 0_usize;
-    let prefix = loop {
-        let rest = tokens.rest();
-        let token = tokens.next()?;
-        match token.text {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ if depth == 0 && (token.is_word("insert") || token.is_word("replace")) => {
-                break &statement[..statement.len() - rest.len()];
-            }
-            _ => {}
-        }
-    };
-    tokens.find(|token| token.is_word("into"))?;
-    tokens.next()?;
-    let mut rest = tokens.rest();
-    let mut next = tokens.next()?;
-    // A schema before the name, an alias after it.
-    for word in [".", "as"] {
-        if next.text.eq_ignore_ascii_case(word) {
-            tokens.next()?;
-            rest = tokens.rest();
-            next = tokens.next()?;
-        }
-    }
-    let selects = next.is_word("select") || next.is_word("with");
-    selects.then(|| format!("{prefix} {rest}"))
-}
-
-fn columns(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Vec<String>> {
-    let query = "SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0 ORDER BY cid";
-    let mut statement = connection.prepare(query)?;
-    let rows = statement.query_map([table, schema], |row| row.get(0))?;
-    rows.collect()
+    let query = "SELECT seq FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE AND typeof(seq) = 'integer'";
+    let found = connection.query_row(query, [table], |row| row.get(0));
+    found.optional()
 }
 
 /// How many rows a table has; `None` if there is no such table that can be counted.

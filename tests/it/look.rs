@@ -2,6 +2,7 @@
 
 use crate::support::{Sandbox, program, query, root};
 use std::fs::Permissions;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -184,7 +185,16 @@ fn as_nobody(program: &Path, directory: &Path, arguments: &[&str]) -> std::proce
     if directory.metadata().unwrap().uid() == 0 {
         command.uid(65534).gid(65534);
     }
-    command.output().unwrap()
+    // Another test may have forked while the program was being copied: until that child
+    // runs what it was forked for, the file counts as open for writing (ETXTBSY).
+    loop {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            output => return output.unwrap(),
+        }
+    }
 }
 
 #[test]

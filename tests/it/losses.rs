@@ -263,6 +263,12 @@ const CASES: &[(&str, &str, &str, Option<&str>)] = &[
         "INSERT INTO w VALUES(1,'zz');",
         Some("c loses 1"),
     ),
+    (
+        "old orphans of another type",
+        "PRAGMA foreign_keys = OFF; CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p); INSERT INTO c VALUES (1, 7), (2, 8)",
+        "PRAGMA foreign_keys = OFF; CREATE TABLE n (id INTEGER PRIMARY KEY, p REAL REFERENCES p); INSERT INTO n SELECT id + 10, p FROM c; DROP TABLE c; ALTER TABLE n RENAME TO c;",
+        None,
+    ),
 ];
 
 #[test]

@@ -28,3 +28,4 @@ mod sqlpage;
 mod support;
 mod tidy;
 mod time;
+mod words;

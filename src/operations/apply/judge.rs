@@ -14,7 +14,7 @@ use crate::plan::plan;
 use crate::plan::targets::Direction;
 use crate::schema::whole::Whole;
 use crate::script::referring::referring;
-use crate::script::remedy::REBUILD;
+use crate::script::remedy::KEPT;
 use crate::script::{Ran, Stopped, orphans};
 use rusqlite::Connection;
 use rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY;
@@ -96,7 +96,8 @@ impl<'a> Run<'a, '_> {
         if self.job.replayed {
             return Ok(());
         }
-        for name in changed {
+        let writable = ran.left_writable.then_some("writable_schema");
+        for name in changed.into_iter().chain(writable) {
             let message = format!(
                 "leaves PRAGMA {name} changed: it was put back, because it would hold for the next scripts of this run only; set it back at the script's end, or where the application connects"
             );
@@ -106,10 +107,12 @@ impl<'a> Run<'a, '_> {
         Ok(())
     }
 
-    /// With `strict` a warning is a reason to refuse. They are told first.
+    /// With `strict` a warning is a reason to refuse. They are told first. `statements` of
+    /// the script were done.
     pub(super) fn refuse_warnings(
         &mut self,
         migration: &Migration,
+        statements: usize,
         warnings: &[Finding],
     ) -> Result<(), Error> {
         let count = warnings.iter().filter(|w| w.refuses_if_strict()).count();
@@ -126,6 +129,7 @@ impl<'a> Run<'a, '_> {
         };
         let stopped = Stopped {
             position,
+            statements,
             by_warning: true,
             ..Stopped::at_end(Cause::Statement, message)
         };
@@ -193,13 +197,13 @@ impl<'a> Run<'a, '_> {
         if cause == Cause::Statement {
             let rows = orphans::all_of_them(connection).ok().flatten();
             let referring = self.dropped.iter().find_map(|table| {
-                let rows = referring(connection, "main", table, false).ok()??;
+                let rows = referring(connection, "main", table).ok()??;
                 Some(format!(
                     "{rows} refer to {table}, which the script has dropped"
                 ))
             });
             stopped.remedy = Some(match (&rows, &referring) {
-                (None, Some(_)) => REBUILD.to_owned(),
+                (None, Some(_)) => KEPT.to_owned(),
                 _ => "give these rows what they refer to, or delete them, in the same script; to rebuild a table that others refer to put PRAGMA foreign_keys = OFF before it".to_owned(),
             });
             if let Some(rows) = rows.or(referring) {

@@ -200,7 +200,7 @@ impl<'a, 'r> Run<'a, 'r> {
         let (steps, mut warnings) = self.apply_all_inside(connection)?;
         let dead = self.dead_objects(connection)?;
         if let Some(last) = steps.last() {
-            self.refuse_warnings(last.migration, &dead)?;
+            self.refuse_warnings(last.migration, 0, &dead)?;
             self.refuse_uncommittable(connection, last.migration)?;
         }
         warnings.extend(dead);
@@ -257,7 +257,7 @@ impl<'a, 'r> Run<'a, 'r> {
         }
         let warnings = std::mem::take(&mut self.view.warnings);
         if let Some(first) = self.view.targets.front().copied() {
-            self.refuse_warnings(first, &warnings)?;
+            self.refuse_warnings(first, 0, &warnings)?;
         }
         self.warn(warnings);
         if self.job.options.verify && !self.verified {

@@ -49,7 +49,7 @@ impl<'a> Run<'a, '_> {
         };
         let rules = self.rules(migration);
         if let (false, Some(finding)) = (migration.transactional, &head) {
-            self.refuse_warnings(migration, std::slice::from_ref(finding))?;
+            self.refuse_warnings(migration, 0, std::slice::from_ref(finding))?;
         }
         (self.report)(Event::Started(migration));
         let report = &mut self.report;
@@ -66,7 +66,7 @@ impl<'a> Run<'a, '_> {
         let elapsed = clock.elapsed();
         let rows_changed = connection.total_changes() - changes;
         let mut ran = result.map_err(|mut stopped| {
-            self.advise(connection, &mut stopped);
+            self.advise(connection, migration.transactional, &mut stopped);
             self.failed(migration, stopped)
         })?;
         ran.warnings.splice(0..0, head);
@@ -79,16 +79,23 @@ impl<'a> Run<'a, '_> {
         Ok((ran, elapsed, rows_changed))
     }
 
-    /// "already exists" in a database that has tables and no history of ours was not
-    /// migrated by us, but has what the script makes.
-    fn advise(&self, connection: &Connection, stopped: &mut Stopped) {
-        let exists = stopped.message.contains("already exists");
-        if !exists || stopped.remedy.is_some() || self.newest.is_some() || self.together {
+    /// "already exists" in a database that has no history of ours, and had it before the
+    /// script: it was not migrated by us, but has what the script makes.
+    fn advise(&self, connection: &Connection, is_undone: bool, stopped: &mut Stopped) {
+        let Some(name) = existing(&stopped.message) else {
+            return;
+        };
+        // Nothing of ours is there, and nothing of the script when it is rolled back.
+        let is_first = self.newest.is_none() && (is_undone || stopped.statements == 0);
+        if stopped.remedy.is_some() || !is_first {
             return;
         }
         roll_back(connection);
-        let has_tables = history::has_other_tables(connection, &self.job.options.table);
-        if has_tables.is_ok_and(|has_tables| has_tables) {
+        let query = "SELECT 1 FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+        let was_there = connection
+            .prepare(query)
+            .and_then(|mut statement| statement.exists([name]));
+        if was_there.is_ok_and(|was_there| was_there) {
             stopped.remedy = Some("the database has tables and no history: if it holds what these scripts make, `litemigrate baseline VERSION` records them as applied, up to the version that it is at, without running them".to_owned());
         }
     }
@@ -114,7 +121,7 @@ impl<'a> Run<'a, '_> {
             let dead = self.dead_objects(connection)?;
             ran.warnings.extend(dead);
         }
-        self.refuse_warnings(migration, &ran.warnings)?;
+        self.refuse_warnings(migration, ran.statements, &ran.warnings)?;
         let only_makes = !ran.drops && !ran.history_in_danger;
         let schema_changes = self.schema_changes(connection, only_makes);
         self.record(connection, migration, elapsed)
@@ -202,7 +209,10 @@ impl<'a> Run<'a, '_> {
         if let Err(message) = self.judge_history(connection, migration, &mut ran) {
             return Err(not_recorded(self, Cause::Statement, message));
         }
-        self.refuse_warnings(migration, &ran.warnings)?;
+        if self.job.options.strict && !self.job.replayed {
+            ran.warnings.extend(self.dead_objects(connection)?);
+        }
+        self.refuse_warnings(migration, statements, &ran.warnings)?;
         if let Err((cause, message)) = self.record(connection, migration, elapsed) {
             roll_back(connection);
             let message = match self.is_recorded(connection, migration) {
@@ -340,6 +350,15 @@ impl<'a> Run<'a, '_> {
         (known.version, known.last_row) = (now.version, now.last_row);
         changes
     }
+}
+
+/// The name in `table t already exists`, `there is already a table named t`.
+fn existing(message: &str) -> Option<&str> {
+    if let Some((_, name)) = message.split_once("there is already ") {
+        return name.split_once(" named ").map(|(_, name)| name);
+    }
+    let what = message.strip_suffix(" already exists")?;
+    what.split_once(' ').map(|(_, name)| name)
 }
 
 /// Why a row is not in the history: a cause and a sentence.
