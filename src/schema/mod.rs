@@ -186,6 +186,20 @@ impl Schema {
             .contains_key(&(kind.to_owned(), name.to_owned()))
     }
 
+    /// Takes out the objects of these names, and what belongs to them: gives these.
+    pub(crate) fn take(&mut self, names: &[String]) -> Self {
+        let names: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let mut taken = Self::default();
+        if !names.is_empty() {
+            let objects = std::mem::take(&mut self.objects);
+            let is_one = |(key, object): &(Key, Object)| {
+                names.contains(&key.1) || names.contains(&object.table)
+            };
+            (taken.objects, self.objects) = objects.into_iter().partition(is_one);
+        }
+        taken
+    }
+
     /// Takes in the objects of another, which are new.
     pub(crate) fn add(&mut self, new: Self) {
         self.objects.extend(new.objects);
@@ -217,6 +231,12 @@ impl Schema {
             });
         dropped.chain(others).collect()
     }
+}
+
+/// The last row of the main schema: what is made gets the next one.
+pub(crate) fn last_row(connection: &Connection) -> rusqlite::Result<i64> {
+    let query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_schema";
+    connection.query_row(query, [], |row| row.get(0))
 }
 
 /// By the table's name in lower case.

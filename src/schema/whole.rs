@@ -4,6 +4,7 @@
 //! a statement that fires it, a key by the tables that there are (SQLITE does not ask
 //! itself before somebody uses them). Runs nothing of theirs, and changes nothing.
 
+use super::last_row;
 use super::references::{ParentKey, all_after, parent_key, quoted};
 use super::tokens::tokens;
 use crate::diagnostics::error::{Cause, sqlite_message};
@@ -46,8 +47,7 @@ impl Whole {
 
     /// Asks for each that was made since.
     pub(crate) fn look_at_new(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_schema";
-        let last_row: i64 = connection.query_row(query, [], |row| row.get(0))?;
+        let last_row = last_row(connection)?;
         if last_row > self.last_row {
             let query = "SELECT lower(name) FROM main.sqlite_schema WHERE rowid > ?1 AND type IN ('table', 'view')";
             self.names.extend(names(connection, query, self.last_row)?);
@@ -59,9 +59,9 @@ impl Whole {
         Ok(())
     }
 
-    /// An object is dropped: what is made next may take its row in the schema.
-    pub(crate) fn note_dropped(&mut self, row: i64) {
-        self.last_row = self.last_row.min(row - 1);
+    /// Something was dropped, and this is the last row of the schema now.
+    pub(crate) fn note_last_row(&mut self, row: i64) {
+        self.last_row = self.last_row.min(row);
     }
 
     /// What was all right before and is not now.

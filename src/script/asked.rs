@@ -12,6 +12,7 @@ use super::referring::{losing, referring};
 use super::remedy::ALONE;
 use super::runner::{Runner, leftovers};
 use super::watch::rows_of;
+use crate::schema::last_row;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -264,12 +265,12 @@ impl Runner<'_> {
         names.extend(altered.map(|(_, table)| (table.as_str(), false)));
         for (name, is_dropped) in names {
             let row = self.before.note_table(connection, name, offset, is_dropped);
-            let row = row.map_err(|error| self.stopped_here(&error))?;
-            if let (Some(row), Some(whole)) = (row.filter(|_| is_dropped), &mut self.watched.whole)
-            {
-                whole.note_dropped(row);
+            row.map_err(|error| self.stopped_here(&error))?;
+            if is_dropped {
+                self.ran.dropped.push(name.to_owned());
             }
         }
+        self.ran.alters |= seen & saw::ALTER != 0;
         if seen & saw::ALTER != 0 {
             self.orphans.forget_names();
             self.touched.clear();
@@ -281,7 +282,6 @@ impl Runner<'_> {
             .iter_mut()
             .try_for_each(|pending| pending.note_drop(connection, schema, table))
             .map_err(|error| self.stopped_here(&error))?;
-        self.ran.dropped.push(table.clone());
         if self.deferring && self.enforced && self.rules.shared {
             let rows = referring(connection, schema, table).map_err(|e| self.stopped_here(&e))?;
             self.deferred_drops
@@ -289,6 +289,19 @@ impl Runner<'_> {
         }
         if self.rules.for_sqlpage && self.enforced_before && !self.enforced {
             self.warn_of_sqlpage(connection, schema, table)?;
+        }
+        Ok(())
+    }
+
+    /// Something was dropped: what is made next may take its row in the schema.
+    pub(super) fn note_last_row(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        let row = last_row(connection).map_err(|error| self.stopped_here(&error))?;
+        let lowest = self.ran.lowest_last_row.get_or_insert(row);
+        *lowest = row.min(*lowest);
+        if let Some(whole) = &mut self.watched.whole {
+            whole.note_last_row(row);
         }
         Ok(())
     }

@@ -54,8 +54,12 @@ pub(crate) struct Ran {
     pub history_in_danger: bool,
     /// It has dropped or renamed something.
     pub drops: bool,
-    /// The tables that it has dropped.
+    /// It has altered a table, and with that maybe what refers to it.
+    pub alters: bool,
+    /// What it has dropped, and the lowest number that the last row of the schema had after
+    /// that: what was made later has a higher one.
     pub dropped: Vec<String>,
+    pub lowest_last_row: Option<i64>,
     /// It has written where a key is checked at COMMIT only.
     pub deferred: bool,
     /// It has used `PRAGMA defer_foreign_keys`.

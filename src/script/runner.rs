@@ -315,6 +315,9 @@ impl<'a> Runner<'a> {
         if seen & saw::CREATE_TABLE != 0 && !self.touched.is_empty() {
             self.note_created(connection)?;
         }
+        if seen & (saw::DROP | saw::DROP_OTHER) != 0 && !self.rules.replayed {
+            self.note_last_row(connection)?;
+        }
         if seen & saw::DROP != 0 && connection.is_autocommit() {
             self.dropped.push(self.seen.notes().own_table.clone());
         }

@@ -51,26 +51,23 @@ pub(crate) struct Lost {
 }
 
 impl Before {
-    /// A table or view is about to be dropped, or altered. Its row in the schema.
+    /// An object is about to be dropped, or a table altered.
     pub(crate) fn note_table(
         &mut self,
         connection: &Connection,
         name: &str,
         offset: usize,
         is_dropped: bool,
-    ) -> rusqlite::Result<Option<i64>> {
-        let query = "SELECT rowid FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
-        let row: Option<i64> = connection
-            .query_row(query, [name], |row| row.get(0))
-            .optional()?;
-        let Some(row) = row else { return Ok(None) };
+    ) -> rusqlite::Result<()> {
         let lower = name.to_ascii_lowercase();
         if let Some(known) = self.tables.get_mut(&lower) {
             known.offset = offset;
             known.was_dropped |= is_dropped;
-            return Ok(Some(row));
+            return Ok(());
         }
-        self.parts.extend(parts(connection, name)?);
+        let (row, parts) = parts(connection, name)?;
+        let Some(row) = row else { return Ok(()) };
+        self.parts.extend(parts);
         let table = Table {
             name: name.to_owned(),
             row,
@@ -79,7 +76,7 @@ impl Before {
             was_dropped: is_dropped,
         };
         self.tables.insert(lower, table);
-        Ok(Some(row))
+        Ok(())
     }
 
     /// The script itself drops an index, a trigger or a view.
@@ -98,20 +95,49 @@ impl Before {
     pub(crate) fn lost(&self, connection: &Connection) -> rusqlite::Result<Vec<Lost>> {
         let mut lost = Vec::new();
         let mut rebuilt = BTreeSet::new();
-        for (lower, row) in tables(connection)? {
-            let Some(table) = self.tables.get(&lower) else {
+        let now = self.tables_now(connection)?;
+        for (lower, table) in &self.tables {
+            let Some((name, row)) = now.get(lower) else {
                 continue;
             };
-            if table.was_dropped || table.row != row {
-                self.lost_parts(connection, &lower, &mut lost)?;
+            if table.was_dropped || table.row != *row {
+                self.lost_parts(connection, name, &mut lost)?;
                 forgotten(connection, table, &mut lost)?;
-                rebuilt.insert(lower);
+                rebuilt.insert(lower.clone());
             }
         }
         if !rebuilt.is_empty() {
             stale_search(connection, &rebuilt, &mut lost)?;
         }
         Ok(lost)
+    }
+
+    /// The tables that there are of those that were dropped or altered, by name in lower
+    /// case, each with its name and its row.
+    fn tables_now(
+        &self,
+        connection: &Connection,
+    ) -> rusqlite::Result<BTreeMap<String, (String, i64)>> {
+        // One way or the other the schema is read no more than a few times.
+        let few = self.tables.len() < 8;
+        let query = match few {
+            true => {
+                "SELECT name, rowid FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')"
+            }
+            false => {
+                "SELECT name, rowid FROM main.sqlite_schema WHERE type IN ('table', 'view') AND ?1 IS NOT NULL"
+            }
+        };
+        let mut statement = connection.prepare(query)?;
+        let mut found = BTreeMap::new();
+        for name in self.tables.keys().take(if few { 8 } else { 1 }) {
+            let rows = statement.query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for row in rows {
+                let (name, row): (String, i64) = row?;
+                found.insert(name.to_ascii_lowercase(), (name, row));
+            }
+        }
+        Ok(found)
     }
 
     /// The indexes and triggers of a table that was made again.
@@ -121,7 +147,7 @@ impl Before {
         table: &str,
         lost: &mut Vec<Lost>,
     ) -> rusqlite::Result<()> {
-        let now = parts(connection, table)?;
+        let (_, now) = parts(connection, table)?;
         for part in &self.parts {
             let is_of_it = part.table.eq_ignore_ascii_case(table);
             if !is_of_it || self.dropped.contains(&part.name.to_ascii_lowercase()) {
@@ -269,38 +295,36 @@ impl Part {
     }
 }
 
-/// The indexes and triggers of a table or view that were made by a statement.
-fn parts(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Part>> {
-    let query = "SELECT type, name, tbl_name, sql FROM main.sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND type IN ('index', 'trigger') AND sql IS NOT NULL";
+/// The row of a table or view in the schema, which has this name exactly, and its indexes and triggers that were made
+/// by a statement.
+fn parts(connection: &Connection, table: &str) -> rusqlite::Result<(Option<i64>, Vec<Part>)> {
+    let query = "SELECT type, name, tbl_name, sql, rowid FROM main.sqlite_schema WHERE tbl_name = ?1 AND sql IS NOT NULL";
     let mut statement = connection.prepare(query)?;
-    let parts = statement.query_map([table], |row| {
-        Ok(Part {
+    let mut rows = statement.query([table])?;
+    let (mut its_row, mut parts) = (None, Vec::new());
+    while let Some(row) = rows.next()? {
+        let part = Part {
             kind: row.get(0)?,
             name: row.get(1)?,
             table: row.get(2)?,
             sql: row.get(3)?,
-        })
-    })?;
-    parts.collect()
-}
-
-/// The tables and views by name in lower case, each with its row in the schema.
-fn tables(connection: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
-    let query = "SELECT lower(name), rowid FROM main.sqlite_schema WHERE type IN ('table', 'view')";
-    let mut statement = connection.prepare(query)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
+        };
+        match part.kind.as_str() {
+            "table" | "view" => its_row = Some(row.get(4)?),
+            _ => parts.push(part),
+        }
+    }
+    Ok((its_row, parts))
 }
 
 /// The highest rowid that a table with AUTOINCREMENT has ever given.
 fn sequence(connection: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
-    let query = "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
-    if !connection.prepare(query)?.exists([])? {
-        return Ok(None);
-    }
     let query = "SELECT seq FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE AND typeof(seq) = 'integer'";
-    let found = connection.query_row(query, [table], |row| row.get(0));
-    found.optional()
+    // There is no such table before the first AUTOINCREMENT.
+    let Ok(mut statement) = connection.prepare(query) else {
+        return Ok(None);
+    };
+    statement.query_row([table], |row| row.get(0)).optional()
 }
 
 /// How many rows a table has; `None` if there is no such table that can be counted.

@@ -14,7 +14,7 @@ use crate::files::read;
 use crate::plan::history::{self, WriteError};
 use crate::schema::history_table::HistoryTable;
 use crate::schema::pragma::ask;
-use crate::schema::{Schema, SchemaChange};
+use crate::schema::{Schema, SchemaChange, last_row};
 use crate::script::authorizer::Rules;
 use crate::script::{self, Ran, Stopped, text};
 use rusqlite::Connection;
@@ -71,7 +71,7 @@ impl<'a> Run<'a, '_> {
         })?;
         ran.warnings.splice(0..0, head);
         self.attached_files.append(&mut ran.attached_files);
-        self.dropped = std::mem::take(&mut ran.dropped);
+        self.dropped.clone_from(&ran.dropped);
         self.deferred |= ran.deferred;
         if ran.drops {
             self.dropper.clone_from(&migration.path);
@@ -122,8 +122,7 @@ impl<'a> Run<'a, '_> {
             ran.warnings.extend(dead);
         }
         self.refuse_warnings(migration, ran.statements, &ran.warnings)?;
-        let only_makes = !ran.drops && !ran.history_in_danger;
-        let schema_changes = self.schema_changes(connection, only_makes);
+        let schema_changes = self.schema_changes(connection, &ran);
         self.record(connection, migration, elapsed)
             .map_err(|(cause, message)| {
                 let message = format!("the script ran, but {message}");
@@ -327,25 +326,32 @@ impl<'a> Run<'a, '_> {
         }
     }
 
-    /// What the script has made of the schema; read only if SQLite says that it is another.
-    /// Of a script that only makes, what it has made is all that is read.
-    fn schema_changes(&mut self, connection: &Connection, only_makes: bool) -> Vec<SchemaChange> {
+    /// What the script has made of the schema; read only if SQLite says that it is another,
+    /// and if no table was altered, only what was made since.
+    fn schema_changes(&mut self, connection: &Connection, ran: &Ran) -> Vec<SchemaChange> {
         let Some(known) = &mut self.schema else {
             return Vec::new();
         };
-        let after = if only_makes { known.last_row } else { 0 };
         if schema_version(connection).as_ref() == Some(&known.version) {
             return Vec::new();
         }
-        let Some(now) = read_schema(connection, after) else {
+        let is_unclear = ran.alters || ran.history_in_danger;
+        let after = match ran.lowest_last_row {
+            _ if is_unclear => 0,
+            Some(row) => known.last_row.min(row),
+            None => known.last_row,
+        };
+        let Some(mut now) = read_schema(connection, after) else {
             return Vec::new();
         };
-        if !only_makes {
+        if is_unclear {
             let changes = known.schema.changes(&now.schema);
             self.schema = Some(now);
             return changes;
         }
-        let changes = Schema::default().changes(&now.schema);
+        let gone = known.schema.take(&ran.dropped);
+        now.schema.remove_all(&known.schema);
+        let changes = gone.changes(&now.schema);
         known.schema.add(now.schema);
         (known.version, known.last_row) = (now.version, now.last_row);
         changes
@@ -378,10 +384,9 @@ fn schema_version(connection: &Connection) -> Option<String> {
 }
 
 fn read_schema(connection: &Connection, after: i64) -> Option<KnownSchema> {
-    let query = "SELECT coalesce(max(rowid), 0) FROM main.sqlite_schema";
     Some(KnownSchema {
         version: schema_version(connection)?,
-        last_row: connection.query_row(query, [], |row| row.get(0)).ok()?,
+        last_row: last_row(connection).ok()?,
         schema: Schema::read_objects(connection, after).ok()?,
     })
 }
