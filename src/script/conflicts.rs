@@ -24,6 +24,8 @@ struct Known {
     /// Whether a table's definition replaces rows.
     tables: BTreeMap<String, bool>,
     losers: BTreeMap<String, Vec<Loser>>,
+    /// Whether a table has a rowid.
+    rowids: BTreeMap<String, bool>,
 }
 
 /// A table that refers to another, directly or by way of others.
@@ -103,6 +105,25 @@ impl Schemas {
         let references = known.references.as_deref().unwrap_or_default();
         let losers = known.losers.entry(table.to_ascii_lowercase());
         Ok(losers.or_insert_with(|| losers_among(references, table)))
+    }
+
+    pub(super) fn has_rowid(
+        &mut self,
+        connection: &Connection,
+        schema: &str,
+        table: &str,
+    ) -> rusqlite::Result<bool> {
+        let known = self.known(schema);
+        if let Some(&known) = known.rowids.get(table) {
+            return Ok(known);
+        }
+        let query = "SELECT NOT wr FROM pragma_table_list(?1) WHERE schema = ?2";
+        let has_rowid = connection
+            .query_row(query, [table, schema], |row| row.get(0))
+            .optional()?
+            .unwrap_or(true);
+        known.rowids.insert(table.to_owned(), has_rowid);
+        Ok(has_rowid)
     }
 
     fn known(&mut self, schema: &str) -> &mut Known {

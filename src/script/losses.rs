@@ -13,7 +13,7 @@ use super::lost::{Loss, Lost};
 use super::notes::{Notes, Write};
 use super::remedy::{REBUILD, REPLACE};
 use crate::schema::references::{of_child, quoted};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::collections::BTreeSet;
 
 /// A statement that may take rows with it, before it is run.
@@ -64,7 +64,7 @@ impl Guard {
         let (what, suspects) = match notes.own {
             Write::Drop => (
                 format!("DROP TABLE {}", notes.own_table),
-                dropped_with(connection, notes)?,
+                dropped_with(connection, schemas, notes)?,
             ),
             _ => {
                 let replaced = schemas.replaced(connection, notes, text)?;
@@ -83,7 +83,7 @@ impl Guard {
             let is_one = |suspect: &Suspect| suspect.is(&side.schema, &side.table);
             let is_known = suspects.iter().chain(&by_triggers).any(is_one);
             if side.write == Write::Delete && !is_known {
-                let mut suspect = Suspect::new(connection, &side.schema, &side.table)?;
+                let mut suspect = Suspect::new(connection, schemas, &side.schema, &side.table)?;
                 // A DELETE without WHERE is not told row by row.
                 if notes.own == Write::Drop {
                     suspect.count(connection)?;
@@ -180,12 +180,13 @@ impl Guard {
 
 impl Suspect {
     /// Of a table without rowid SQLite's hook says nothing.
-    fn new(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Self> {
-        let query = "SELECT NOT wr FROM pragma_table_list(?1) WHERE schema = ?2";
-        let has_rowid = connection
-            .query_row(query, [table, schema], |row| row.get(0))
-            .optional()?
-            .unwrap_or(true);
+    fn new(
+        connection: &Connection,
+        schemas: &mut Schemas,
+        schema: &str,
+        table: &str,
+    ) -> rusqlite::Result<Self> {
+        let has_rowid = schemas.has_rowid(connection, schema, table)?;
         let mut suspect = Self {
             schema: schema.to_owned(),
             table: table.to_owned(),
@@ -212,7 +213,11 @@ impl Suspect {
 }
 
 /// What may go with a table that is dropped.
-fn dropped_with(connection: &Connection, notes: &Notes) -> rusqlite::Result<Vec<Suspect>> {
+fn dropped_with(
+    connection: &Connection,
+    schemas: &mut Schemas,
+    notes: &Notes,
+) -> rusqlite::Result<Vec<Suspect>> {
     let mut suspects: Vec<Suspect> = Vec::new();
     // An empty table takes nothing with it.
     let any = format!(
@@ -226,7 +231,12 @@ fn dropped_with(connection: &Connection, notes: &Notes) -> rusqlite::Result<Vec<
     for side in &notes.actions {
         let is_known = |suspect: &Suspect| suspect.is(&side.schema, &side.table);
         if !suspects.iter().any(is_known) {
-            suspects.push(Suspect::new(connection, &side.schema, &side.table)?);
+            suspects.push(Suspect::new(
+                connection,
+                schemas,
+                &side.schema,
+                &side.table,
+            )?);
         }
     }
     Ok(suspects)
@@ -247,15 +257,15 @@ fn replaced_with(
         _ => Vec::new(),
     };
     for &table in replaced {
-        for loser in schemas.losers(connection, table)? {
+        for loser in schemas.losers(connection, table)?.to_vec() {
             let is_known = |suspect: &Suspect| suspect.is(table.0, &loser.table);
             let is_meant = table.0 == own.0 && meant.iter().any(|m| m.table == loser.table);
             if is_meant || suspects.iter().any(is_known) {
                 continue;
             }
-            let mut suspect = Suspect::new(connection, table.0, &loser.table)?;
+            let mut suspect = Suspect::new(connection, schemas, table.0, &loser.table)?;
             suspect.is_emptied = loser.is_emptied;
-            if loser.is_emptied && is_ambiguous(notes, table.0, loser) {
+            if loser.is_emptied && is_ambiguous(notes, table.0, &loser) {
                 suspect.count(connection)?;
             }
             suspects.push(suspect);
