@@ -127,6 +127,8 @@ pub const FIXTURES_THAT_DIFFER: &[(&str, &str)] = &[
         "run here for real, where the files are",
     ),
     ("make-the-history-anew", "they do not notice"),
+    ("excuses-no-drop", "they do not notice"),
+    ("made-again-without-its-definition", "they do not notice"),
     ("a-trigger-on-the-history", "they do not notice"),
     ("a-version-that-a-script-records", "they run it, and fail"),
     ("does-not-hide-an-orphan", "they ignore the pragma"),
