@@ -90,8 +90,9 @@ pub(crate) fn lock_script(
                 return Err(failed(
                     Cause::Busy,
                     format!(
-                        "another process is running a script outside a transaction on this database, for longer than {} s{holder}: try again, or wait longer with --lock-wait",
-                        seconds(patience)
+                        "another process is running a script outside a transaction on this database, for longer than {} s{holder}: {}",
+                        seconds(patience),
+                        limits.more_patience(patience)
                     ),
                 ));
             }

@@ -51,6 +51,15 @@ impl Limits {
         wait.min(LONGEST_WAIT)
     }
 
+    /// What to do if somebody held a lock for as long as `patience`, which was all that
+    /// there was: it is the end of the run that cut it short, or it is not.
+    pub(crate) fn more_patience(&self, patience: Duration) -> &'static str {
+        match patience < self.lock_wait.min(LONGEST_WAIT) {
+            true => "try again, or give the run longer with --timeout",
+            false => "try again, or wait longer with --lock-wait",
+        }
+    }
+
     /// Whether the time is over.
     pub(crate) fn is_over(&self) -> bool {
         self.deadline.is_some_and(|end| Instant::now() >= end)

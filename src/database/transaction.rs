@@ -40,18 +40,19 @@ pub(crate) fn begin(
             path: connection.path().unwrap_or_default().into(),
             doing: "lock the database",
             cause,
-            message: locked(&error, patience),
+            message: locked(&error, limits, patience),
         }
     })
 }
 
 /// SQLite's message, and if somebody else holds the lock what to do about it.
-fn locked(error: &rusqlite::Error, waited: Duration) -> String {
+fn locked(error: &rusqlite::Error, limits: &Limits, waited: Duration) -> String {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => format!(
-            "{} by another process, for longer than {} s: try again, or wait longer with --lock-wait",
+            "{} by another process, for longer than {} s: {}",
             sqlite_message(error),
-            seconds(waited)
+            seconds(waited),
+            limits.more_patience(waited)
         ),
         _ => explained_message(error),
     }
@@ -66,7 +67,7 @@ pub(crate) fn commit(connection: &Connection, limits: &Limits) -> Result<(), (Ca
         .and_then(|()| connection.execute_batch("COMMIT"));
     committed.map_err(|error| {
         let cause = Cause::of(&error);
-        let message = locked(&error, patience);
+        let message = locked(&error, limits, patience);
         (cause, format!("at its end: {message}"))
     })
 }

@@ -121,7 +121,7 @@ pub fn explained_message(error: &rusqlite::Error) -> String {
                 "another process holds the locks of its WAL all the time, or was stopped while it held them: try again"
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "another process holds a lock: try again, or wait longer with --lock-wait"
+                "another process holds a lock: try again, or wait longer with --lock-wait and, where it is given, --timeout"
             }
             Some(ErrorCode::DiskFull) => "make room on the disk that is full",
             Some(ErrorCode::OutOfMemory) => "give the process more memory",

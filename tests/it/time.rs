@@ -147,3 +147,30 @@ fn a_timeout_is_for_every_command_with_a_database() {
         assert_eq!(output.status.code(), Some(75), "{command:?}: {said}");
     }
 }
+
+/// What ended the wait is what is to be longer.
+#[test]
+fn the_option_that_ended_the_wait_is_named() {
+    let sandbox = Sandbox::new("time-advice");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    sandbox.expect(0, &["up"]);
+    sandbox.script("2_b.sql", "CREATE TABLE b (x);\n");
+    let holder = litemigrate::rusqlite::Connection::open(sandbox.path.join("app.db")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for (options, advice) in [
+        (&["--lock-wait", "0.1"][..], "wait longer with --lock-wait"),
+        (&["--timeout", "0.2"], "give the run longer with --timeout"),
+        (
+            &["--timeout", "9", "--lock-wait", "0.1"],
+            "wait longer with --lock-wait",
+        ),
+    ] {
+        let output = sandbox.run(&[&["up"][..], options].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(75), "{options:?}: {said}");
+        let others = ["--lock-wait", "--timeout"];
+        let named = others.map(|option| said.matches(option).count());
+        assert!(said.contains(advice), "{options:?}: {said}");
+        assert_eq!(named.iter().sum::<usize>(), 1, "{options:?}: {said}");
+    }
+}
