@@ -3,7 +3,7 @@
 //! Owns what SQLite is told when a database is opened, and what is said when it
 //! cannot be. Never runs a script and knows nothing of migrations.
 
-use crate::database::permission::place::Place;
+use crate::database::permission::place::{Place, refuse_exchanged, refuse_strangers_link};
 use crate::database::permission::{directory_of, is_root};
 use crate::database::url::{IN_MEMORY, is_odbc, is_other_engine, misspelt, parse_url};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
@@ -131,7 +131,10 @@ impl Location {
             Ok(metadata) if metadata.file_type().is_fifo() || metadata.file_type().is_socket() => {
                 Err(self.cannot_open("it is not a regular file"))
             }
-            Ok(metadata) => Ok(Some(metadata)),
+            Ok(metadata) => {
+                refuse_strangers_link(&self.path).map_err(|error| self.not_ours(&error))?;
+                Ok(Some(metadata))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match self.mode {
                 Mode::Create => Ok(None),
                 Mode::ReadOnly | Mode::ReadWrite => Err(Error::NoDatabase {
@@ -145,6 +148,15 @@ impl Location {
                 message: format!("{error}: a directory above it may not be entered"),
             }),
             Err(error) => Err(self.cannot_open(&error.to_string())),
+        }
+    }
+
+    fn not_ours(&self, error: &io::Error) -> Error {
+        Error::Database {
+            path: self.path.clone(),
+            doing: "open the database",
+            cause: Cause::Permission,
+            message: error.to_string(),
         }
     }
 
@@ -167,6 +179,7 @@ impl Location {
             Some(connection) => connection,
             None => self.open_or_create()?,
         };
+        refuse_exchanged(&self.path).map_err(|error| self.not_ours(&error))?;
         refuse_read_only(&connection)?;
         connection
             .execute_batch("PRAGMA foreign_keys = ON")
@@ -178,7 +191,9 @@ impl Location {
     /// nothing of it is read.
     pub(crate) fn open_to_replace(&self) -> Result<Connection, Error> {
         self.refuse_read_only_url()?;
-        self.open(&self.sqlite_path(), OpenFlags::SQLITE_OPEN_READ_WRITE)
+        let connection = self.open(&self.sqlite_path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        refuse_exchanged(&self.path).map_err(|error| self.not_ours(&error))?;
+        Ok(connection)
     }
 
     fn refuse_read_only_url(&self) -> Result<(), Error> {

@@ -135,6 +135,64 @@ fn a_strangers_link_does_not_make_root_write_elsewhere() {
     done(&place);
 }
 
+#[test]
+fn a_strangers_link_does_not_lead_root_to_a_database_that_is_not_theirs() {
+    let Some(place) = place("link-to-database") else {
+        return;
+    };
+    let script = "mkdir app m app/own; echo 'CREATE TABLE a (x);' > m/1_a.sql; litemigrate -q -m m -D roots/app.db; litemigrate -q -m m -D app/own/app.db; chown -R 1234 app; ln -s ../roots/app.db app/link.db; ln -s ../roots app/folder; ln -s own/app.db app/own.db; ln -s . app/here; chown -h 1234 app/*.db app/folder app/here; ln -s ../roots/app.db app/roots.db; echo 'CREATE TABLE b (x);' > m/2_b.sql";
+    shell(&place, script);
+    for name in ["link.db", "folder/app.db", "here/link.db"] {
+        for command in [
+            "up",
+            "check",
+            "status",
+            "up --dry-run",
+            "repair 1",
+            "baseline 2",
+            "down",
+            "restore ../app/own/app.db",
+        ] {
+            let folder = match command.starts_with("restore") {
+                true => "",
+                false => "-m ../m",
+            };
+            let (code, said) = run(
+                &place,
+                &format!("cd app; litemigrate {command} {folder} -D {name}"),
+            );
+            assert_eq!(code, 77, "{command} {name}: {said}");
+            let link = name.split('/').next().unwrap();
+            let told = format!("app/{link} is a link that user 1234 has made");
+            assert!(
+                said.contains(&told) && said.contains("name what it leads to"),
+                "{command} {name}: {said}"
+            );
+        }
+        let (code, said) = run(&place, &format!("litemigrate restore app/{name} -D x.db"));
+        assert_eq!(code, 77, "{said}");
+    }
+    // To what is theirs it does, and root's own link to anything.
+    for name in ["own.db", "here/own.db", "roots.db"] {
+        let (code, said) = run(&place, &format!("cd app; litemigrate -m ../m -D {name}"));
+        assert!(code == 0, "{name}: {said}");
+    }
+    done(&place);
+}
+
+/// The database's owner swaps it for a link to root's as fast as they can.
+#[test]
+fn a_race_for_a_database_does_not_change_roots() {
+    let Some(place) = place("database-race") else {
+        return;
+    };
+    let script = "mkdir theirs m m2; echo 'CREATE TABLE a (x);' > m/1_a.sql; litemigrate -q -m m -D roots/app.db; cp roots/app.db theirs/app.db; cp m/1_a.sql m2; echo 'CREATE TABLE b (x);' > m2/2_b.sql; chown -R 1234 theirs; before=$(sha256sum < roots/app.db)
+(cd theirs; exec setpriv --reuid 1234 --regid 1234 --clear-groups sh -c 'cp app.db own.db; while :; do ln -s ../roots/app.db link; mv -f link app.db; cp own.db new; mv -f new app.db; done') 2>/dev/null & pid=$!
+end=$(($(date +%s) + 4)); while [ $(date +%s) -lt $end ]; do litemigrate -m m2 -D theirs/app.db >/dev/null 2>&1 || true; litemigrate restore -D theirs/app.db m2/x.db >/dev/null 2>&1 || true; done; kill $pid; test \"$before\" = \"$(sha256sum < roots/app.db)\"; ls roots";
+    assert_eq!(shell(&place, script), "app.db\n");
+    done(&place);
+}
+
 /// The folder's owner swaps it for a link to root's as fast as they can.
 #[test]
 fn a_race_for_a_new_folder_does_not_give_roots_away() {

@@ -87,7 +87,7 @@ fn belongs_to(metadata: &Metadata, owner: u32) -> String {
 }
 
 /// The name of a user, or its number if nobody knows it.
-fn name_of(user: u32) -> String {
+pub(super) fn name_of(user: u32) -> String {
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let number = user.to_string();
     let name = users.lines().find_map(|line| {

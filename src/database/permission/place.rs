@@ -5,6 +5,7 @@
 //! followed, so that nobody can make root write elsewhere by putting a link there,
 //! before or meanwhile. Anybody else gets the plain path, and the system decides.
 
+use super::discovery::name_of;
 use super::{directory_of, give, is_root, with_suffix};
 use crate::diagnostics::text::shown;
 use std::ffi::{OsStr, OsString};
@@ -35,7 +36,7 @@ impl Place {
         if !is_root() {
             return Self::plain(file);
         }
-        let (directory, name) = Walk::to_file(file)?;
+        let (directory, name) = Walk::to_file(file, 0)?;
         let reach = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
         let plain = std::fs::read_link(&reach)?.join(&name);
         Ok(Self {
@@ -129,7 +130,7 @@ impl Place {
             .is_ok_and(|mut entries| entries.next().is_none());
         match is_empty {
             true => give(&made, &self.directory()?),
-            false => Err(io::Error::other("somebody else has exchanged it")),
+            false => Err(exchanged()),
         }
     }
 
@@ -165,19 +166,61 @@ impl Place {
     /// Whether SQLite, which opens files by their paths, has opened this very file: it
     /// is then open twice.
     pub(crate) fn is_open_twice(file: &File) -> bool {
-        let Ok(wanted) = file.metadata() else {
-            return false;
-        };
-        let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else {
-            return true;
-        };
-        let same = |path: PathBuf| {
-            std::fs::metadata(path)
-                .is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
-        };
-        let found = descriptors.flatten().filter(|entry| same(entry.path()));
-        found.count() >= 2
+        file.metadata().is_ok_and(|wanted| is_open(&wanted, 2))
     }
+}
+
+/// Whether this process has a file open so many times, as far as Linux tells.
+fn is_open(wanted: &Metadata, times: usize) -> bool {
+    let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else {
+        return true;
+    };
+    let same = |path: PathBuf| {
+        std::fs::metadata(path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
+    };
+    let found = descriptors.flatten().filter(|entry| same(entry.path()));
+    found.count() >= times
+}
+
+/// As root, refuses a file that is there if a link leads to it that belongs neither to
+/// root nor to the owner of the file: whoever can put a link there must not make root
+/// use what is not theirs.
+pub(crate) fn refuse_strangers_link(file: &Path) -> io::Result<()> {
+    let absolute = std::path::absolute(file)?;
+    if std::fs::canonicalize(file)? == absolute || !is_root() {
+        return Ok(());
+    }
+    found_by_root(file).map(|_| ())
+}
+
+/// As root, refuses what SQLite has opened by a path if that is not what the path leads
+/// to without links of others, who may have exchanged it meanwhile.
+pub(crate) fn refuse_exchanged(file: &Path) -> io::Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let found = found_by_root(file)?;
+    match is_open(&found, 1) {
+        true => Ok(()),
+        false => Err(exchanged()),
+    }
+}
+
+/// The file that is there, found without links of others than its owner.
+fn found_by_root(file: &Path) -> io::Result<Metadata> {
+    let owner = std::fs::metadata(file)?.uid();
+    let (directory, name) = Walk::to_file(file, owner)?;
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let found = std::fs::symlink_metadata(Path::new(&path).join(name))?;
+    match found.uid() == owner {
+        true => Ok(found),
+        false => Err(exchanged()),
+    }
+}
+
+fn exchanged() -> io::Error {
+    io::Error::other("somebody else has exchanged it")
 }
 
 /// The first directory from the root to this one that somebody besides root may change.
@@ -195,7 +238,7 @@ fn open_step(path: &Path, seen: &Metadata) -> io::Result<File> {
     let found = opened.metadata()?;
     match (found.dev(), found.ino()) == (seen.dev(), seen.ino()) {
         true => Ok(opened),
-        false => Err(io::Error::other("somebody else has exchanged it")),
+        false => Err(exchanged()),
     }
 }
 
@@ -203,14 +246,17 @@ fn open_step(path: &Path, seen: &Metadata) -> io::Result<File> {
 struct Walk {
     here: File,
     links: usize,
+    /// Whose links are followed, besides root's.
+    owner: u32,
 }
 
 impl Walk {
     /// The directory of a file and its name in it.
-    fn to_file(file: &Path) -> io::Result<(File, OsString)> {
+    fn to_file(file: &Path, owner: u32) -> io::Result<(File, OsString)> {
         let mut walk = Self {
             here: File::open(".")?,
             links: 0,
+            owner,
         };
         let mut file = file.to_owned();
         loop {
@@ -265,7 +311,7 @@ impl Walk {
         if !seen.is_symlink() {
             return Ok(None);
         }
-        if seen.uid() != 0 {
+        if seen.uid() != 0 && seen.uid() != self.owner {
             let here = format!("/proc/self/fd/{}", self.here.as_raw_fd());
             let plain = std::fs::read_link(here).unwrap_or_default().join(name);
             return Err(io::Error::new(
@@ -273,7 +319,7 @@ impl Walk {
                 format!(
                     "{} is a link that user {} has made: root does not follow it; name what it leads to, or run as that user",
                     shown(&plain),
-                    seen.uid()
+                    name_of(seen.uid())
                 ),
             ));
         }

@@ -10,7 +10,7 @@ use crate::program::arguments::parse::Arguments;
 use crate::program::commands::databases;
 use crate::program::exit_codes::Outcome;
 use crate::program::report::Report;
-use crate::sqlpage::project::project;
+use crate::sqlpage::project::{Profile, project};
 use std::path::Path;
 
 /// Makes the next file.
@@ -56,7 +56,13 @@ pub(crate) fn restore(
     options: &Options,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
-    let database = project(&databases::typed(arguments))?.database;
+    let mut typed = databases::typed(arguments);
+    if typed.database.is_some() {
+        // Nothing else of a project is used, so nothing else is looked for.
+        typed.migrations = Some(Path::new(""));
+        typed.profile = Some(Profile::Sqlite);
+    }
+    let database = project(&typed)?.database;
     report.database(&database.path);
     let newest = restore::restore(file, &database, &options.table, &options.limits())?;
     report.restored(file, newest);
