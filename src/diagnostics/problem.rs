@@ -38,7 +38,7 @@ impl Finding {
     /// Whether `strict` takes it for a reason to refuse: not what is as it was meant,
     /// what another program would do, or what is no matter of the script.
     pub(crate) fn refuses_if_strict(&self) -> bool {
-        const NOTED_ONLY: [&str; 9] = [
+        const NOTED_ONLY: [&str; 11] = [
             "transaction-absorbed",
             "sqlpage-foreign-keys",
             "not-run",
@@ -47,6 +47,8 @@ impl Finding {
             "byte-order-mark",
             "line-endings",
             "world-writable",
+            "group-writable",
+            "foreign-owner",
             "on-connect",
         ];
         !NOTED_ONLY.contains(&self.kind)

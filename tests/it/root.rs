@@ -106,6 +106,49 @@ fn ordinary_folders_are_as_easy_as_ever_for_root() {
     done(&place);
 }
 
+/// At most one, and only where something is pending.
+#[test]
+fn who_else_may_write_the_scripts_is_told_once() {
+    let Some(place) = place("group") else {
+        return;
+    };
+    let script = "mkdir m; echo 'CREATE TABLE a (x);' > m/1_a.sql; chgrp -R 33 m; chmod -R g+w m";
+    shell(&place, script);
+    let said = |script: &str, code: i32| {
+        let (found, said) = run(&place, script);
+        assert_eq!(found, code, "{script}: {said}");
+        said
+    };
+    let count = |script: &str, code: i32| said(script, code).matches("warning: m: ").count();
+    let of_group = said("litemigrate check --strict -m m -D a.db", 3);
+    assert!(
+        of_group.contains("m: can be written by group 33"),
+        "{of_group}"
+    );
+    assert_eq!(count("litemigrate -m m -D a.db", 0), 1);
+    assert_eq!(count("litemigrate -m m -D a.db -D b.db -D c.db", 0), 1);
+    for idle in ["-v", "--json", "check", "status", ""] {
+        let idle = format!("litemigrate {idle} -m m -D a.db");
+        assert_eq!(count(&idle, 0), 0, "{idle}");
+    }
+    // Its owner's own group, and root's.
+    for owner in ["1234:1234", "0:0"] {
+        shell(&place, &format!("chown -R {owner} m"));
+        assert_eq!(count("litemigrate check -m m -D d.db", 3), 0, "{owner}");
+    }
+    // Scripts of another user, for several databases, too.
+    shell(&place, "chown -R 1234 m; chmod g-w m");
+    let several = said("litemigrate -m m -D e.db -D f.db", 0);
+    assert_eq!(several.matches("belongs to user 1234").count(), 1);
+    shell(&place, ": > g.db; chown 1234 g.db");
+    let theirs = said("litemigrate -m m -D g.db -D f.db", 0);
+    assert_eq!(theirs.matches("belongs to user 1234").count(), 1);
+    shell(&place, ": > h.db; : > i.db; chown 1234 h.db i.db");
+    let theirs = said("litemigrate -m m -D h.db -D i.db", 0);
+    assert_eq!(theirs.matches("belongs to user").count(), 0);
+    done(&place);
+}
+
 #[test]
 fn a_strangers_link_does_not_make_root_write_elsewhere() {
     let Some(place) = place("links") else {

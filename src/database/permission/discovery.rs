@@ -8,6 +8,7 @@ use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{escape, shown};
 use crate::script::authorizer::Rights;
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -152,11 +153,8 @@ pub(crate) fn refuse_foreign_library(name: &str) -> Result<(), Error> {
 
 /// Warns of scripts that belong to neither root nor the owner of the database, one for
 /// each owner.
-pub(crate) fn foreign_owners<'a>(
-    owners: impl Iterator<Item = (&'a u32, &'a PathBuf)>,
-    database: &Path,
-) -> Vec<Finding> {
-    if !is_root() {
+pub(crate) fn foreign_owners(owners: &BTreeMap<u32, PathBuf>, database: &Path) -> Vec<Finding> {
+    if owners.keys().all(|user| *user == 0) || !is_root() {
         return Vec::new();
     }
     let owner = owner_of(database).unwrap_or(0);
@@ -168,6 +166,7 @@ pub(crate) fn foreign_owners<'a>(
         Finding::new("foreign-owner", path, message)
     };
     owners
+        .iter()
         .filter(|(user, _)| !trusted(**user, owner))
         .map(warning)
         .collect()

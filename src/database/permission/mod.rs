@@ -249,6 +249,23 @@ pub fn world_writable(paths: &[PathBuf]) -> Vec<Finding> {
     open.iter().map(warning).collect()
 }
 
+/// Warns of a folder of scripts that a group may write to, if this process is root's: not
+/// of root's own group, nor of one that is its owner's alone, as Debian makes one for each
+/// user, with the same number.
+pub(crate) fn group_writable(folder: &Path) -> Option<Finding> {
+    let metadata = std::fs::metadata(folder).ok()?;
+    let group = metadata.gid();
+    let is_shared = metadata.mode() & 0o020 != 0 && group != 0 && group != metadata.uid();
+    // Of what every user may write to there is a word already.
+    if !is_shared || is_world_writable(&metadata) || !is_root() {
+        return None;
+    }
+    let message = format!(
+        "can be written by group {group}, and root runs what is in it: chmod g-w, if its members are not to be root"
+    );
+    Some(Finding::new("group-writable", folder, message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{read_only_mount, unescaped};

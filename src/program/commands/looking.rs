@@ -62,6 +62,7 @@ impl Run<'_> {
         let is_pending = plan.pending(None).next().is_some();
         if is_pending {
             self.refuse_odd_files(&warnings)?;
+            self.warn_of_group(report);
         }
         if self.options.strict {
             report.warnings(&self.project.warnings);

@@ -14,8 +14,9 @@ mod looking;
 mod up;
 
 use crate::database::permission::discovery::foreign_owners;
+use crate::database::permission::group_writable;
 use crate::diagnostics::error::Error;
-use crate::diagnostics::problem::Problem;
+use crate::diagnostics::problem::{Finding, Problem};
 use crate::files::directory::{Directory, read_dir_of};
 use crate::files::folder::{folder_checksum, refuse_other};
 use crate::files::migration::Migration;
@@ -26,9 +27,10 @@ use crate::program::exit_codes::{Outcome, exit_code, severity};
 use crate::program::report::Report;
 use crate::sqlpage::project::{Project, project};
 use crate::sqlpage::warnings;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -113,7 +115,7 @@ fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: 
         Err(error) => return ended(Err(error), report),
     };
     report.several();
-    let warnings = std::mem::take(&mut run.project.warnings);
+    let mut warnings = std::mem::take(&mut run.project.warnings);
     let mut worst = 0;
     let mut idle = true;
     for name in names {
@@ -125,6 +127,10 @@ fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: 
                 run.options.vfs.clone_from(&database.vfs);
                 run.project.database = database;
                 run.project.refuse_foreign_finds()?;
+                let strangers = foreign_owners(&run.owners, &run.project.database.path);
+                let is_new = |found: &Finding| warnings.iter().all(|other| other != found);
+                let strangers: Vec<Finding> = strangers.into_iter().filter(is_new).collect();
+                warnings.extend(strangers);
                 run.located(work(&run, &mut one))
             });
         if let Err(error) = &result {
@@ -152,6 +158,9 @@ struct Run<'a> {
     options: Options,
     project: Project,
     migrations: Vec<Migration>,
+    /// Whose they are, with one of each owner.
+    owners: BTreeMap<u32, PathBuf>,
+    warned_of_group: Cell<bool>,
     /// What the scripts of these versions make, in this order: the same for most
     /// of several databases.
     replayed: RefCell<Option<(Vec<i64>, Rc<Replayed>)>>,
@@ -198,7 +207,7 @@ impl<'a> Run<'a> {
         }
         project.warnings.append(&mut directory.warnings);
         if !arguments.is_for_several() {
-            let strangers = foreign_owners(directory.owners.iter(), &project.database.path);
+            let strangers = foreign_owners(&directory.owners, &project.database.path);
             project.warnings.extend(strangers);
         }
         Ok(Self {
@@ -210,8 +219,19 @@ impl<'a> Run<'a> {
             },
             project,
             migrations: directory.migrations,
+            owners: directory.owners,
+            warned_of_group: Cell::new(false),
             replayed: RefCell::default(),
         })
+    }
+
+    /// Where something is pending: that a group may write to the folder, said once.
+    fn warn_of_group(&self, report: &mut Report) {
+        if !self.warned_of_group.replace(true)
+            && let Some(warning) = group_writable(&self.project.migrations)
+        {
+            report.warning(&warning);
+        }
     }
 
     /// Names folder and database where the library does not know them.

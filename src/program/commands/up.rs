@@ -56,6 +56,7 @@ impl Run<'_> {
             report.up_done(0, newest);
             return Ok(Outcome::Done);
         }
+        self.warn_of_group(report);
         self.options
             .limits()
             .refuse_late(&self.project.database.path)?;
