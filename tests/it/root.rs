@@ -2,7 +2,7 @@
 //!
 //! Needs root, `setpriv` and `flock`; uid 1234 is the other user.
 
-use crate::support::{has_tool, shell, shell_output};
+use crate::support::{has_tool, is_root, shell, shell_output};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,10 @@ use std::path::{Path, PathBuf};
 fn place(name: &str) -> Option<PathBuf> {
     let path = std::env::temp_dir().join(format!("litemigrate-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir(&path).unwrap();
-    let is_root = path.metadata().unwrap().uid() == 0;
-    if !is_root || !has_tool("setpriv") || !has_tool("flock") {
-        std::fs::remove_dir(&path).unwrap();
+    if !is_root() || !has_tool("setpriv") || !has_tool("flock") {
         return None;
     }
+    std::fs::create_dir(&path).unwrap();
     shell(&path, "chmod 755 .; mkdir roots; chmod 700 roots");
     Some(path)
 }
