@@ -2,9 +2,11 @@
 //! for.
 
 use crate::readme::project;
+use crate::root::{done, place, run};
 use crate::support::{
     Sandbox, has_namespaces, has_tool, is_root, program, root, shell, shell_output, skipped,
 };
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A file of `fixtures/recipes`, for a project in `directory`.
@@ -39,9 +41,7 @@ fn every_recipe_is_printed_and_named() {
 }
 
 fn is_migrated(project: &Sandbox) -> bool {
-    shell_output(&project.path, "litemigrate check")
-        .status
-        .success()
+    is_up_to_date(&project.path)
 }
 
 /// BusyBox's own init, as the first process of a world of its own.
@@ -308,4 +308,109 @@ fn mender() {
         )
         .unwrap();
     assert_eq!(tables, 0);
+}
+
+/// A shell script that does what the recipe's host does at a start: it succeeds if the
+/// application may start, or is migrated.
+fn start(name: &str, project: &Path) -> String {
+    let text = recipe(name, project).replace("/usr/bin/app", "/bin/true");
+    let value = |key: &str| {
+        let mut lines = text.lines();
+        let found = lines.find_map(|line| line.trim().strip_prefix(key));
+        found.unwrap().to_owned()
+    };
+    std::fs::write(project.join("recipe"), &text).unwrap();
+    match name {
+        "cron" => text.lines().last().unwrap()["*/5 * * * * ".len()..].to_owned(),
+        "init" => "sh ./recipe start && sh ./recipe status".to_owned(),
+        "inittab" => value("::respawn:"),
+        "openrc" => "ebegin() { :; }; eend() { return $1; }; . ./recipe; start".to_owned(),
+        "procd" => "for name in open_instance set_param close_instance; do eval \"procd_$name() { :; }\"; done; . ./recipe; start_service".to_owned(),
+        "app.service" => "true".to_owned(),
+        "app-migrate.service" => value("ExecStart="),
+        "migrate.conf" => value("ExecStartPre="),
+        "check.conf" => format!("{}; test $? = 0 -o $? = 3", value("ExecCondition=")),
+        "entrypoint.sh" => "sh ./recipe true".to_owned(),
+        "Dockerfile" | "kubernetes.yaml" => "litemigrate -m sqlpage/migrations -D sqlpage/sqlpage.db --lock-wait 30".to_owned(),
+        _ => "sh ./recipe".to_owned(),
+    }
+}
+
+/// As root in folders of others, or that others may write to.
+#[test]
+fn every_recipe_is_as_easy_for_root_in_what_belongs_to_others() {
+    let Some(place) = place("recipes") else {
+        return;
+    };
+    let layouts = [
+        ("the-apps", "chown -R 1234:1234 .; chmod -R g+w .", 1234),
+        ("of-the-web-server", "chown -R 0:33 .; GROUP", 0),
+        (
+            "scripts-of-roots",
+            "chown 1234:1234 . sqlpage; chmod g+w . sqlpage",
+            1234,
+        ),
+        (
+            "database-of-roots",
+            "litemigrate -q --to 1; chown -R 0:33 .; chown 0:0 sqlpage/sqlpage.db; GROUP",
+            0,
+        ),
+        (
+            "database-of-the-apps",
+            "litemigrate -q --to 1; chown -R 0:33 .; chown 1234:1234 sqlpage/sqlpage.db; GROUP",
+            1234,
+        ),
+    ];
+    let project = root().join("fixtures/quickstart/sqlpage");
+    let make = |name: &str, prepare: &str| {
+        let prepare = prepare.replace("GROUP", "find . -type d -exec chmod 0775 {} +");
+        let copy = format!(
+            "rm -rf {name}; mkdir {name}; cd {name}; cp -R {} .; {prepare}",
+            project.display()
+        );
+        shell(&place, &copy);
+        place.join(name)
+    };
+    for entry in std::fs::read_dir(root().join("fixtures/recipes")).unwrap() {
+        let recipe = entry.unwrap().file_name().into_string().unwrap();
+        let only_looks = ["app.service", "check.conf"].contains(&recipe.as_str());
+        for (name, prepare, owner) in layouts {
+            let project = make(name, prepare);
+            let start = start(&recipe, &project);
+            let (code, said) = run(&project, &start);
+            assert_eq!(code, 0, "{recipe}, {name}: {said}");
+            // A group that may write to the scripts is told of, and nothing else.
+            let warnings = said.matches("warning").count();
+            let of_group = said.matches("can be written by group 33").count();
+            assert!(
+                warnings == of_group && of_group <= 1,
+                "{recipe}, {name}: {said}"
+            );
+            if only_looks {
+                continue;
+            }
+            assert!(is_up_to_date(&project), "{recipe}, {name}");
+            let database = project.join("sqlpage/sqlpage.db").metadata().unwrap();
+            assert_eq!(database.uid(), owner, "{recipe}, {name}");
+            assert_eq!(
+                run(&project, &start),
+                (0, String::new()),
+                "{recipe}, {name}"
+            );
+        }
+        // An app's own scripts do not become root's, nor change a database of root's.
+        let named = ["Dockerfile", "kubernetes.yaml", "app.service"];
+        if !named.contains(&recipe.as_str()) {
+            let theirs = "litemigrate -q --to 1; chown -R 1234:1234 .; chown 0 sqlpage/sqlpage.db";
+            let project = make("refused", theirs);
+            let (code, said) = run(&project, &start(&recipe, &project));
+            assert!(code != 0, "{recipe}: {said}");
+            assert!(said.contains("chown 1234"), "{recipe}: {said}");
+        }
+    }
+    done(&place);
+}
+
+fn is_up_to_date(project: &Path) -> bool {
+    shell_output(project, "litemigrate check").status.success()
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A fresh directory that every user may enter, if this is root.
-fn place(name: &str) -> Option<PathBuf> {
+pub fn place(name: &str) -> Option<PathBuf> {
     let path = std::env::temp_dir().join(format!("litemigrate-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&path);
     if !is_root() || !has_tool("setpriv") || !has_tool("flock") {
@@ -19,13 +19,13 @@ fn place(name: &str) -> Option<PathBuf> {
 }
 
 /// The exit code, and all that was said.
-fn run(place: &Path, script: &str) -> (i32, String) {
+pub fn run(place: &Path, script: &str) -> (i32, String) {
     let output = shell_output(place, &format!("exec 2>&1; {script}"));
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code().unwrap_or(-1), said)
 }
 
-fn done(place: &Path) {
+pub fn done(place: &Path) {
     std::fs::remove_dir_all(place).unwrap();
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn refuse_foreign_finds(found: &[PathBuf], database: &Path) -> Result
                     break;
                 };
                 if !trusts(&metadata) {
-                    return Err(refused(step, &belongs_to(&metadata, owner)));
+                    return Err(refused(step, &belongs_to(&metadata, owner, database)));
                 }
                 let is_protected =
                     metadata.mode() & 0o1000 != 0 && here != step && here.starts_with(step);
@@ -79,11 +79,21 @@ fn trusted(user: u32, owner: u32) -> bool {
     user == 0 || user == owner || is_unknown()
 }
 
-fn belongs_to(metadata: &Metadata, owner: u32) -> String {
+fn belongs_to(metadata: &Metadata, owner: u32, database: &Path) -> String {
     let user = name_of(metadata.uid());
     let owner = name_of(owner);
+    let directory = std::fs::metadata(directory_of(database));
+    let is_theirs = directory.is_ok_and(|found| found.uid() == metadata.uid());
+    let cure = match is_theirs {
+        // Root has made it in their folder once.
+        true => format!(
+            "give them the database (`chown {user} {}`)",
+            shown(database)
+        ),
+        false => format!("run as that user (`runuser -u {user} -- litemigrate`)"),
+    };
     format!(
-        "it belongs to user {user}, and the database to {owner}: run as that user (`runuser -u {user} -- litemigrate`), or name what is meant with -d, -m and -D"
+        "it belongs to user {user}, and the database to {owner}: {cure}, or name what is meant with -d, -m and -D"
     )
 }
 
