@@ -4,7 +4,7 @@
 //! spelling does not tell, SQLite is asked, in memory.
 
 use crate::diagnostics::problem::{Difference, DifferenceKind};
-use crate::schema::sql::{calls_a_function, is_same, is_simple, one_line};
+use crate::schema::sql::{Token, calls_a_function, is_same, is_simple, one_line, tokens};
 use crate::schema::{Column, Key, Schema};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
@@ -32,7 +32,12 @@ impl Schema {
                         }),
                     };
                     let (columns, same_defaults) = self.columns(found, &key);
-                    if same_defaults && is_same(&a.sql, &b.sql, names) {
+                    let is_same_sql = || {
+                        is_same(&a.sql, &b.sql, names)
+                            || (key.0 == "table"
+                                && is_same(&in_one_order(&a.sql), &in_one_order(&b.sql), names))
+                    };
+                    if same_defaults && is_same_sql() {
                         continue;
                     }
                     DifferenceKind::Different(columns)
@@ -118,6 +123,66 @@ impl Schema {
             ));
         }
         (phrases, same_defaults)
+    }
+}
+
+/// The statement that makes a table, with its `UNIQUE (…)` last and in one order, which
+/// makes no difference to SQLite where no `ON CONFLICT` says what is done first.
+fn in_one_order(sql: &str) -> String {
+    let tokens = tokens(sql);
+    let is_conflict = |token: &Token<'_>| token.text.eq_ignore_ascii_case("conflict");
+    if tokens.iter().any(is_conflict) {
+        return sql.to_owned();
+    }
+    // What stands before the list, each item of it, and what stands after it.
+    let mut parts: Vec<Vec<&Token<'_>>> = vec![Vec::new()];
+    let mut end = Vec::new();
+    let mut depth = 0_usize;
+    for token in &tokens {
+        match (depth, token.text) {
+            (0, "(") | (1, ",") => parts.push(Vec::new()),
+            (1, ")") | (0, _) if parts.len() > 1 => end.push(token),
+            _ => parts.last_mut().unwrap_or(&mut end).push(token),
+        }
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    let head = parts.remove(0);
+    let (mut unique, mut items): (Vec<_>, Vec<_>) =
+        parts.into_iter().partition(|item| is_unique(item));
+    unique.sort_by_key(|item| {
+        let words = item.iter().map(|token| token.content().to_lowercase());
+        words.collect::<Vec<_>>()
+    });
+    items.append(&mut unique);
+    let text = |tokens: &[&Token<'_>]| {
+        let texts: Vec<&str> = tokens.iter().map(|token| token.text).collect();
+        texts.join(" ")
+    };
+    let items: Vec<String> = items.iter().map(|item| text(item)).collect();
+    match items.is_empty() {
+        true => sql.to_owned(),
+        false => format!("{} ( {} {}", text(&head), items.join(" , "), text(&end)),
+    }
+}
+
+/// Whether an item of a table's list is `UNIQUE (…)` and nothing else, with a name or not.
+fn is_unique(item: &[&Token<'_>]) -> bool {
+    let is = |token: &Token<'_>, word: &str| token.text.eq_ignore_ascii_case(word);
+    let rest = match item {
+        [first, _, rest @ ..] if is(first, "constraint") => rest,
+        rest => rest,
+    };
+    // SQLite takes two constraints without a comma between them, too.
+    let opens = rest.iter().filter(|token| token.text == "(").count();
+    match rest {
+        [first, open, .., close] => {
+            is(first, "unique") && open.text == "(" && close.text == ")" && opens == 1
+        }
+        _ => false,
     }
 }
 
@@ -316,6 +381,56 @@ mod tests {
             let (first, second) = (make(a), make(b));
             assert_eq!(first.differences(&second).is_empty(), same, "{a} / {b}");
             assert_eq!(second.differences(&first).is_empty(), same, "{b} / {a}");
+        }
+        for (a, b, same) in [
+            ("UNIQUE (a), UNIQUE (b)", "UNIQUE (b), UNIQUE (a)", true),
+            (
+                "UNIQUE (a), UNIQUE (b)",
+                "unique ([B]), UNIQUE (\"a\")",
+                true,
+            ),
+            (
+                "UNIQUE (a), UNIQUE (a, b)",
+                "UNIQUE (a, b), UNIQUE (a)",
+                true,
+            ),
+            ("UNIQUE (a, b)", "UNIQUE (b, a)", false),
+            ("UNIQUE (a), UNIQUE (b)", "UNIQUE (a)", false),
+            ("UNIQUE (a), UNIQUE (b)", "UNIQUE (a), UNIQUE (a)", false),
+            (
+                "UNIQUE (a), UNIQUE (b COLLATE NOCASE)",
+                "UNIQUE (b COLLATE NOCASE), UNIQUE (a)",
+                true,
+            ),
+            (
+                "UNIQUE (a), CHECK (a > 1)",
+                "CHECK (a > 1), UNIQUE (a)",
+                true,
+            ),
+            (
+                "CONSTRAINT u UNIQUE (a), UNIQUE (b)",
+                "UNIQUE (b), CONSTRAINT u UNIQUE (a)",
+                true,
+            ),
+            ("UNIQUE (a) UNIQUE (b)", "UNIQUE (b) UNIQUE (a)", false),
+            (
+                "CHECK (a > 1), CHECK (b > 1)",
+                "CHECK (b > 1), CHECK (a > 1)",
+                false,
+            ),
+            (
+                "UNIQUE (a) ON CONFLICT IGNORE, UNIQUE (b)",
+                "UNIQUE (b), UNIQUE (a) ON CONFLICT IGNORE",
+                false,
+            ),
+        ] {
+            let make = |x: &str| {
+                schema(&format!(
+                    "CREATE TABLE t (a INT, b INT DEFAULT (1), {x}) STRICT"
+                ))
+            };
+            let (first, second) = (make(a), make(b));
+            assert_eq!(first.differences(&second).is_empty(), same, "{a} / {b}");
         }
         let quoted = schema("CREATE TABLE 't' ('a' TEXT, \"b c\" INT)");
         let plain = schema("CREATE TABLE T (A TEXT, 'b c' INT)");
