@@ -378,7 +378,7 @@ pub enum DifferenceKind {
     /// It should not be there.
     Extra,
     /// It should not be there, and is the history of another tool.
-    HistoryOf(&'static str),
+    HistoryOf(String),
     /// It is another; of a table, with a phrase for each column that is.
     Different(Vec<String>),
 }

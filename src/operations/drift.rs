@@ -4,6 +4,7 @@
 
 use crate::diagnostics::error::{Cause, Error, explained_message};
 use crate::diagnostics::problem::{Difference, DifferenceKind, listed};
+use crate::files::foreign::whose_table;
 use crate::files::migration::{Kind, Migration};
 use crate::operations::apply;
 use crate::plan::Plan;
@@ -99,7 +100,7 @@ impl Replayed {
 }
 
 /// Whose history an extra table is, or the table that an extra index is on.
-fn history_of(difference: &Difference) -> Option<&'static str> {
+fn history_of(difference: &Difference) -> Option<String> {
     if difference.kind != DifferenceKind::Extra {
         return None;
     }
@@ -108,8 +109,7 @@ fn history_of(difference: &Difference) -> Option<&'static str> {
         ("index", Some(sql)) => index_table(sql)?,
         _ => return None,
     };
-    let is_it = |(name, _): &&(&str, &str)| name.eq_ignore_ascii_case(table);
-    HISTORIES.iter().find(is_it).map(|(_, tool)| *tool)
+    whose_table(table)
 }
 
 /// The name after ON in an index's SQL, without quotes.
@@ -122,27 +122,6 @@ fn index_table(sql: &str) -> Option<&str> {
 
 /// The tables that Litestream makes in every database that it replicates.
 const LITESTREAM: [&str; 2] = ["_litestream_lock", "_litestream_seq"];
-
-/// The tables in which other tools keep their histories, in lower case.
-const HISTORIES: [(&str, &str); 17] = [
-    ("schema_migrations", "dbmate, golang-migrate or Rails"),
-    ("goose_db_version", "goose"),
-    ("flyway_schema_history", "Flyway"),
-    ("refinery_schema_history", "refinery"),
-    ("__diesel_schema_migrations", "Diesel"),
-    ("_prisma_migrations", "Prisma"),
-    ("__drizzle_migrations", "Drizzle"),
-    ("d1_migrations", "Wrangler"),
-    ("_cf_kv", "Cloudflare"),
-    ("knex_migrations", "Knex"),
-    ("knex_migrations_lock", "Knex"),
-    ("alembic_version", "Alembic"),
-    ("django_migrations", "Django"),
-    ("gorp_migrations", "sql-migrate"),
-    ("seaql_migrations", "SeaORM"),
-    ("atlas_schema_revisions", "Atlas"),
-    ("ar_internal_metadata", "Rails"),
-];
 
 /// The scripts of the applied versions, in the order in which they were applied,
 /// as [`order_of_application`](crate::plan::history::order_of_application) tells it.

@@ -86,6 +86,36 @@ pub(crate) const TOOLS: [Form; 12] = [
     form(Tool::Rusqlite, "rusqlite", "rusqlite_migration", None),
 ];
 
+/// The tables, in lower case, that other tools make, of which nothing is brought over:
+/// those of tools whose migrations are programs, and what some have besides.
+const OTHER_TABLES: [(&str, &str); 8] = [
+    ("schema_migrations", "Rails"),
+    ("ar_internal_metadata", "Rails"),
+    ("_cf_kv", "Cloudflare"),
+    ("knex_migrations", "Knex"),
+    ("knex_migrations_lock", "Knex"),
+    ("alembic_version", "Alembic"),
+    ("django_migrations", "Django"),
+    ("seaql_migrations", "SeaORM"),
+];
+
+/// Whose history a table of this name is, as a phrase: `dbmate, golang-migrate or Rails`.
+pub(crate) fn whose_table(name: &str) -> Option<String> {
+    let ours = TOOLS
+        .iter()
+        .filter_map(|form| Some((form.table?, form.name)));
+    let names: Vec<&str> = ours
+        .chain(OTHER_TABLES)
+        .filter(|(table, _)| table.eq_ignore_ascii_case(name))
+        .map(|(_, tool)| tool)
+        .collect();
+    match &names[..] {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        [first @ .., last] => Some(format!("{} or {last}", first.join(", "))),
+    }
+}
+
 impl Tool {
     /// What is known of it.
     pub(crate) fn form(self) -> &'static Form {
@@ -216,7 +246,7 @@ pub(crate) fn findings(directory: &Path, signs: Vec<Sign>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{TOOLS, Tool, versioned_name};
+    use super::{TOOLS, Tool, versioned_name, whose_table};
 
     #[test]
     fn every_tool_is_found_by_its_word() {
@@ -226,6 +256,18 @@ mod tests {
             let table = form.table.unwrap_or_default();
             assert_eq!(table, table.to_ascii_lowercase());
         }
+    }
+
+    #[test]
+    fn a_table_is_known_by_its_name() {
+        let whose = |name| whose_table(name).unwrap_or_default();
+        assert_eq!(
+            whose("Schema_Migrations"),
+            "dbmate, golang-migrate or Rails"
+        );
+        assert_eq!(whose("goose_db_version"), "goose");
+        assert_eq!(whose("knex_migrations"), "Knex");
+        assert_eq!(whose("schema"), "");
     }
 
     #[test]
