@@ -13,7 +13,7 @@ use crate::files::migration::{
     Checksum, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, parse_name,
 };
 use crate::files::read::{check_text, read_file, unreadable};
-use crate::files::replaces::replaces;
+use crate::files::replaces::{check_replaces, replaces};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::FileType;
@@ -112,7 +112,8 @@ pub fn embedded<T: Into<Cow<'static, str>> + Clone>(
         let path = Path::new(name);
         let text: Cow<'static, str> = text.clone().into();
         let bytes = text.as_bytes();
-        match (parse_name(name), check_text(path, bytes)) {
+        let checked = check_text(path, bytes).and_then(|()| check_replaces(path, bytes));
+        match (parse_name(name), checked) {
             (NameVerdict::Migration(parsed), Ok(())) => {
                 let mut migration = migration(parsed, path, bytes);
                 migration.embedded = Some(text);
@@ -303,6 +304,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     };
     let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
     check_text(path, buffer)?;
+    check_replaces(path, buffer)?;
     let migration = migration(parsed, path, buffer);
     let is_open = is_world_writable(&metadata);
     Ok(Entry::Migration(migration, metadata.uid(), is_open))

@@ -2,29 +2,56 @@
 //!
 //! Owns the reading of that line. Never decides what follows from it.
 
+use crate::diagnostics::position::Position;
+use crate::diagnostics::problem::Finding;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 /// The versions that the comment lines at the head of a script name after
 /// `-- replaces:`. A line that says anything else as well is an ordinary comment.
 pub(crate) fn replaces(bytes: &[u8]) -> Vec<RangeInclusive<i64>> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut found = Vec::new();
-    for line in bytes.split(|&byte| byte == b'\n') {
-        let line = line.trim_ascii();
-        let Some(comment) = line.strip_prefix(b"--") else {
-            match line.is_empty() {
-                true => continue,
-                false => break,
-            }
-        };
-        let Some(list) = comment.trim_ascii().strip_prefix(b"replaces:") else {
-            continue;
-        };
-        let list = std::str::from_utf8(list).unwrap_or_default();
-        let ranges: Option<Vec<_>> = list.split(',').map(range).collect();
-        found.extend(ranges.unwrap_or_default());
+    let read = lists(bytes).filter_map(|(_, list)| versions(list));
+    read.flatten().collect()
+}
+
+/// Refuses a line that holds nothing but what such a list is made of, and is none: passed
+/// over as a comment, its script would be run where it was to take the place of others.
+pub(crate) fn check_replaces(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
+    let is_meant = |list: &str| {
+        let may_stand_in_one =
+            |c: char| c.is_ascii_digit() || " \t,;+-\u{2013}\u{2014}".contains(c);
+        list.contains(|c: char| c.is_ascii_digit()) && list.chars().all(may_stand_in_one)
+    };
+    for (offset, list) in lists(bytes) {
+        if versions(list).is_none() && is_meant(list) {
+            let message = "is no list of versions: write `-- replaces: 1-40`, the lower number first, or `-- replaces: 1, 2, 5`";
+            let text = String::from_utf8_lossy(bytes);
+            let position = Position::new(path, &text, offset);
+            return Err(Finding::at("replaces", position, message));
+        }
     }
-    found
+    Ok(())
+}
+
+/// What follows `-- replaces:` in the lines at the head, each with the line's place.
+fn lists(bytes: &[u8]) -> impl Iterator<Item = (usize, &str)> {
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let mut next = bytes.len() - text.len();
+    let lines = text.split(|&byte| byte == b'\n').map(move |line| {
+        let start = next;
+        next += line.len() + 1;
+        (start, line.trim_ascii())
+    });
+    let head = lines.take_while(|(_, line)| line.is_empty() || line.starts_with(b"--"));
+    head.filter_map(|(start, line)| {
+        let comment = line.strip_prefix(b"--")?.trim_ascii();
+        let list = comment.strip_prefix(b"replaces:")?;
+        Some((start, std::str::from_utf8(list).unwrap_or_default()))
+    })
+}
+
+fn versions(list: &str) -> Option<Vec<RangeInclusive<i64>>> {
+    list.split(',').map(range).collect()
 }
 
 /// `5` or `1-40`; a version may be below zero.
@@ -41,7 +68,8 @@ fn range(text: &str) -> Option<RangeInclusive<i64>> {
 
 #[cfg(test)]
 mod tests {
-    use super::replaces;
+    use super::{check_replaces, replaces};
+    use std::path::Path;
 
     #[test]
     fn only_versions_and_nothing_else_count() {
@@ -72,5 +100,32 @@ mod tests {
                 .collect();
             assert_eq!(found, expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_meant_as_a_list_and_is_none_is_refused() {
+        for (text, refused) in [
+            ("-- replaces: 40-1", true),
+            ("-- why\n-- replaces: 1,\nSELECT 1;", true),
+            ("--replaces:1 2", true),
+            ("-- replaces: 1;2", true),
+            ("-- replaces: 1-2-3", true),
+            ("-- replaces: 1\u{2013}40", true),
+            ("-- replaces: 99999999999999999999", true),
+            ("-- replaces: 1-", true),
+            ("-- replaces: 1-40", false),
+            ("-- replaces: 1, x", false),
+            ("-- replaces: 1-40 of the old ones", false),
+            ("-- replaces:", false),
+            ("-- replaces: -----", false),
+            ("-- replaces 40-1", false),
+            ("SELECT 1;\n-- replaces: 40-1", false),
+        ] {
+            let found = check_replaces(Path::new("1_a.sql"), text.as_bytes());
+            assert_eq!(found.is_err(), refused, "{text:?}");
+        }
+        let text = b"\xEF\xBB\xBF\n  -- replaces: 2-1\r\n";
+        let found = check_replaces(Path::new("1_a.sql"), text).unwrap_err();
+        assert_eq!(found.position.unwrap().line, 2);
     }
 }

@@ -121,6 +121,7 @@ pub const FIXTURES_THAT_DIFFER: &[(&str, &str)] = &[
     ("would-lose-children", "BEGIN is an error to them"),
     ("strict-lets-begin", "BEGIN is an error to them"),
     ("holds-its-way-back", "they run the way back, too"),
+    ("what-is-replaced-that-is-none", "it is a comment to them"),
     ("import-of-a-sql-migrate", "they run the way back, too"),
     (
         "a-dry-run-leaves-no-attached-file",
