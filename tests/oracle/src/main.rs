@@ -5,6 +5,7 @@
 //! this one. Writes `FIXTURES/interop`: the histories that the real ones make.
 
 mod cases;
+mod tables;
 
 use cases::{Case, Verdict, cases};
 use oracle::Who;
@@ -446,10 +447,13 @@ fn dump(database: &Path) -> String {
         "SELECT '\"' || replace(name, '\"', '\"\"') || '\"' FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
     ) {
         let table = table[0].trim_matches('\'');
-        let query = if table == "\"_sqlx_migrations\"" {
-            "SELECT version, description, typeof(installed_on), length(installed_on) = 19, success, typeof(success), checksum, typeof(checksum), typeof(execution_time) FROM _sqlx_migrations ORDER BY version".to_owned()
-        } else {
-            format!("SELECT * FROM {table}")
+        let history = format!(
+            "SELECT version, description, typeof(installed_on), length(installed_on) = 19, success, typeof(success), checksum, typeof(checksum), typeof(execution_time) FROM {table} ORDER BY version"
+        );
+        // Another table than a history has no such columns.
+        let query = match connection.prepare(&history) {
+            Ok(_) => history,
+            Err(_) => format!("SELECT * FROM {table}"),
         };
         let mut lines: Vec<String> = rows(&connection, &query)
             .iter()
@@ -508,6 +512,7 @@ fn main() {
     }
     oracle.sqlpage_connections();
     oracle.history_by_hand();
+    oracle.histories_of_other_names();
     let mut found = Vec::new();
     folders(&fixtures, &mut found);
     found.retain(|folder| !folder.ends_with("interop") && !folder.ends_with("quickstart"));

@@ -1,5 +1,5 @@
-//! The smallest program on the real sqlx: `sqlx_up DATABASE FOLDER`, and
-//! `sqlx_up DATABASE FOLDER undo VERSION`.
+//! The smallest program on the real sqlx: `sqlx_up DATABASE FOLDER`,
+//! `sqlx_up DATABASE FOLDER undo VERSION`, and `sqlx_up DATABASE FOLDER table NAME`.
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -12,10 +12,16 @@ fn main() {
             .filename(&arguments[1])
             .create_if_missing(true);
         let mut connection = options.connect().await?;
-        let migrator = Migrator::new(Path::new(&arguments[2])).await?;
-        match arguments.get(4) {
-            Some(target) => migrator.undo(&mut connection, target.parse()?).await?,
-            None => migrator.run(&mut connection).await?,
+        let mut migrator = Migrator::new(Path::new(&arguments[2])).await?;
+        match (arguments.get(3).map(String::as_str), arguments.get(4)) {
+            (Some("undo"), Some(target)) => {
+                migrator.undo(&mut connection, target.parse()?).await?;
+            }
+            (Some("table"), Some(name)) => {
+                migrator.dangerous_set_table_name(name.clone());
+                migrator.run(&mut connection).await?;
+            }
+            _ => migrator.run(&mut connection).await?,
         }
         connection.close().await?;
         Ok(())
