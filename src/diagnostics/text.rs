@@ -208,6 +208,33 @@ pub fn shown(path: &Path) -> String {
     escape(&path.to_string_lossy()).into_owned()
 }
 
+/// A line without the passwords that a pasted URL or ODBC string may hold: what stands
+/// between `://` and `@`, and after `password=` and its like.
+#[must_use]
+pub fn discreet(line: &str) -> Cow<'_, str> {
+    const SECRETS: [&str; 6] = ["password=", "pwd=", "token=", "secret=", "?key=", "&key="];
+    let mut out = Cow::Borrowed(line);
+    let mut from = 0;
+    while let Some(found) = out[from..].find("://") {
+        from += found + 3;
+        let end = out[from..].find(|c: char| c.is_whitespace() || "'\"`<>()".contains(c));
+        let end = end.map_or(out.len(), |end| from + end);
+        if let Some(at) = out[from..end].rfind('@') {
+            out.to_mut().replace_range(from..from + at, "…");
+        }
+    }
+    for secret in SECRETS {
+        let mut from = 0;
+        while let Some(found) = out[from..].to_ascii_lowercase().find(secret) {
+            from += found + secret.len();
+            let end = out[from..].find(|c: char| c.is_whitespace() || "'\"`;&".contains(c));
+            let end = end.map_or(out.len(), |end| from + end);
+            out.to_mut().replace_range(from..end, "…");
+        }
+    }
+    out
+}
+
 /// `1 file is`, `2 files are`.
 #[must_use]
 pub fn counted(count: usize, one: &str, many: &str) -> String {
@@ -230,7 +257,7 @@ pub fn thousandths(number: u128) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{DOUBLE_WIDTH, ZERO_WIDTH, escape, width};
+    use super::{DOUBLE_WIDTH, ZERO_WIDTH, discreet, escape, width};
 
     #[test]
     fn control_and_bidirectional_characters_are_escaped() {
@@ -238,6 +265,23 @@ mod tests {
         assert_eq!(escape("a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(escape("id\u{a0}x"), "id\\u{a0}x");
         assert_eq!(escape("a\u{202E}b\u{9b}"), "a\\u{202e}b\\u{9b}");
+    }
+
+    #[test]
+    fn what_is_nobody_elses_is_not_shown() {
+        for (text, expected) in [
+            ("a.db: as ever, p@q", "a.db: as ever, p@q"),
+            ("sqlite://data.db", "sqlite://data.db"),
+            ("no 'http://u:p@h/d' 'a@b'", "no 'http://…@h/d' 'a@b'"),
+            ("x://u:p/p@h y://v@w", "x://…@h y://…@w"),
+            ("Driver=x;PWD=p;Pwd=q", "Driver=x;PWD=…;Pwd=…"),
+            ("x?authToken=é&b=1 token=2", "x?authToken=…&b=1 token=…"),
+            ("x.db?key=1", "x.db?key=…"),
+            ("PRAGMA foreign_key=1", "PRAGMA foreign_key=1"),
+            ("password=", "password=…"),
+        ] {
+            assert_eq!(discreet(text), expected);
+        }
     }
 
     #[test]

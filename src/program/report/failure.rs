@@ -7,7 +7,7 @@ use crate::database::permission::{at_fault, temporary_directory, with_suffix};
 use crate::database::room::full_disk;
 use crate::diagnostics::error::{Cause, Committed, Error, ScriptError};
 use crate::diagnostics::problem::Finding;
-use crate::diagnostics::text::{counted, escape, shown};
+use crate::diagnostics::text::{counted, discreet, escape, shown};
 use crate::program::report::json::Json;
 use crate::program::report::objects;
 use crate::program::report::{Report, database_is_at};
@@ -44,7 +44,7 @@ impl Report {
             _ => {}
         }
         if let Some(live) = &self.printer.live {
-            live.status(&self.sentence(error));
+            live.status(&discreet(&self.sentence(error)));
         }
         let mut described = self.described(error);
         if let (Json::Object(fields), Some(fault)) = (&mut described, fault) {

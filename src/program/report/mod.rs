@@ -17,7 +17,7 @@ mod terminal;
 
 use crate::database::limits::Heartbeat;
 use crate::diagnostics::problem::Finding;
-use crate::diagnostics::text::shown;
+use crate::diagnostics::text::{discreet, shown};
 use crate::program::arguments::parse::Arguments;
 use json::Json;
 use objects::path;
@@ -115,7 +115,7 @@ impl Report {
     fn head(&self) -> Vec<(&'static str, Json)> {
         vec![
             ("format", Json::Integer(1)),
-            ("command", Json::from(self.command.as_str())),
+            ("command", Json::from(discreet(&self.command).into_owned())),
         ]
     }
 

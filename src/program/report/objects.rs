@@ -5,6 +5,7 @@
 
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
+use crate::diagnostics::text::discreet;
 use crate::files::migration::Checksum;
 use crate::operations::apply::Step;
 use crate::operations::repair::{Change, hexadecimal};
@@ -73,7 +74,7 @@ pub(crate) fn verb(kind: ChangeKind) -> &'static str {
 }
 
 pub(crate) fn path(path: &Path) -> Json {
-    Json::from(path.to_string_lossy().into_owned())
+    Json::from(discreet(&path.to_string_lossy()).into_owned())
 }
 
 pub(crate) fn error(
@@ -86,7 +87,7 @@ pub(crate) fn error(
     let [line, column] = line_and_column(position);
     Json::Object(vec![
         ("kind", Json::from(kind)),
-        ("message", Json::from(message)),
+        ("message", Json::from(discreet(&message).into_owned())),
         ("path", file.map_or(Json::Null, path)),
         ("line", line),
         ("column", column),
@@ -105,7 +106,10 @@ pub(crate) fn finding(finding: &Finding) -> Json {
     let [line, column] = line_and_column(finding.position.as_ref());
     Json::Object(vec![
         ("kind", Json::from(finding.kind)),
-        ("message", Json::from(finding.message.as_str())),
+        (
+            "message",
+            Json::from(discreet(&finding.message).into_owned()),
+        ),
         ("path", path(&finding.path)),
         ("line", line),
         ("column", column),
@@ -115,7 +119,10 @@ pub(crate) fn finding(finding: &Finding) -> Json {
 pub(crate) fn problem(problem: &Problem) -> Json {
     Json::Object(vec![
         ("kind", Json::from(problem.kind())),
-        ("message", Json::from(problem.sentence())),
+        (
+            "message",
+            Json::from(discreet(&problem.sentence()).into_owned()),
+        ),
         ("path", problem.path().map_or(Json::Null, path)),
         ("version", Json::Integer(problem.version())),
     ])

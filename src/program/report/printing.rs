@@ -6,7 +6,7 @@
 
 use crate::database::limits::Heartbeat;
 use crate::diagnostics::position::Position;
-use crate::diagnostics::text::shown;
+use crate::diagnostics::text::{discreet, shown};
 use crate::program::arguments::parse::{Arguments, Color, Command};
 use crate::program::report::live::{Listener, Live};
 use crate::program::report::terminal;
@@ -110,7 +110,8 @@ impl Printer {
     pub(crate) fn say(&self, line: &str) {
         self.erase();
         if !self.json && !self.quiet {
-            let _ = written(&format!("{}{line}\n", self.prefix));
+            let line = format!("{}{line}\n", self.prefix);
+            let _ = written(&discreet(&line));
         }
     }
 
@@ -128,16 +129,18 @@ impl Printer {
         self.erase();
         let names_it = line.starts_with(&self.prefix);
         let prefix = if names_it { "" } else { &self.prefix };
+        let line = format!("{prefix}{line}");
+        let line = discreet(&line);
         let color = match severity {
             Severity::Error => 31,
             Severity::Warning => 33,
         };
         if self.journal {
-            write_err(&format!("<{}>{prefix}{line}", severity as u8));
+            write_err(&format!("<{}>{line}", severity as u8));
         } else if self.color_err {
-            write_err(&format!("\x1b[{color}mlitemigrate:\x1b[0m {prefix}{line}"));
+            write_err(&format!("\x1b[{color}mlitemigrate:\x1b[0m {line}"));
         } else {
-            write_err(&format!("litemigrate: {prefix}{line}"));
+            write_err(&format!("litemigrate: {line}"));
         }
     }
 
