@@ -4,9 +4,10 @@
 //! cannot be. Never runs a script and knows nothing of migrations.
 
 use crate::database::permission::place::{Place, refuse_exchanged, refuse_strangers_link};
-use crate::database::permission::{directory_of, is_root};
+use crate::database::permission::{directory_of, is_root, with_suffix};
 use crate::database::url::{IN_MEMORY, is_odbc, is_other_engine, misspelt, parse_url};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
+use crate::diagnostics::text::shown;
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -132,11 +133,14 @@ impl Location {
                 Err(self.cannot_open("it is not a regular file"))
             }
             Ok(metadata) => {
-                refuse_strangers_link(&self.path).map_err(|error| self.not_ours(&error))?;
+                let real = std::fs::canonicalize(&self.path)
+                    .map_err(|error| self.cannot_open(&error.to_string()))?;
+                refuse_strangers_link(&self.path, &real).map_err(|error| self.not_ours(&error))?;
+                self.refuse_odd_sidecars(&real)?;
                 Ok(Some(metadata))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match self.mode {
-                Mode::Create => Ok(None),
+                Mode::Create => self.refuse_odd_sidecars(&self.path).map(|()| None),
                 Mode::ReadOnly | Mode::ReadWrite => Err(Error::NoDatabase {
                     path: self.path.clone(),
                 }),
@@ -149,6 +153,21 @@ impl Location {
             }),
             Err(error) => Err(self.cannot_open(&error.to_string())),
         }
+    }
+
+    /// SQLite would wait for a writer of a FIFO, whatever limits there are, and says of a
+    /// link only that it cannot open something.
+    fn refuse_odd_sidecars(&self, real: &Path) -> Result<(), Error> {
+        for suffix in ["-journal", "-wal", "-shm"] {
+            let sidecar = with_suffix(real, suffix);
+            if std::fs::symlink_metadata(&sidecar).is_ok_and(|found| !found.is_file()) {
+                return Err(self.cannot_open(&format!(
+                    "{} is beside it, and is not a regular file: remove it",
+                    shown(&sidecar)
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn not_ours(&self, error: &io::Error) -> Error {

@@ -307,7 +307,14 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     check_replaces(path, buffer)?;
     let migration = migration(parsed, path, buffer);
     let is_open = is_world_writable(&metadata);
-    Ok(Entry::Migration(migration, metadata.uid(), is_open))
+    // Whoever has made a link chooses what is run.
+    let linked = match &entry.file_type {
+        Ok(kind) if kind.is_symlink() => std::fs::symlink_metadata(path).ok(),
+        _ => None,
+    };
+    let linker = linked.map(|link| link.uid()).filter(|user| *user != 0);
+    let owner = linker.unwrap_or_else(|| metadata.uid());
+    Ok(Entry::Migration(migration, owner, is_open))
 }
 
 /// Why a name that is ignored may have been meant as a migration.

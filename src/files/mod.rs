@@ -9,4 +9,3 @@ pub(crate) mod foreign;
 pub(crate) mod migration;
 pub(crate) mod read;
 mod replaces;
-pub(crate) mod whole;

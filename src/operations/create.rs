@@ -58,9 +58,8 @@ pub fn create(
         let path = directory.join(format!("{version}_{name}.{suffix}"));
         create_file(&path, content).inspect_err(|_| {
             // Half a pair would be applied by the next run.
-            created
-                .iter()
-                .for_each(|path| drop(std::fs::remove_file(path)));
+            let remove = |path: &PathBuf| Place::of(path)?.remove("");
+            created.iter().for_each(|path| drop(remove(path)));
         })?;
         created.push(path);
     }

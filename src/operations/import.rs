@@ -12,8 +12,8 @@ use crate::files::foreign::folder::{Source, sources};
 use crate::files::foreign::recognise::recognise;
 use crate::files::foreign::{TOOLS, Tool};
 use crate::files::migration::{Checksum, Kind, Migration, NameVerdict, parse_name};
+use crate::files::read::create_file;
 use crate::files::read::read_text;
-use crate::files::whole::{create_whole, sync_directory};
 use crate::operations::create::create_directory;
 use crate::operations::repair::{Change, record_as_applied, recordable};
 use crate::plan::foreign::matching::{AppliedScript, Script};
@@ -339,7 +339,7 @@ impl Import {
                 };
                 match files.next().filter(is_same) {
                     Some(file) if file.is_there => {}
-                    Some(_) => create_whole(&target.path, target.text)?,
+                    Some(_) => create_file(&target.path, target.text)?,
                     None => {
                         return Err(Error::Changed {
                             path: target.from.to_owned(),
@@ -349,7 +349,7 @@ impl Import {
                 }
             }
         }
-        sync_directory(&self.directory)
+        Ok(())
     }
 
     /// Records what the tool has applied, in one transaction, as it stands under the lock.

@@ -16,7 +16,9 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use std::cell::OnceCell;
 use std::cmp::Ordering;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Registers what SQLPage registers on each of its connections: a `NOCASE` that
 /// compares `to_lowercase()` of both, and `upper` and `lower` for all of
@@ -157,7 +159,9 @@ pub fn connect(
 /// [`Error::Configuration`] with the name.
 pub fn load_extensions(connection: &Connection, extensions: &[String]) -> Result<(), Error> {
     for name in extensions {
-        refuse_foreign_library(name)?;
+        for library in libraries(name, std::env::var_os("LD_LIBRARY_PATH")) {
+            refuse_foreign_library(&library)?;
+        }
         load_extension(connection, name).map_err(|error| Error::Configuration {
             origin: "sqlite_extensions".to_owned(),
             message: format!(
@@ -168,6 +172,25 @@ pub fn load_extensions(connection: &Connection, extensions: &[String]) -> Result
         })?;
     }
     Ok(())
+}
+
+/// What the system may take for a library of this name: a path, or what lies in the
+/// folders of `LD_LIBRARY_PATH`, of which an empty one is where we are (dlopen(3)). Its
+/// other folders are root's.
+fn libraries(name: &str, searched: Option<OsString>) -> Vec<PathBuf> {
+    if name.contains('/') {
+        return vec![PathBuf::from(name)];
+    }
+    let searched = searched.unwrap_or_default();
+    let folders = searched.as_bytes().split(|byte| b":;".contains(byte));
+    let folders = folders.map(|folder| match folder {
+        b"" => Path::new("."),
+        folder => Path::new(OsStr::from_bytes(folder)),
+    });
+    match searched.is_empty() {
+        true => Vec::new(),
+        false => folders.map(|folder| folder.join(name)).collect(),
+    }
 }
 
 /// Loads an extension by SQLite's C interface; the SQL function

@@ -318,3 +318,132 @@ fn a_strangers_library_is_not_loaded_by_root() {
     assert_eq!(code, 78);
     done(&place);
 }
+
+#[test]
+fn what_is_no_file_beside_a_database_does_not_stop_or_mislead_root() {
+    let Some(place) = place("sidecars") else {
+        return;
+    };
+    shell(
+        &place,
+        "mkdir app m; echo 'CREATE TABLE a (x);' > m/1_a.sql; litemigrate -q -m m -D app/a.db; chown -R 1234 app; echo 'CREATE TABLE b (x);' > m/2_b.sql",
+    );
+    for suffix in ["-journal", "-wal", "-shm"] {
+        for (make, remove) in [
+            ("mkfifo", "rm"),
+            ("mkdir", "rmdir"),
+            ("ln -s ../roots/made", "rm"),
+        ] {
+            for database in ["app/a.db", "app/new.db"] {
+                shell(&place, &format!("{make} {database}{suffix}"));
+                for command in ["up", "status", "down"] {
+                    let run_it = format!("timeout 9 litemigrate {command} -m m -D {database}");
+                    let (code, said) = run(&place, &run_it);
+                    let told = format!("{database}{suffix} is beside it");
+                    let is_absent = database == "app/new.db" && command == "down";
+                    assert_eq!(code, if is_absent { 66 } else { 73 }, "{run_it}: {said}");
+                    assert!(is_absent || said.contains(&told), "{run_it}: {said}");
+                }
+                shell(&place, &format!("{remove} {database}{suffix}"));
+            }
+        }
+    }
+    assert_eq!(run(&place, "ls roots").1, "");
+    done(&place);
+}
+
+/// Whoever can put another script in the place of this one has no more rights by it.
+#[test]
+fn a_script_has_the_rights_of_whoever_can_exchange_it() {
+    let Some(place) = place("rights") else {
+        return;
+    };
+    let attach = "ATTACH '../roots/new.db' AS s; CREATE TABLE s.t (x);";
+    shell(
+        &place,
+        &format!("mkdir app own; echo \"{attach}\" > roots/1_a.sql; cp roots/1_a.sql own"),
+    );
+    for prepare in [
+        "mkdir m; ln -s ../../roots/1_a.sql m/1_a.sql; chown -h 1234 m/1_a.sql",
+        "ln -s ../own m; chown -h 1234 m",
+        "cp -r ../own m; chown 1234 m",
+        "mkdir deep; cp -r ../own deep; chown 1234 deep; mv deep/own m; mv m deep; ln -s deep/m m",
+    ] {
+        let (code, said) = run(
+            &place,
+            &format!(
+                "rm -rf app; mkdir app; cd app; {prepare}; litemigrate -m m -D ../roots/app.db"
+            ),
+        );
+        assert_eq!(code, 1, "{prepare}: {said}");
+        assert!(
+            said.contains("belongs to another user"),
+            "{prepare}: {said}"
+        );
+    }
+    // Root's own link in a folder of root's.
+    let (code, said) = run(
+        &place,
+        "rm -rf app; mkdir app; cd app; ln -s ../own m; litemigrate -m m -D ../roots/app.db",
+    );
+    assert_eq!(code, 0, "{said}");
+    // Who has made a link is named.
+    let (_, said) = run(
+        &place,
+        "cd app; mkdir n; ln -s ../../own/1_a.sql n/1_a.sql; chown -h 1234 n/1_a.sql; litemigrate -m n -D n.db",
+    );
+    assert!(said.contains("n/1_a.sql: belongs to user 1234"), "{said}");
+    done(&place);
+}
+
+#[test]
+fn a_library_that_is_not_there_yet_is_a_strangers_where_they_can_make_it() {
+    let Some(place) = place("missing-library") else {
+        return;
+    };
+    let script = "mkdir app; cd app; PROJECT; echo '{\"sqlite_extensions\": [\"NAME\"]}' > sqlpage/sqlpage.json; chown -R 1234 .; PATHS litemigrate";
+    for (name, paths, expected) in [
+        ("./missing", "", 77),
+        ("missing", "", 78),
+        ("missing", "LD_LIBRARY_PATH=.", 77),
+        ("missing", "LD_LIBRARY_PATH=/usr/lib:", 77),
+        ("missing", "LD_LIBRARY_PATH=/usr/lib", 78),
+    ] {
+        let script = script.replace("PROJECT", PROJECT).replace("NAME", name);
+        let (code, said) = run(
+            &place,
+            &format!("rm -rf app; {}", script.replace("PATHS", paths)),
+        );
+        assert_eq!(code, expected, "{name} {paths}: {said}");
+    }
+    done(&place);
+}
+
+#[test]
+fn a_second_name_in_a_strangers_folder_is_not_roots_database() {
+    let Some(place) = place("hard-link") else {
+        return;
+    };
+    let (code, said) = run(
+        &place,
+        "mkdir app m; echo 'CREATE TABLE a (x);' > m/1_a.sql; litemigrate -q -m m -D roots/a.db; ln roots/a.db app/a.db; chown 1234 app; echo 'CREATE TABLE b (x);' > m/2_b.sql; litemigrate -m m -D app/a.db",
+    );
+    assert_eq!(code, 77, "{said}");
+    assert!(said.contains("hard link"), "{said}");
+    let (code, said) = run(&place, "litemigrate -m m -D roots/a.db");
+    assert_eq!(code, 0, "{said}");
+    done(&place);
+}
+
+/// The folder's owner swaps it for a link to root's as fast as they can.
+#[test]
+fn a_race_for_a_backup_or_an_import_writes_nothing_elsewhere() {
+    let Some(place) = place("backup-race") else {
+        return;
+    };
+    let script = "mkdir theirs m old; chown 1234 theirs; echo 'CREATE TABLE a (x);' > m/1_a.sql; litemigrate -q -m m -D app.db; echo 'SELECT 1;' > m/2_b.sql; printf -- '-- migrate:up\nSELECT 1;\n' > old/1_a.sql; cp old/1_a.sql old/2_b.sql
+(cd theirs; exec setpriv --reuid 1234 --regid 1234 --clear-groups sh -c 'while :; do mkdir x; rm -rf x; ln -s ../roots x; rm -f x; done') 2>/dev/null & pid=$!
+end=$(($(date +%s) + 5)); while [ $(date +%s) -lt $end ]; do for to in theirs/x/b.db theirs/x/; do cp app.db copy.db; litemigrate -m m -D copy.db --backup $to --keep 1 >/dev/null 2>&1 || litemigrate -m m -D copy.db --backup $to >/dev/null 2>&1 || true; done; litemigrate import old --from dbmate -m theirs/x >/dev/null 2>&1 || true; litemigrate restore app.db -D theirs/x/app.db >/dev/null 2>&1 || true; litemigrate -m m -D theirs/x/new.db >/dev/null 2>&1 || true; done; kill $pid; stat -c '%u %a' roots; ls roots";
+    assert_eq!(shell(&place, script), "0 700\n");
+    done(&place);
+}

@@ -3,7 +3,7 @@
 //! Owns the rule for what is found by itself, for shared libraries, and for the scripts
 //! of others. Only root is asked: anybody else has no more rights than their own.
 
-use super::{directory_of, is_root, is_world_writable, read_only_mount};
+use super::{directory_of, is_root, is_world_writable, read_only_mount, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{escape, shown};
@@ -119,28 +119,29 @@ fn refused(path: &Path, message: &str) -> Error {
 }
 
 /// As root only root's own libraries are loaded, whoever names them: what is in one runs
-/// at once. SQLite adds `.so` to a name that leads nowhere, and the system looks for one
-/// without a slash among its own.
+/// at once. SQLite adds `.so` to a name that leads nowhere.
 ///
 /// # Errors
 ///
 /// [`Error::Database`] with the library.
-pub(crate) fn refuse_foreign_library(name: &str) -> Result<(), Error> {
-    if !name.contains('/') || !is_root() {
+pub(crate) fn refuse_foreign_library(library: &Path) -> Result<(), Error> {
+    if !is_root() {
         return Ok(());
     }
-    for candidate in [PathBuf::from(name), PathBuf::from(format!("{name}.so"))] {
+    for candidate in [library.to_owned(), with_suffix(library, ".so")] {
         let absolute = std::path::absolute(&candidate).unwrap_or_else(|_| candidate.clone());
-        let Ok(real) = std::fs::canonicalize(&candidate) else {
-            continue;
-        };
-        let steps = absolute.ancestors().chain(real.ancestors());
-        for step in steps {
+        // What is not there yet may be there when it is loaded.
+        let found = std::fs::canonicalize(&candidate);
+        let is_there = found.is_ok();
+        let real = found.unwrap_or_else(|_| absolute.clone());
+        for step in absolute.ancestors().chain(real.ancestors()) {
             let Ok(metadata) = std::fs::symlink_metadata(step) else {
                 continue;
             };
             let group_may_write = metadata.mode() & 0o020 != 0 && metadata.gid() != 0;
-            let is_protected = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+            let is_sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+            let is_its_directory = absolute.parent() == Some(step);
+            let is_protected = is_sticky && (is_there || !is_its_directory);
             let is_open = (group_may_write || is_world_writable(&metadata)) && !is_protected;
             if trusted(metadata.uid(), 0) && (metadata.is_symlink() || !is_open) {
                 continue;
@@ -182,14 +183,19 @@ pub(crate) fn foreign_owners(owners: &BTreeMap<u32, PathBuf>, database: &Path) -
         .collect()
 }
 
-/// Whose rights a script has where root runs it: its owner's, if that is not root.
+/// Whose rights a script has where root runs it: those of whoever owns it or anything on
+/// the way to it, and so can put another in its place, if that is not root.
 pub(crate) fn rights_of(script: &Path) -> Option<Rights> {
     if !is_root() {
         return None;
     }
-    let owner = std::fs::metadata(script).ok()?.uid();
-    (!trusted(owner, 0)).then_some(Rights {
-        user: owner,
+    let absolute = std::path::absolute(script).ok()?;
+    let real = std::fs::canonicalize(script).unwrap_or_else(|_| absolute.clone());
+    let steps = absolute.ancestors().chain(real.ancestors());
+    let mut owners = steps.filter_map(|step| Some(std::fs::symlink_metadata(step).ok()?.uid()));
+    let user = owners.find(|owner| !trusted(*owner, 0))?;
+    Some(Rights {
+        user,
         may_write: may_write_as,
     })
 }

@@ -185,10 +185,9 @@ fn is_open(wanted: &Metadata, times: usize) -> bool {
 
 /// As root, refuses a file that is there if a link leads to it that belongs neither to
 /// root nor to the owner of the file: whoever can put a link there must not make root
-/// use what is not theirs.
-pub(crate) fn refuse_strangers_link(file: &Path) -> io::Result<()> {
-    let absolute = std::path::absolute(file)?;
-    if std::fs::canonicalize(file)? == absolute || !is_root() {
+/// use what is not theirs. `real` is where the path leads.
+pub(crate) fn refuse_strangers_link(file: &Path, real: &Path) -> io::Result<()> {
+    if std::path::absolute(file)? == real || !is_root() {
         return Ok(());
     }
     found_by_root(file).map(|_| ())
@@ -213,6 +212,14 @@ fn found_by_root(file: &Path) -> io::Result<Metadata> {
     let (directory, name) = Walk::to_file(file, owner)?;
     let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
     let found = std::fs::symlink_metadata(Path::new(&path).join(name))?;
+    // A file of root's can have a second name in a folder of theirs, where the system
+    // lets them make one.
+    if found.uid() == 0 && found.nlink() > 1 && directory.metadata()?.uid() != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it belongs to root and has another name elsewhere (a hard link), and its directory is another user's: name it where it is root's",
+        ));
+    }
     match found.uid() == owner {
         true => Ok(found),
         false => Err(exchanged()),
