@@ -10,9 +10,10 @@
 use crate::database::holder::lock_holder;
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
-use crate::database::permission::open_without_waiting;
 use crate::database::permission::place::Place;
+use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
+use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{seconds, shown};
 use rusqlite::Connection;
 use std::fs::{File, Metadata, TryLockError};
@@ -37,16 +38,30 @@ impl Drop for ScriptLock {
     }
 }
 
-/// Waits for the lock. `None` where there can be none: in memory, on a file system
-/// without such locks, where no file can be made.
+/// Waits for the lock. `None` where there can be none: in memory, and, which `warn` hears,
+/// on a file system without such locks, or where no file can be made.
 pub(crate) fn lock_script(
     connection: &Connection,
     script: &Path,
     limits: &Limits,
+    warn: &mut dyn FnMut(Finding),
 ) -> Result<Option<ScriptLock>, Error> {
     let database = file_of(connection);
-    let (Ok(place), Ok(metadata)) = (Place::of(&database), std::fs::metadata(&database)) else {
+    if database.as_os_str().is_empty() {
         return Ok(None);
+    }
+    let mut without = |error: &io::Error| {
+        let message = format!(
+            "runs outside a transaction, and another start at the same instant would not know, because {} cannot be made or locked ({error}): start one after the other",
+            shown(&with_suffix(&database, SUFFIX))
+        );
+        warn(Finding::new("no-guard", script, message));
+        Ok(None)
+    };
+    let found = Place::of(&database).and_then(|place| Ok((place, std::fs::metadata(&database)?)));
+    let (place, metadata) = match found {
+        Ok(found) => found,
+        Err(error) => return without(&error),
     };
     let path = place.beside(SUFFIX);
     let failed = |cause, message: String| Error::Database {
@@ -55,7 +70,7 @@ pub(crate) fn lock_script(
         cause,
         message,
     };
-    let name = || shown(&crate::database::permission::with_suffix(&database, SUFFIX));
+    let name = || shown(&with_suffix(&database, SUFFIX));
     let clock = Instant::now();
     let patience = limits.patience();
     loop {
@@ -71,14 +86,14 @@ pub(crate) fn lock_script(
                     ),
                 ));
             }
-            Err(_) => return Ok(None),
+            Err(error) => return without(&error),
         };
         match file.try_lock() {
             Ok(()) if is_at(&file, &path) => return Ok(Some(ScriptLock { place, _file: file })),
             Ok(()) => {}
-            Err(TryLockError::Error(_)) => {
+            Err(TryLockError::Error(error)) => {
                 let _ = place.remove(SUFFIX);
-                return Ok(None);
+                return without(&error);
             }
             Err(TryLockError::WouldBlock) if clock.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(20));

@@ -38,7 +38,7 @@ impl Finding {
     /// Whether `strict` takes it for a reason to refuse: not what is as it was meant,
     /// what another program would do, or what is no matter of the script.
     pub(crate) fn refuses_if_strict(&self) -> bool {
-        const NOTED_ONLY: [&str; 11] = [
+        const NOTED_ONLY: [&str; 12] = [
             "transaction-absorbed",
             "sqlpage-foreign-keys",
             "not-run",
@@ -49,6 +49,7 @@ impl Finding {
             "world-writable",
             "group-writable",
             "foreign-owner",
+            "no-guard",
             "on-connect",
         ];
         !NOTED_ONLY.contains(&self.kind)

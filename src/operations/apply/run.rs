@@ -143,7 +143,10 @@ impl<'a, 'r> Run<'a, 'r> {
             let runs_outside = self.runs_outside(migration);
             let script_lock = match runs_outside {
                 false => None,
-                true => lock_script(connection, &migration.path, &self.limits)?,
+                true => {
+                    let warn = &mut |warning| (self.report)(Event::Warning(warning));
+                    lock_script(connection, &migration.path, &self.limits, warn)?
+                }
             };
             self.begin_and_look(connection)?;
             let is_first = self
