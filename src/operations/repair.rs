@@ -223,6 +223,15 @@ fn mend(
         );
         return Err(declined(connection, &message));
     }
+    let moved = plan.renumbered();
+    let found = moved.binary_search_by_key(&version, |moved| moved.row.version);
+    if let Some(unclear) = found.ok().map(|at| &moved[at]) {
+        let message = format!(
+            "what was applied as version {version} is now {}, or another file with the same content: give the right one back that number",
+            unclear.file.file_name()
+        );
+        return Err(declined(connection, &message));
+    }
     match state {
         Some(State::Modified(file, _)) if plan.was_moved_here(version) => {
             let message = format!(
