@@ -195,6 +195,13 @@ pub fn repair(
         let history = history::read(connection, table)?;
         let plan = plan(migrations, &history);
         match selection {
+            // What is not mounted has no files either.
+            Selection::Versions(_) if migrations.is_empty() && !history.is_empty() => {
+                Err(declined(
+                    connection,
+                    "nothing is removed from the history while the folder holds no migration: it may be the wrong one (-m), or not mounted",
+                ))
+            }
             Selection::Versions(versions) => {
                 let versions: BTreeSet<i64> = versions.iter().copied().collect();
                 let changes = versions.into_iter();

@@ -36,6 +36,7 @@ impl Squash<'_> {
         let (file, count) = self.unneeded?;
         let others = match count {
             1 => String::new(),
+            2 => ", nor is one more".to_owned(),
             count => format!(", nor are {} more", count - 1),
         };
         let message = format!(
