@@ -4,7 +4,8 @@
 //! spelling does not tell, SQLite is asked, in memory.
 
 use crate::diagnostics::problem::{Difference, DifferenceKind};
-use crate::schema::sql::{Token, calls_a_function, is_same, is_simple, one_line, tokens};
+use crate::schema::order::in_one_order;
+use crate::schema::sql::{calls_a_function, is_same, is_simple, one_line};
 use crate::schema::{Column, Key, Schema};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
@@ -123,66 +124,6 @@ impl Schema {
             ));
         }
         (phrases, same_defaults)
-    }
-}
-
-/// The statement that makes a table, with its `UNIQUE (…)` last and in one order, which
-/// makes no difference to SQLite where no `ON CONFLICT` says what is done first.
-fn in_one_order(sql: &str) -> String {
-    let tokens = tokens(sql);
-    let is_conflict = |token: &Token<'_>| token.text.eq_ignore_ascii_case("conflict");
-    if tokens.iter().any(is_conflict) {
-        return sql.to_owned();
-    }
-    // What stands before the list, each item of it, and what stands after it.
-    let mut parts: Vec<Vec<&Token<'_>>> = vec![Vec::new()];
-    let mut end = Vec::new();
-    let mut depth = 0_usize;
-    for token in &tokens {
-        match (depth, token.text) {
-            (0, "(") | (1, ",") => parts.push(Vec::new()),
-            (1, ")") | (0, _) if parts.len() > 1 => end.push(token),
-            _ => parts.last_mut().unwrap_or(&mut end).push(token),
-        }
-        match token.text {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    let head = parts.remove(0);
-    let (mut unique, mut items): (Vec<_>, Vec<_>) =
-        parts.into_iter().partition(|item| is_unique(item));
-    unique.sort_by_key(|item| {
-        let words = item.iter().map(|token| token.content().to_lowercase());
-        words.collect::<Vec<_>>()
-    });
-    items.append(&mut unique);
-    let text = |tokens: &[&Token<'_>]| {
-        let texts: Vec<&str> = tokens.iter().map(|token| token.text).collect();
-        texts.join(" ")
-    };
-    let items: Vec<String> = items.iter().map(|item| text(item)).collect();
-    match items.is_empty() {
-        true => sql.to_owned(),
-        false => format!("{} ( {} {}", text(&head), items.join(" , "), text(&end)),
-    }
-}
-
-/// Whether an item of a table's list is `UNIQUE (…)` and nothing else, with a name or not.
-fn is_unique(item: &[&Token<'_>]) -> bool {
-    let is = |token: &Token<'_>, word: &str| token.text.eq_ignore_ascii_case(word);
-    let rest = match item {
-        [first, _, rest @ ..] if is(first, "constraint") => rest,
-        rest => rest,
-    };
-    // SQLite takes two constraints without a comma between them, too.
-    let opens = rest.iter().filter(|token| token.text == "(").count();
-    match rest {
-        [first, open, .., close] => {
-            is(first, "unique") && open.text == "(" && close.text == ")" && opens == 1
-        }
-        _ => false,
     }
 }
 
@@ -383,6 +324,54 @@ mod tests {
             assert_eq!(second.differences(&first).is_empty(), same, "{b} / {a}");
         }
         for (a, b, same) in [
+            ("c INT NOT NULL UNIQUE", "c INT UNIQUE NOT NULL", true),
+            (
+                "c TEXT UNIQUE COLLATE NOCASE DEFAULT 'x' NOT NULL",
+                "c TEXT DEFAULT ('x') NOT NULL COLLATE NOCASE UNIQUE",
+                true,
+            ),
+            (
+                "c INT REFERENCES u (a) ON DELETE SET NULL NOT DEFERRABLE NOT NULL",
+                "c INT NOT NULL REFERENCES u (a) ON DELETE SET NULL NOT DEFERRABLE",
+                true,
+            ),
+            (
+                "c INT REFERENCES u (a) ON DELETE SET NULL",
+                "c INT NOT NULL REFERENCES u (a) ON DELETE SET NULL",
+                false,
+            ),
+            (
+                "c INT CONSTRAINT n NOT NULL CHECK (c > 1)",
+                "c INT CHECK (c > 1) CONSTRAINT n NOT NULL",
+                true,
+            ),
+            (
+                "c INT CONSTRAINT n NOT NULL CHECK (c > 1)",
+                "c INT CONSTRAINT n CHECK (c > 1) NOT NULL",
+                false,
+            ),
+            (
+                "c INT CHECK (c > 1) CHECK (c > 2)",
+                "c INT CHECK (c > 2) CHECK (c > 1)",
+                false,
+            ),
+            (
+                "c INT AS (a) STORED NOT NULL",
+                "c INT NOT NULL GENERATED ALWAYS AS (a) STORED",
+                false,
+            ),
+            (
+                "c INT AS (a) STORED NOT NULL",
+                "c INT NOT NULL AS (a) STORED",
+                true,
+            ),
+            ("c INT NULL", "c INT NOT NULL", false),
+            (
+                "c INT DEFAULT NULL NOT NULL",
+                "c INT NOT NULL DEFAULT NULL",
+                true,
+            ),
+            ("c INT DEFAULT NULL", "c INT NOT NULL DEFAULT NULL", false),
             ("UNIQUE (a), UNIQUE (b)", "UNIQUE (b), UNIQUE (a)", true),
             (
                 "UNIQUE (a), UNIQUE (b)",
