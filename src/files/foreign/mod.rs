@@ -88,7 +88,7 @@ pub(crate) const TOOLS: [Form; 12] = [
 
 /// The tables, in lower case, that other tools make, of which nothing is brought over:
 /// those of tools whose migrations are programs, and what some have besides.
-const OTHER_TABLES: [(&str, &str); 8] = [
+const OTHER_TABLES: [(&str, &str); 12] = [
     ("schema_migrations", "Rails"),
     ("ar_internal_metadata", "Rails"),
     ("_cf_kv", "Cloudflare"),
@@ -97,6 +97,10 @@ const OTHER_TABLES: [(&str, &str); 8] = [
     ("alembic_version", "Alembic"),
     ("django_migrations", "Django"),
     ("seaql_migrations", "SeaORM"),
+    ("__efmigrationshistory", "Entity Framework"),
+    ("__efmigrationslock", "Entity Framework"),
+    ("sequelizemeta", "Sequelize"),
+    ("phinxlog", "Phinx"),
 ];
 
 /// Whose history a table of this name is, as a phrase: `dbmate, golang-migrate or Rails`.
