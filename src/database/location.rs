@@ -3,7 +3,9 @@
 //! Owns what SQLite is told when a database is opened, and what is said when it
 //! cannot be. Never runs a script and knows nothing of migrations.
 
-use crate::database::permission::place::{Place, refuse_exchanged, refuse_strangers_link};
+use crate::database::permission::place::{
+    Place, refuse_exchanged, refuse_strangers_link, remove_made_elsewhere,
+};
 use crate::database::permission::{directory_of, is_root, with_suffix};
 use crate::database::url::{IN_MEMORY, is_odbc, is_other_engine, misspelt, parse_url};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
@@ -247,6 +249,7 @@ impl Location {
         })?;
         match made {
             Some((_, file)) if !Place::is_open_twice(&file) => {
+                remove_made_elsewhere(&file_of(&connection), &file);
                 Err(self.cannot_open("somebody else has exchanged it while it was made"))
             }
             _ => Ok(connection),
@@ -277,8 +280,12 @@ impl Location {
         });
         match made {
             Ok(made) => Ok(Some(made)),
-            // Another start was quicker; or SQLite will say it.
-            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Ok(None),
+            // Another start was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            // SQLite, which finds it by its path, must not make what we could not.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(self.cannot_open(&self.why_not_created()))
+            }
             Err(error) => Err(self.cannot_open(&error.to_string())),
         }
     }

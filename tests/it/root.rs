@@ -2,7 +2,7 @@
 //!
 //! Needs root, `setpriv` and `flock`; uid 1234 is the other user.
 
-use crate::support::{has_tool, is_root, shell, shell_output, skipped};
+use crate::support::{has_namespaces, has_tool, is_root, shell, shell_output, skipped};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -144,6 +144,22 @@ fn who_else_may_write_the_scripts_is_told_once() {
     shell(&place, ": > h.db; : > i.db; chown 1234 h.db i.db");
     let theirs = said("litemigrate -m m -D h.db -D i.db", 0);
     assert_eq!(theirs.matches("belongs to user").count(), 0);
+    done(&place);
+}
+
+#[test]
+fn a_read_only_mount_is_nobodys_to_write() {
+    let Some(place) = place("read-only") else {
+        return;
+    };
+    if !has_namespaces() {
+        return done(&place);
+    }
+    let inside = "mount --bind sqlpage sqlpage; mount -o remount,ro,bind sqlpage; litemigrate check -D x.db; litemigrate -D x.db";
+    let script = format!("{PROJECT}; chmod -R 777 sqlpage; unshare --mount sh -c '{inside}'");
+    let (code, said) = run(&place, &script);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("warning"), "{said}");
     done(&place);
 }
 

@@ -235,14 +235,16 @@ pub(crate) fn is_world_writable(metadata: &Metadata) -> bool {
 }
 
 /// Warns of files and folders that every user of this machine can write to, if this
-/// process is root's, which runs what is in them.
+/// process is root's, which runs what is in them. What is mounted read-only is nobody's
+/// to write.
 #[must_use]
 pub fn world_writable(paths: &[PathBuf]) -> Vec<Finding> {
     let is_open = |path: &&PathBuf| std::fs::metadata(path).is_ok_and(|m| is_world_writable(&m));
-    let open: Vec<&PathBuf> = paths.iter().filter(is_open).collect();
+    let mut open: Vec<&PathBuf> = paths.iter().filter(is_open).collect();
     if open.is_empty() || !is_root() {
         return Vec::new();
     }
+    open.retain(|path| read_only_mount(path).is_none());
     let message =
         "can be written by every user of this machine, and root runs what is in it: chmod o-w";
     let warning = |path: &&PathBuf| Finding::new("world-writable", path, message);
@@ -258,6 +260,9 @@ pub(crate) fn group_writable(folder: &Path) -> Option<Finding> {
     let is_shared = metadata.mode() & 0o020 != 0 && group != 0 && group != metadata.uid();
     // Of what every user may write to there is a word already.
     if !is_shared || is_world_writable(&metadata) || !is_root() {
+        return None;
+    }
+    if read_only_mount(folder).is_some() {
         return None;
     }
     let message = format!(

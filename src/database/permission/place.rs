@@ -206,6 +206,21 @@ pub(crate) fn refuse_exchanged(file: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes what SQLite has made where others have led it: an empty file of root's that is
+/// younger than the one that was meant.
+pub(crate) fn remove_made_elsewhere(file: &Path, meant: &File) {
+    let remove = || {
+        let place = Place::of(file)?;
+        let found = std::fs::symlink_metadata(place.beside(""))?;
+        let is_younger = found.created()? >= meant.metadata()?.created()?;
+        match found.is_file() && found.len() == 0 && found.uid() == 0 && is_younger {
+            true => place.remove(""),
+            false => Ok(()),
+        }
+    };
+    let _: io::Result<()> = remove();
+}
+
 /// The file that is there, found without links of others than its owner.
 fn found_by_root(file: &Path) -> io::Result<Metadata> {
     let owner = std::fs::metadata(file)?.uid();
