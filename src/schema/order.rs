@@ -3,13 +3,13 @@
 //!
 //! Owns which order is none. Only tells definitions apart: nothing is made of the result.
 
-use crate::schema::sql::{Token, tokens};
+use crate::schema::tokens::{Token, tokens};
 
 /// The statement that makes a table, with the constraints of each column in one order, and
 /// its `UNIQUE (…)` last and in one order. Where an `ON CONFLICT` says what is done first,
 /// the order counts.
 pub(crate) fn in_one_order(sql: &str) -> String {
-    let tokens = tokens(sql);
+    let tokens: Vec<Token<'_>> = tokens(sql).collect();
     if tokens.iter().any(|token| is(token, "conflict")) {
         return sql.to_owned();
     }
