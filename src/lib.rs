@@ -121,6 +121,7 @@ pub use schema::history_table::HistoryTable;
 pub mod internals {
     pub use crate::database::location::Location;
     pub use crate::files::migration::{NameVerdict, difference, parse_name};
+    pub use crate::files::read::set_window;
     pub use crate::operations::repair;
     pub use crate::program::parses;
     pub use crate::sqlpage::connection::register_functions;

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The widest piece of a source line that an excerpt shows, in columns.
 const EXCERPT_COLUMNS: usize = 100;
 
+/// How many bytes around a place are enough to show it, in a piece of a file.
+pub(crate) const CONTEXT: usize = 1024;
+
 /// A place in a text file: 1-based line, 1-based column counted in characters
 /// (a leading byte order mark is not one), and the line itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,47 @@ pub struct Position {
     excerpt: Box<(String, String)>,
 }
 
+/// The last place up to `offset` that is between two characters.
+pub(crate) fn floor(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+/// Where a piece of a file begins in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Origin {
+    /// How many lines end before it.
+    lines: usize,
+    /// How many characters of its first line stand before it.
+    columns: usize,
+    /// It is not the file's beginning.
+    is_later: bool,
+}
+
+impl Origin {
+    /// What follows `text`, a piece that begins here.
+    pub(crate) fn pass_over(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let text = match self.is_later {
+            false => text.strip_prefix('\u{FEFF}').unwrap_or(text),
+            true => text,
+        };
+        self.is_later = true;
+        match text.rfind('\n') {
+            Some(newline) => {
+                self.lines += text.matches('\n').count();
+                self.columns = text[newline + 1..].chars().count();
+            }
+            None => self.columns += text.chars().count(),
+        }
+    }
+}
+
 impl Position {
     /// The place of the byte `offset` of `text`, the content of `path`.
     ///
@@ -32,24 +76,28 @@ impl Position {
     /// the nearest place there is.
     #[must_use]
     pub fn new(path: &Path, text: &str, offset: usize) -> Self {
+        Self::within(path, text, offset, Origin::default())
+    }
+
+    /// The same of a piece of the file. Around the offset it has a kilobyte, if the file
+    /// has.
+    pub(crate) fn within(path: &Path, text: &str, offset: usize, origin: Origin) -> Self {
         let text = text.strip_suffix('\0').unwrap_or(text);
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let bom = if text.starts_with('\u{FEFF}') { 3 } else { 0 };
+        let offset = floor(text, offset);
+        let has_bom = !origin.is_later && text.starts_with('\u{FEFF}');
+        let bom = if has_bom { 3 } else { 0 };
         let offset = offset.max(bom);
-        let start = text[..offset]
-            .rfind('\n')
-            .map_or(bom, |newline| newline + 1);
+        let newline = text[..offset].rfind('\n');
+        let start = newline.map_or(bom, |newline| newline + 1);
+        let before = newline.map_or(origin.columns, |_| 0);
         let rest = &text[start..];
         let line_text = rest.find('\n').map_or(rest, |end| &rest[..end]);
         let line_text = line_text.strip_suffix('\r').unwrap_or(line_text);
-        let excerpt = excerpt(line_text, (offset - start).min(line_text.len()));
+        let excerpt = excerpt(line_text, (offset - start).min(line_text.len()), before > 0);
         Self {
             path: path.to_owned(),
-            line: text[..start].matches('\n').count() + 1,
-            column: text[start..offset].chars().count() + 1,
+            line: origin.lines + text[..start].matches('\n').count() + 1,
+            column: before + text[start..offset].chars().count() + 1,
             excerpt: Box::new(excerpt),
         }
     }
@@ -90,10 +138,11 @@ impl fmt::Display for Position {
 }
 
 /// The window of `line` around the byte `at`, and what is as wide as its part
-/// before `at`. A line that fits is shown whole.
-fn excerpt(line: &str, at: usize) -> (String, String) {
+/// before `at`. A line that fits is shown whole, unless it `is_cut` already.
+fn excerpt(line: &str, at: usize, is_cut: bool) -> (String, String) {
     let mut start = 0;
-    if line[..at].chars().count() > EXCERPT_COLUMNS / 2 && line.chars().count() > EXCERPT_COLUMNS {
+    let is_far = line[..at].chars().count() > EXCERPT_COLUMNS / 2;
+    if is_cut || (is_far && line.chars().count() > EXCERPT_COLUMNS) {
         start = line[..at]
             .char_indices()
             .rev()

@@ -12,7 +12,7 @@ use crate::files::foreign::{self, Sign, sign_of_file, sign_of_folder};
 use crate::files::migration::{
     Checksum, Kind, Migration, NO_TRANSACTION, Name, NameVerdict, parse_name,
 };
-use crate::files::read::{check_text, read_file, unreadable};
+use crate::files::read::{check_text, scan, unreadable};
 use crate::files::replaces::{check_replaces, replaces};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ pub fn embedded<T: Into<Cow<'static, str>> + Clone>(
         let checked = check_text(path, bytes).and_then(|()| check_replaces(path, bytes));
         match (parse_name(name), checked) {
             (NameVerdict::Migration(parsed), Ok(())) => {
-                let mut migration = migration(parsed, path, bytes);
+                let mut migration = migration(parsed, path, bytes, Checksum::of(bytes));
                 migration.embedded = Some(text);
                 found.migrations.push(migration);
             }
@@ -174,8 +174,13 @@ fn finish(
     })
 }
 
-/// A migration as its name and its bytes say.
-pub(crate) fn migration(name: Name, path: &Path, bytes: &[u8]) -> Migration {
+/// A migration as its name and the beginning of its bytes say.
+pub(crate) fn migration(
+    name: Name,
+    path: &Path,
+    bytes: &[u8],
+    checksum: Checksum,
+) -> Migration {
     Migration {
         replaces: match name.kind {
             Kind::Down => Vec::new(),
@@ -185,7 +190,7 @@ pub(crate) fn migration(name: Name, path: &Path, bytes: &[u8]) -> Migration {
         description: name.description,
         kind: name.kind,
         path: path.to_owned(),
-        checksum: Checksum::of(bytes),
+        checksum,
         transactional: !bytes.starts_with(NO_TRANSACTION),
         embedded: None,
     }
@@ -302,10 +307,9 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
         let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
         return Err(Finding::new("not-a-number", path, message));
     };
-    let metadata = read_file(path, buffer).map_err(|error| unreadable(path, &error))?;
-    check_text(path, buffer)?;
+    let (metadata, checksum) = scan(path, buffer)?;
     check_replaces(path, buffer)?;
-    let migration = migration(parsed, path, buffer);
+    let migration = migration(parsed, path, buffer, checksum);
     let is_open = is_world_writable(&metadata);
     // Whoever has made a link chooses what is run.
     let linked = match &entry.file_type {

@@ -5,41 +5,171 @@
 use crate::database::permission::open_without_waiting;
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::Error;
-use crate::diagnostics::position::Position;
+use crate::diagnostics::position::{CONTEXT, Origin, Position, floor};
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::{Checksum, Difference, Migration, difference};
 use crate::script::text;
-use std::fs::Metadata;
+use sha2::{Digest, Sha384};
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::string::FromUtf8Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
 /// script cannot be run, so it is not read either.
 const MAX_SCRIPT_BYTES: u64 = 1_000_000_000;
 
-/// Reads the text of a migration again, with room for one more byte.
+/// How many bytes of a script are read at a time.
+static WINDOW: AtomicUsize = AtomicUsize::new(64 << 10);
+
+/// Reads scripts in pieces of another size: for tests.
+pub fn set_window(bytes: usize) {
+    WINDOW.store(bytes.max(1), Ordering::Relaxed);
+}
+
+/// The text of a migration, read a second time when its turn comes: in pieces, of which
+/// none ends inside a character, and hashed on the way.
+pub(crate) struct Source<'a> {
+    migration: &'a Migration,
+    from: Bytes<'a>,
+    hasher: Sha384,
+    /// The first piece, until it is taken.
+    head: String,
+    is_taken: bool,
+    is_complete: bool,
+}
+
+/// Where the bytes are.
+enum Bytes<'a> {
+    Program(&'a str),
+    File(Pieces),
+}
+
+impl<'a> Source<'a> {
+    /// Reads the first piece; of a script that is to be run outside a transaction all of
+    /// it once, because nothing could be taken back if it were not what it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] if it cannot be read, [`Error::Changed`] if its checksum is
+    /// not the one that the folder's listing found.
+    pub(crate) fn open(migration: &'a Migration) -> Result<Self, Error> {
+        let mut source = Self::begin(migration)?;
+        if !migration.transactional && !source.is_complete {
+            let mut text = String::new();
+            while !source.read_on(&mut text)? {
+                text.clear();
+            }
+            source = Self::begin(migration)?;
+        }
+        Ok(source)
+    }
+
+    fn begin(migration: &'a Migration) -> Result<Self, Error> {
+        let from = match &migration.embedded {
+            Some(text) => Bytes::Program(text),
+            None => {
+                let pieces = Pieces::open(&migration.path);
+                Bytes::File(pieces.map_err(|source| unread(migration, source))?.0)
+            }
+        };
+        let mut source = Self {
+            migration,
+            from,
+            hasher: Sha384::new(),
+            head: String::new(),
+            is_taken: false,
+            is_complete: false,
+        };
+        let mut head = String::new();
+        source.append(&mut head)?;
+        source.head = head;
+        Ok(source)
+    }
+
+    /// The first piece, and whether it is all.
+    pub(crate) fn head(&self) -> (&str, bool) {
+        (&self.head, self.is_complete)
+    }
+
+    /// Appends the next piece. Whether it is the last.
+    pub(crate) fn read_on(&mut self, text: &mut String) -> Result<bool, Error> {
+        if !self.is_taken {
+            self.is_taken = true;
+            match text.is_empty() {
+                true => *text = std::mem::take(&mut self.head),
+                false => text.push_str(&self.head),
+            }
+        } else if !self.is_complete {
+            self.append(text)?;
+        }
+        Ok(self.is_complete)
+    }
+
+    fn append(&mut self, text: &mut String) -> Result<(), Error> {
+        let migration = self.migration;
+        let changed = |message: &str| Error::Changed {
+            path: migration.path.clone(),
+            message: message.to_owned(),
+        };
+        match &mut self.from {
+            Bytes::Program(rest) => {
+                let mut length = WINDOW.load(Ordering::Relaxed).min(rest.len());
+                while !rest.is_char_boundary(length) {
+                    length += 1;
+                }
+                let (piece, later) = rest.split_at(length);
+                text.push_str(piece);
+                *rest = later;
+                self.is_complete = later.is_empty();
+                // It is part of the program, and cannot have changed.
+                return Ok(());
+            }
+            Bytes::File(pieces) => {
+                let mut bytes = Vec::new();
+                self.is_complete = pieces
+                    .next(&mut bytes)
+                    .map_err(|source| unread(migration, source))?;
+                self.hasher.update(&bytes);
+                let piece = pieces.text(bytes, self.is_complete);
+                let piece = piece.map_err(|_| changed("is not UTF-8"))?;
+                if piece.contains('\0') {
+                    return Err(changed("holds a NUL byte"));
+                }
+                match text.is_empty() {
+                    true => *text = piece,
+                    false => text.push_str(&piece),
+                }
+            }
+        }
+        if self.is_complete {
+            let checksum = std::mem::take(&mut self.hasher).finalize();
+            if checksum[..] != migration.checksum.0 {
+                return Err(changed("has changed since this run began"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unread(migration: &Migration, source: io::Error) -> Error {
+    Error::Read {
+        path: migration.path.clone(),
+        source,
+    }
+}
+
+/// The whole text of a migration: for what cannot be done in pieces.
 ///
 /// # Errors
 ///
-/// [`Error::Read`] if it cannot be read, [`Error::Changed`] if its checksum is
-/// not the one that the folder's listing found.
+/// As [`Source::open`].
 pub(crate) fn read_sql(migration: &Migration) -> Result<String, Error> {
-    let changed = |message: String| Error::Changed {
-        path: migration.path.clone(),
-        message,
-    };
-    if let Some(text) = &migration.embedded {
-        return Ok(text.clone().into_owned());
-    }
-    let mut bytes = Vec::new();
-    read_file(&migration.path, &mut bytes).map_err(|source| Error::Read {
-        path: migration.path.clone(),
-        source,
-    })?;
-    if Checksum::of(&bytes) != migration.checksum {
-        return Err(changed("has changed since this run began".to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|_| changed("is not UTF-8".to_owned()))
+    let mut source = Source::begin(migration)?;
+    let mut text = String::new();
+    while !source.read_on(&mut text)? {}
+    Ok(text)
 }
 
 /// What the text of a script says by itself that a person should know.
@@ -53,7 +183,7 @@ pub(crate) fn text_findings(migration: &Migration) -> Result<Vec<Finding>, Error
     let head = text::at_its_head(path, &text);
     Ok(head
         .into_iter()
-        .chain(text::comment_never_closed(path, &text, 0))
+        .chain(text::comment_never_closed(path, &text))
         .collect())
 }
 
@@ -115,45 +245,150 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Finding {
     Finding::new(kind, path, format!("cannot be read: {error}"))
 }
 
+/// A regular file that is read in pieces.
+pub(super) struct Pieces {
+    file: File,
+    /// How many bytes are to come. The length is a promise of the file system's that a
+    /// writer may break; reading ends at the end of the file, or at the promised length,
+    /// which saves a system call for each script. A script that grows meanwhile is found
+    /// out by its checksum when its turn comes.
+    left: usize,
+    /// The beginning of a character whose rest is in the next piece.
+    begun: Vec<u8>,
+}
+
+impl Pieces {
+    /// Opens it: what the system knows of it, too.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Metadata)> {
+        let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
+        let file = open_without_waiting(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(unusable("it is not a regular file"));
+        }
+        if metadata.len() > MAX_SCRIPT_BYTES {
+            let message = format!(
+                "it has {} bytes, and SQLite takes {MAX_SCRIPT_BYTES} at most: split it",
+                metadata.len()
+            );
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        let pieces = Self {
+            file,
+            left: usize::try_from(metadata.len()).map_err(io::Error::other)?,
+            begun: Vec::new(),
+        };
+        Ok((pieces, metadata))
+    }
+
+    /// Reads the next piece into `buffer`, which is cleared first. Whether it is the last.
+    pub(super) fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        let wanted = self.left.min(WINDOW.load(Ordering::Relaxed));
+        self.read(wanted, buffer)
+    }
+
+    /// Reads all of the rest.
+    fn read_all(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        self.read(self.left, buffer)
+    }
+
+    fn read(&mut self, wanted: usize, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        buffer.clear();
+        buffer
+            .try_reserve(wanted + 1)
+            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        // A file of no promised length is asked whether it has one by now.
+        buffer.resize(wanted.max(1), 0);
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if wanted == 0 && filled > 0 {
+            let message = "it is growing";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        let ended = filled < wanted;
+        buffer.truncate(filled);
+        self.left -= filled;
+        Ok(ended || self.left == 0)
+    }
+
+    /// A piece as text, with what was left of the one before it, and without a character
+    /// that the next one ends. The error is what stands where no text is.
+    fn text(&mut self, bytes: Vec<u8>, is_last: bool) -> Result<String, Vec<u8>> {
+        let mut bytes = match self.begun.is_empty() {
+            true => bytes,
+            false => [std::mem::take(&mut self.begun), bytes].concat(),
+        };
+        if let Err(error) = std::str::from_utf8(&bytes)
+            && error.error_len().is_none()
+            && !is_last
+        {
+            self.begun = bytes.split_off(error.valid_up_to());
+        }
+        String::from_utf8(bytes).map_err(FromUtf8Error::into_bytes)
+    }
+}
+
+/// Reads a script and checks that it is text, in pieces if it is long: leaves the first
+/// of them in `buffer`.
+pub(super) fn scan(path: &Path, buffer: &mut Vec<u8>) -> Result<(Metadata, Checksum), Finding> {
+    let failed = |error: io::Error| unreadable(path, &error);
+    let (mut pieces, metadata) = Pieces::open(path).map_err(failed)?;
+    if pieces.next(buffer).map_err(failed)? {
+        check_text(path, buffer)?;
+        return Ok((metadata, Checksum::of(buffer)));
+    }
+    if is_utf16(buffer) {
+        check_text(path, buffer)?;
+    }
+    let mut hasher = Sha384::new();
+    let mut origin = Origin::default();
+    // The end of the last piece, for the place of what is wrong in the next.
+    let mut text = String::new();
+    let mut piece = buffer.clone();
+    let mut is_last = false;
+    loop {
+        hasher.update(&piece);
+        let next = match pieces.text(std::mem::take(&mut piece), is_last) {
+            Ok(next) if !next.contains('\0') => next,
+            // Enough of what follows to show the line.
+            Ok(wrong) => {
+                let mut bytes = text.into_bytes();
+                bytes.extend_from_slice(wrong.as_bytes());
+                pieces.next(&mut piece).map_err(failed)?;
+                bytes.append(&mut piece);
+                return Err(not_text(path, &bytes, origin));
+            }
+            Err(wrong) => {
+                let mut bytes = text.into_bytes();
+                bytes.extend(wrong);
+                pieces.next(&mut piece).map_err(failed)?;
+                bytes.append(&mut piece);
+                return Err(not_text(path, &bytes, origin));
+            }
+        };
+        if is_last {
+            return Ok((metadata, Checksum(hasher.finalize().into())));
+        }
+        text.push_str(&next);
+        let kept = floor(&text, text.len().saturating_sub(CONTEXT));
+        origin.pass_over(&text[..kept]);
+        text.drain(..kept);
+        is_last = pieces.next(&mut piece).map_err(failed)?;
+    }
+}
+
 /// Reads the whole of a regular file into `buffer`, which is cleared first and
 /// has room for one byte more afterwards. Returns what the system knows of it.
 pub(super) fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Metadata> {
-    let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
-    let mut file = open_without_waiting(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(unusable("it is not a regular file"));
-    }
-    if metadata.len() > MAX_SCRIPT_BYTES {
-        let message = format!(
-            "it has {} bytes, and SQLite takes {MAX_SCRIPT_BYTES} at most: split it",
-            metadata.len()
-        );
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    // The length is a promise of the file system's that a writer may break; the
-    // loop ends at the end of the file, or at the promised length, which saves
-    // a system call for each script. A script that grows meanwhile is found out
-    // by its checksum when its turn comes.
-    let promised = usize::try_from(metadata.len()).map_err(io::Error::other)?;
-    buffer.clear();
-    buffer
-        .try_reserve(promised + 1)
-        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    buffer.resize(promised.max(1), 0);
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if promised == 0 && filled > 0 {
-        return Err(unusable("it is growing"));
-    }
-    buffer.truncate(filled);
+    let (mut pieces, metadata) = Pieces::open(path)?;
+    pieces.read_all(buffer)?;
     Ok(metadata)
 }
 
@@ -162,23 +397,30 @@ pub(super) fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
         let message = "is UTF-16 and not UTF-8 text, as some editors and PowerShell save it: save it as UTF-8";
         return Err(Finding::new("not-utf8", path, message));
     }
-    if let Err(error) = std::str::from_utf8(bytes) {
+    if std::str::from_utf8(bytes).is_err() || bytes.contains(&0) {
+        return Err(not_text(path, bytes, Origin::default()));
+    }
+    Ok(())
+}
+
+/// Where a piece of a file is no text, or has a NUL byte.
+fn not_text(path: &Path, bytes: &[u8], origin: Origin) -> Finding {
+    if let Err(error) = std::str::from_utf8(bytes)
+        && (error.error_len().is_some() || !bytes.contains(&0))
+    {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let line = String::from_utf8_lossy(&bytes[error.valid_up_to()..]);
         let line = line.split('\n').next().unwrap_or_default();
         let text = format!("{valid}{line}");
-        let position = Position::new(path, &text, error.valid_up_to());
+        let position = Position::within(path, &text, error.valid_up_to(), origin);
         let message = "is not UTF-8 text: save it as UTF-8";
-        return Err(Finding::at("not-utf8", position, message));
+        return Finding::at("not-utf8", position, message);
     }
-    if bytes.contains(&0) {
-        let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
-        let text = String::from_utf8_lossy(bytes);
-        let position = Position::new(path, &text, offset);
-        let message = "holds a NUL byte, as a power cut leaves in a file that was just written: restore the file";
-        return Err(Finding::at("nul-byte", position, message));
-    }
-    Ok(())
+    let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes);
+    let position = Position::within(path, &text, offset, origin);
+    let message = "holds a NUL byte, as a power cut leaves in a file that was just written: restore the file";
+    Finding::at("nul-byte", position, message)
 }
 
 /// By its byte order mark, or because every other of the first bytes is zero.

@@ -26,7 +26,6 @@ impl Runner<'_> {
         };
         let seen = Arc::clone(&self.seen);
         let _pause = seen.pause();
-        let offset = self.place.first_token();
         let is_known = is_known(connection, &pragma.name).map_err(|e| self.stopped_here(&e))?;
         if !is_known {
             let message = format!(
@@ -41,7 +40,7 @@ impl Runner<'_> {
         let Some(value) = &pragma.value else {
             return Ok(());
         };
-        if let Some(asked) = Asked::new(&pragma, offset) {
+        if let Some(asked) = Asked::new(&pragma, self.place.here()) {
             // The last one counts.
             self.asked.retain(|other| other.pragma != asked.pragma);
             self.asked.push(asked);
@@ -248,7 +247,7 @@ impl Runner<'_> {
 
     pub(super) fn note_drop(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         let shared = Arc::clone(&self.seen);
-        let offset = self.place.first_token();
+        let here = self.place.here();
         let notes = shared.notes();
         let (schema, table) = (&notes.own_schema, &notes.own_table);
         let altered = notes.altered.as_ref();
@@ -264,7 +263,7 @@ impl Runner<'_> {
         let altered = altered.filter(|(schema, _)| schema == "main");
         names.extend(altered.map(|(_, table)| (table.as_str(), false)));
         for (name, is_dropped) in names {
-            let row = self.before.note_table(connection, name, offset, is_dropped);
+            let row = self.before.note_table(connection, name, &here, is_dropped);
             row.map_err(|error| self.stopped_here(&error))?;
             if is_dropped {
                 self.ran.dropped.push(name.to_owned());

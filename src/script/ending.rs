@@ -6,7 +6,7 @@ use super::authorizer::saw;
 use super::referring::referring;
 use super::remedy::KEPT;
 use super::runner::{Runner, leftovers};
-use super::text::comment_never_closed;
+use super::text::{never_closed, unclosed_comment};
 use super::watch::rows_of;
 use super::{RowCount, Stopped};
 use crate::diagnostics::error::{Cause, sqlite_message};
@@ -110,22 +110,19 @@ impl Runner<'_> {
         for asked in std::mem::take(&mut self.asked) {
             let complaint = asked.complaint(connection);
             if let Some(message) = complaint.map_err(|e| self.stopped(&e, None))? {
-                let position = self.place.position(asked.offset);
-                self.push(Finding::at("pragma-without-effect", position, message))?;
+                self.push(Finding::at("pragma-without-effect", asked.position, message))?;
             }
         }
         // The comment may be the end of the last statement, or follow it.
-        let from = self.last_start;
-        if let Some(finding) = comment_never_closed(self.place.path, self.place.sql, from) {
-            self.push(finding)?;
+        let from = self.place.last();
+        if let Some(offset) = unclosed_comment(&self.place.sql()[from..]) {
+            self.push(never_closed(self.place.position(from + offset)))?;
         }
         if self.ran.drops {
             let lost = self.before.lost(connection);
             for lost in lost.map_err(|e| self.stopped(&e, None))? {
-                let finding = match self.before.offset_of(&lost.table) {
-                    Some(offset) => {
-                        Finding::at(lost.kind, self.place.position(offset), lost.message)
-                    }
+                let finding = match self.before.place_of(&lost.table) {
+                    Some(position) => Finding::at(lost.kind, position.clone(), lost.message),
                     None => Finding::new(lost.kind, self.place.path, lost.message),
                 };
                 self.push(finding)?;

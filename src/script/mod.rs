@@ -23,8 +23,9 @@ mod search;
 mod stops;
 pub(crate) mod text;
 mod watch;
+pub(crate) mod window;
 
-use crate::diagnostics::error::Cause;
+use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
 use crate::schema::whole::Whole;
@@ -35,6 +36,7 @@ use rusqlite::hooks::{Action, AuthContext, Authorization};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use window::ReadOn;
 
 /// A script that ran to its end.
 #[derive(Debug, Default)]
@@ -92,6 +94,8 @@ pub(crate) struct Stopped {
     pub statements: usize,
     /// It was stopped by a warning.
     pub by_warning: bool,
+    /// Its text could not be read on, or was another: nothing else is said here.
+    pub unread: Option<Box<Error>>,
 }
 
 impl Stopped {
@@ -104,6 +108,7 @@ impl Stopped {
             cause,
             statements: 0,
             by_warning: false,
+            unread: None,
         }
     }
 }
@@ -116,8 +121,8 @@ pub(crate) struct Watched {
     pub whole: Option<Whole>,
 }
 
-/// Runs every statement of `sql`, the text of the file `path`, and steps each to
-/// its last row. If it is to be transactional, the connection must be in a
+/// Runs every statement of the file `path`, whose text `read_on` gives piece by piece, and
+/// steps each to its last row. If it is to be transactional, the connection must be in a
 /// transaction, which is still open if this succeeds; else it must be in none,
 /// and is in none if this succeeds. `progress` hears now and then how many
 /// statements are done.
@@ -131,14 +136,13 @@ pub(crate) struct Watched {
 pub(crate) fn execute_batch(
     connection: &mut Connection,
     path: &Path,
-    mut sql: String,
+    read_on: &mut ReadOn<'_>,
     rules: Rules,
     watched: &mut Watched,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Ran, Stopped> {
-    sql.push('\0');
     let seen = Arc::new(Seen::default());
-    let mut runner = Runner::new(path, &sql, Arc::clone(&seen), rules.clone(), watched);
+    let mut runner = Runner::new(path, read_on, Arc::clone(&seen), rules.clone(), watched);
     let hook = move |context: AuthContext<'_>| authorize(&seen, &rules, &context);
     if let Err(error) = connection.authorizer(Some(hook)) {
         return Err(runner.stopped(&error, None));

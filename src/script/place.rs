@@ -3,30 +3,116 @@
 //! Owns the arithmetic of offsets. SQLite tells the end of a statement; nothing is
 //! split here.
 
-use super::text::skip_blank;
-use crate::diagnostics::position::Position;
+use super::text::{blank_length, skip_blank};
+use super::window::Window;
+use crate::diagnostics::error::Error;
+use crate::diagnostics::position::{CONTEXT, Position};
 use crate::schema::tokens::tokens;
 use rusqlite::Statement;
 use std::path::Path;
+use std::rc::Rc;
 
 /// A statement longer than this, in bytes, is not copied to find out where it ends.
 const LONG: usize = 1 << 20;
 
 /// The place of the current statement in a script.
-pub(crate) struct Place<'a> {
+pub(super) struct Place<'a> {
     pub path: &'a Path,
-    /// The whole script, NUL-terminated.
-    pub sql: &'a str,
-    /// Where the text of the current statement begins and ends.
+    pub window: Window<'a>,
+    /// Where the text of the current statement begins and ends, in the window.
     pub start: usize,
     pub end: usize,
+    /// Where the statement that was run last begins.
+    last: usize,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    pub(super) fn new(path: &'a Path, window: Window<'a>) -> Self {
+        Self {
+            path,
+            window,
+            start: 0,
+            end: 0,
+            last: 0,
+        }
+    }
+
+    /// What is at hand of the script, and NUL.
+    pub(super) fn sql(&self) -> &str {
+        self.window.text()
+    }
+
+    /// Reads on, because what is next does not end in what is at hand.
+    pub(super) fn read_on(&mut self) -> Result<(), Error> {
+        let end = self.end;
+        let cut = self.window.read_on(end)?;
+        self.start = self.start.saturating_sub(cut);
+        self.end -= cut;
+        // What is given up is ended.
+        self.last = if self.last < cut { end } else { self.last } - cut;
+        Ok(())
+    }
+
+    /// Nothing but comments and white space is at hand: passes over those that have ended.
+    pub(super) fn pass_over_blank(&mut self) {
+        let rest = &self.sql()[self.end..self.window.length()];
+        self.end += blank_length(rest);
+    }
+
+    /// Whether all of the next statement may be at hand.
+    pub(super) fn may_have_next(&self) -> bool {
+        self.window.has_end_after(self.end)
+    }
+
+    /// Whether the current statement was ended by its own semicolon, and is followed by
+    /// enough to show where it stands.
+    pub(super) fn is_whole(&self) -> bool {
+        self.window.is_complete() || self.end + CONTEXT <= self.window.length()
+    }
+
+    /// Whether more text could make another error of this one, or none, of the next
+    /// statement.
+    pub(super) fn is_cut_off(&self, error: &rusqlite::Error) -> bool {
+        if self.window.is_complete() {
+            return false;
+        }
+        let rest = &self.sql()[self.end..self.window.length()];
+        // A word in the wrong place is wrong whatever follows; of anything else all of the
+        // statement is to be seen.
+        let at = match error {
+            rusqlite::Error::SqlInputError { offset, msg, .. }
+                if msg.contains("syntax error") || msg.contains("unrecognized token") =>
+            {
+                usize::try_from(*offset).ok()
+            }
+            rusqlite::Error::SqlInputError { msg, .. } if msg.contains("incomplete input") => None,
+            _ => {
+                let begins = skip_blank(rest, true).unwrap_or(rest.len());
+                let mut tokens = tokens(&rest[begins..]);
+                tokens
+                    .find(|token| token.text == ";")
+                    .map(|_| rest.len() - tokens.rest().len())
+            }
+        };
+        at.is_none_or(|at| at + CONTEXT > rest.len())
+    }
+
+    /// The statement is about to run.
+    pub(super) fn note_last(&mut self) {
+        self.last = self.start;
+    }
+
+    /// Where the last statement begins; what follows the statements, if that is not at
+    /// hand any more.
+    pub(super) fn last(&self) -> usize {
+        self.last
+    }
+
     /// Moves on to `statement`. Texts follow each other without a gap, so that
     /// its length is all there is to find out, and SQLite tells its text.
-    pub(crate) fn advance(&mut self, statement: &Statement<'_>) {
-        let rest = &self.sql[self.end..];
+    pub(super) fn advance(&mut self, statement: &Statement<'_>) {
+        let text = Rc::clone(self.window.text());
+        let rest = &text[self.end..];
         let semicolon = rest.find(';').map_or(rest.len(), |index| index + 1);
         self.start = self.end;
         if semicolon > LONG
@@ -45,22 +131,22 @@ impl Place<'_> {
     }
 
     /// The text of the current statement.
-    pub(crate) fn text(&self) -> &str {
-        &self.sql[self.start..self.end.max(self.start)]
+    pub(super) fn text(&self) -> &str {
+        &self.sql()[self.start..self.end.max(self.start)]
     }
 
     /// The byte where the current statement's first token begins.
-    pub(crate) fn first_token(&self) -> usize {
-        let rest = &self.sql[self.start..];
+    pub(super) fn first_token(&self) -> usize {
+        let rest = &self.sql()[self.start..];
         self.start + skip_blank(rest, true).unwrap_or(rest.len())
     }
 
-    pub(crate) fn position(&self, offset: usize) -> Position {
-        Position::new(self.path, self.sql, offset)
+    pub(super) fn position(&self, offset: usize) -> Position {
+        Position::within(self.path, self.sql(), offset, self.window.origin())
     }
 
     /// The place of the current statement.
-    pub(crate) fn here(&self) -> Position {
+    pub(super) fn here(&self) -> Position {
         self.position(self.first_token())
     }
 }

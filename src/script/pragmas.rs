@@ -4,6 +4,7 @@
 //! `database/settings`'s business.
 
 use super::notes::Pragma;
+use crate::diagnostics::position::Position;
 use crate::schema::pragma::ask;
 use rusqlite::Connection;
 
@@ -76,19 +77,19 @@ pub(crate) struct Asked {
     pub pragma: String,
     value: String,
     /// Where its statement begins.
-    pub offset: usize,
+    pub position: Position,
 }
 
 impl Asked {
     /// `None` for a pragma that does what it says.
-    pub(crate) fn new(pragma: &Pragma, offset: usize) -> Option<Self> {
+    pub(crate) fn new(pragma: &Pragma, position: Position) -> Option<Self> {
         let names = ["page_size", "auto_vacuum", "encoding", "temp_store"];
         let value = pragma.value.as_ref()?;
         let schema = pragma.schema.as_deref().unwrap_or("main");
         (names.contains(&pragma.name.as_str()) && schema == "main").then(|| Self {
             pragma: pragma.name.clone(),
             value: value.to_ascii_lowercase(),
-            offset,
+            position,
         })
     }
 

@@ -12,6 +12,7 @@ use super::orphans::Orphans;
 use super::place::Place;
 use super::pragmas::{Asked, is_off};
 use super::watch::Before;
+use super::window::{ReadOn, Window};
 use super::{Ran, Stopped, Watched};
 use crate::diagnostics::error::Cause;
 use crate::diagnostics::position::Position;
@@ -22,6 +23,7 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::{Batch, Connection, Statement};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,6 +35,8 @@ pub(super) enum Flow {
     End,
     /// The next statement is to be run with the hook that tells of each row.
     Hook,
+    /// The next statement does not end in what is at hand.
+    ReadOn,
 }
 
 /// The state of one run of a script.
@@ -77,8 +81,6 @@ pub(super) struct Runner<'a> {
     /// How many statements stay done if the next one fails outside a transaction.
     pub(super) kept: usize,
     pub(super) seen_in_all: u32,
-    /// Where the statement that was run last begins.
-    pub(super) last_start: usize,
     /// The tables that the script has made.
     pub(super) made: BTreeSet<String>,
     /// When it began, for the times of files.
@@ -88,18 +90,13 @@ pub(super) struct Runner<'a> {
 impl<'a> Runner<'a> {
     pub(super) fn new(
         path: &'a Path,
-        sql: &'a str,
+        read_on: &'a mut ReadOn<'a>,
         seen: Arc<Seen>,
         rules: Rules,
         watched: &'a mut Watched,
     ) -> Self {
         Self {
-            place: Place {
-                path,
-                sql,
-                start: 0,
-                end: 0,
-            },
+            place: Place::new(path, Window::new(read_on)),
             seen,
             rules,
             watched,
@@ -124,7 +121,6 @@ impl<'a> Runner<'a> {
             leftovers: None,
             kept: 0,
             seen_in_all: 0,
-            last_start: 0,
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
             began: SystemTime::now() - Duration::from_millis(20),
@@ -140,17 +136,26 @@ impl<'a> Runner<'a> {
             .db_config(SQLITE_DBCONFIG_ENABLE_FKEY)
             .map_err(|error| self.stopped(&error, None))?;
         self.enforced_before = self.enforced;
-        while let Flow::Hook = self.statements(connection, progress)? {
-            // Set where it is needed only: it costs something for each row.
-            let changed = Arc::clone(&self.changed_rows);
-            connection
-                .update_hook(Some(move |action, schema: &str, table: &str, _| {
-                    changed.note(action, schema, table);
-                }))
-                .map_err(|error| self.stopped_here(&error))?;
-            self.is_hooked = true;
+        let mut told = Instant::now();
+        loop {
+            match self.statements(connection, progress, &mut told)? {
+                Flow::End => break,
+                Flow::Hook => self.set_hook(connection)?,
+                Flow::ReadOn => self.place.read_on().map_err(|error| self.unread(error))?,
+            }
         }
         self.finish(connection)
+    }
+
+    /// Set where it is needed only: it costs something for each row.
+    fn set_hook(&mut self, connection: &mut Connection) -> Result<(), Stopped> {
+        let changed = Arc::clone(&self.changed_rows);
+        let hook = move |action, schema: &str, table: &str, _| changed.note(action, schema, table);
+        connection
+            .update_hook(Some(hook))
+            .map_err(|error| self.stopped_here(&error))?;
+        self.is_hooked = true;
+        Ok(())
     }
 
     /// The statements from where the script is now.
@@ -158,29 +163,43 @@ impl<'a> Runner<'a> {
         &mut self,
         connection: &Connection,
         progress: &mut dyn FnMut(usize),
+        told: &mut Instant,
     ) -> Result<Flow, Stopped> {
-        let mut told = Instant::now();
-        let mut batch = Batch::new(connection, &self.place.sql[self.place.end..]);
+        let text = Rc::clone(self.place.window.text());
+        let mut batch = Batch::new(connection, &text[self.place.end..]);
         loop {
             self.seen.clear();
             self.place.start = self.place.end;
+            // Some pragmas take effect when they are prepared.
+            if !self.place.may_have_next() {
+                return Ok(Flow::ReadOn);
+            }
             let mut statement = match batch.next() {
                 Ok(Some(statement)) => statement,
-                Ok(None) => return Ok(Flow::End),
+                Ok(None) if self.place.window.is_complete() => return Ok(Flow::End),
+                Ok(None) => {
+                    self.place.pass_over_blank();
+                    return Ok(Flow::ReadOn);
+                }
+                Err(error) if self.place.is_cut_off(&error) => return Ok(Flow::ReadOn),
                 Err(error) => return Err(self.not_prepared(&error)),
             };
+            let before = self.place.end;
             self.place.advance(&statement);
-            self.last_start = self.place.start;
-            if let Flow::Hook = self.statement(connection, &mut statement)? {
-                self.place.end = self.place.start;
-                return Ok(Flow::Hook);
+            let flow = match self.place.is_whole() {
+                true => self.statement(connection, &mut statement)?,
+                false => Flow::ReadOn,
+            };
+            if !matches!(flow, Flow::End) {
+                (self.place.start, self.place.end) = (before, before);
+                return Ok(flow);
             }
             self.ran.statements += 1;
             if connection.is_autocommit() {
                 self.kept = self.ran.statements;
             }
             if told.elapsed() >= PROGRESS {
-                told = Instant::now();
+                *told = Instant::now();
                 progress(self.ran.statements);
             }
         }
@@ -200,6 +219,7 @@ impl<'a> Runner<'a> {
         if guard.is_some() && !self.is_hooked {
             return Ok(Flow::Hook);
         }
+        self.place.note_last();
         self.seen_in_all |= seen;
         if statement.parameter_count() > 0 {
             self.warn_of_parameter(statement)?;
@@ -400,6 +420,7 @@ impl<'a> Runner<'a> {
             cause: Cause::Statement,
             statements: self.kept,
             by_warning: true,
+            unread: None,
         };
         if stops {
             return Err(stopped);

@@ -7,7 +7,7 @@ use super::authorizer::{Seen, saw};
 use super::referring::referring;
 use super::remedy::{KEPT, remedy};
 use super::runner::Runner;
-use crate::diagnostics::error::{Cause, NO_TEMPORARY, sqlite_message};
+use crate::diagnostics::error::{Cause, Error, NO_TEMPORARY, sqlite_message};
 use rusqlite::ffi::{
     SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_TRIGGER, SQLITE_IOERR_GETTEMPPATH,
     SQLITE_READONLY_DIRECTORY,
@@ -40,16 +40,16 @@ impl Runner<'_> {
         let (offset, from) = match error {
             rusqlite::Error::SqlInputError { sql, offset, .. } => {
                 let offset = usize::try_from(*offset).unwrap_or(0);
-                let from = self.place.sql.len() - sql.len();
+                let from = self.place.sql().len() - sql.len();
                 (from + offset, from)
             }
             _ => {
-                let rest = &self.place.sql[self.place.end..];
+                let rest = &self.place.sql()[self.place.end..];
                 let first = super::text::skip_blank(rest, true).unwrap_or(0);
                 (self.place.end + first, self.place.end)
             }
         };
-        self.stopped_at(error, Some(offset), &self.place.sql[from..])
+        self.stopped_at(error, Some(offset), &self.place.sql()[from..])
     }
 
     /// A statement that was prepared and failed when it was run.
@@ -93,13 +93,22 @@ impl Runner<'_> {
         stopped
     }
 
+    /// The rest of the script cannot be read, or is another now.
+    pub(super) fn unread(&self, error: Error) -> Stopped {
+        Stopped {
+            statements: self.kept,
+            unread: Some(Box::new(error)),
+            ..Stopped::at_end(Cause::Statement, String::new())
+        }
+    }
+
     pub(super) fn stopped_here(&self, error: &rusqlite::Error) -> Stopped {
         self.stopped(error, Some(self.place.first_token()))
     }
 
     pub(super) fn stopped(&self, error: &rusqlite::Error, offset: Option<usize>) -> Stopped {
-        let from = offset.unwrap_or(self.place.sql.len());
-        self.stopped_at(error, offset, &self.place.sql[from..])
+        let from = offset.unwrap_or(self.place.sql().len());
+        self.stopped_at(error, offset, &self.place.sql()[from..])
     }
 
     pub(super) fn stopped_at(
@@ -143,6 +152,7 @@ impl Runner<'_> {
             cause,
             statements: self.kept,
             by_warning: false,
+            unread: None,
         }
     }
 
@@ -155,6 +165,7 @@ impl Runner<'_> {
             cause: Cause::Statement,
             statements: self.kept,
             by_warning: false,
+            unread: None,
         }
     }
 

@@ -27,6 +27,25 @@ pub(crate) fn skip_blank(text: &str, semicolons_too: bool) -> Option<usize> {
     }
 }
 
+/// How much white space, comments and semicolons a text begins with; a comment that it may
+/// not hold to its end is not counted.
+pub(crate) fn blank_length(text: &str) -> usize {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', ';']);
+        let end = if rest.starts_with("--") {
+            rest.find('\n')
+        } else {
+            let comment = rest.strip_prefix("/*");
+            comment.and_then(|comment| comment.find("*/").map(|end| end + 4))
+        };
+        match end {
+            Some(end) => rest = &rest[end..],
+            None => return text.len() - rest.len(),
+        }
+    }
+}
+
 /// Where a comment begins that is never closed and holds more than white space. The text
 /// begins between two tokens.
 pub(crate) fn unclosed_comment(text: &str) -> Option<usize> {
@@ -85,15 +104,15 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
 }
 
 /// That a comment is never closed, if it is.
-pub(crate) fn comment_never_closed(path: &Path, text: &str, from: usize) -> Option<Finding> {
-    let offset = from + unclosed_comment(&text[from..])?;
+pub(crate) fn comment_never_closed(path: &Path, text: &str) -> Option<Finding> {
+    let offset = unclosed_comment(text)?;
+    Some(never_closed(Position::new(path, text, offset)))
+}
+
+pub(crate) fn never_closed(position: Position) -> Finding {
     let message =
         "this comment is never closed, so all that follows it is passed over: end it with */";
-    Some(Finding::at(
-        "unclosed-comment",
-        Position::new(path, text, offset),
-        message,
-    ))
+    Finding::at("unclosed-comment", position, message)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! belongs to it; costs nothing in a script that drops and renames nothing. Only looks.
 
 use super::search::stale_search;
+use crate::diagnostics::position::Position;
 use crate::schema::references::{quoted, written};
 use crate::schema::sql::one_line;
 use crate::schema::tokens::tokens;
@@ -30,7 +31,7 @@ struct Table {
     /// The highest rowid that was ever given, where it is kept.
     sequence: Option<i64>,
     /// Where the last statement that drops or alters it begins.
-    offset: usize,
+    position: Position,
     was_dropped: bool,
 }
 
@@ -56,12 +57,12 @@ impl Before {
         &mut self,
         connection: &Connection,
         name: &str,
-        offset: usize,
+        position: &Position,
         is_dropped: bool,
     ) -> rusqlite::Result<()> {
         let lower = name.to_ascii_lowercase();
         if let Some(known) = self.tables.get_mut(&lower) {
-            known.offset = offset;
+            known.position = position.clone();
             known.was_dropped |= is_dropped;
             return Ok(());
         }
@@ -72,7 +73,7 @@ impl Before {
             name: name.to_owned(),
             row,
             sequence: sequence(connection, name)?,
-            offset,
+            position: position.clone(),
             was_dropped: is_dropped,
         };
         self.tables.insert(lower, table);
@@ -86,9 +87,9 @@ impl Before {
     }
 
     /// Where the last statement that dropped or altered a table begins.
-    pub(crate) fn offset_of(&self, table: &str) -> Option<usize> {
+    pub(crate) fn place_of(&self, table: &str) -> Option<&Position> {
         let table = self.tables.get(&table.to_ascii_lowercase())?;
-        Some(table.offset)
+        Some(&table.position)
     }
 
     /// What is not there any more and should be.

@@ -133,7 +133,18 @@ pub fn connect(
         contained: file_of(connection).as_os_str().is_empty(),
     };
     let watched = &mut Watched::default();
-    match script::execute_batch(connection, &path, text, rules, watched, &mut |_| {}) {
+    let mut read_on = |piece: &mut String| {
+        piece.push_str(&text);
+        Ok(true)
+    };
+    match script::execute_batch(
+        connection,
+        &path,
+        &mut read_on,
+        rules,
+        watched,
+        &mut |_| {},
+    ) {
         Ok(_) => Ok(()),
         Err(stopped) if stopped.cause == Cause::Statement => Err(Error::Configuration {
             origin: path.to_string_lossy().into_owned(),

@@ -10,7 +10,7 @@ use crate::database::transaction::{begin, commit, roll_back};
 use crate::diagnostics::error::{Cause, Committed, Error};
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
-use crate::files::read;
+use crate::files::read::Source;
 use crate::plan::history::{self, WriteError};
 use crate::schema::history_table::HistoryTable;
 use crate::schema::pragma::ask;
@@ -42,10 +42,13 @@ impl<'a> Run<'a, '_> {
         connection: &mut Connection,
         migration: &'a Migration,
     ) -> Result<(Ran, Duration, u64), Error> {
-        let sql = read::read_sql(migration)?;
-        let head = match self.job.replayed {
-            true => None,
-            false => text::at_its_head(&migration.path, &sql),
+        let mut source = Source::open(migration)?;
+        let (head, is_all) = source.head();
+        // What follows a head of white space is not known yet.
+        let is_known = is_all || !head.trim().is_empty();
+        let head = match is_known && !self.job.replayed {
+            true => text::at_its_head(&migration.path, head),
+            false => None,
         };
         let rules = self.rules(migration);
         if let (false, Some(finding)) = (migration.transactional, &head) {
@@ -62,10 +65,24 @@ impl<'a> Run<'a, '_> {
         let changes = connection.total_changes();
         let clock = Instant::now();
         let (path, watched) = (&migration.path, &mut self.watched);
-        let result = script::execute_batch(connection, path, sql, rules, watched, &mut progress);
+        let mut read_on = |text: &mut String| source.read_on(text);
+        let result = script::execute_batch(
+            connection,
+            path,
+            &mut read_on,
+            rules,
+            watched,
+            &mut progress,
+        );
         let elapsed = clock.elapsed();
         let rows_changed = connection.total_changes() - changes;
         let mut ran = result.map_err(|mut stopped| {
+            if let Some(error) = stopped.unread.take() {
+                if stopped.statements == 0 {
+                    return *error;
+                }
+                stopped.message = error.sentence();
+            }
             self.advise(connection, migration.transactional, &mut stopped);
             self.failed(migration, stopped)
         })?;
