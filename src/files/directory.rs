@@ -175,12 +175,7 @@ fn finish(
 }
 
 /// A migration as its name and the beginning of its bytes say.
-pub(crate) fn migration(
-    name: Name,
-    path: &Path,
-    bytes: &[u8],
-    checksum: Checksum,
-) -> Migration {
+pub(crate) fn migration(name: Name, path: &Path, bytes: &[u8], checksum: Checksum) -> Migration {
     Migration {
         replaces: match name.kind {
             Kind::Down => Vec::new(),

@@ -419,7 +419,8 @@ fn not_text(path: &Path, bytes: &[u8], origin: Origin) -> Finding {
     let offset = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
     let text = String::from_utf8_lossy(bytes);
     let position = Position::within(path, &text, offset, origin);
-    let message = "holds a NUL byte, as a power cut leaves in a file that was just written: restore the file";
+    let message =
+        "holds a NUL byte, as a power cut leaves in a file that was just written: restore the file";
     Finding::at("nul-byte", position, message)
 }
 

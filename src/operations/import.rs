@@ -264,7 +264,12 @@ impl Import {
         };
         Ok(File {
             from: from.to_path_buf(),
-            migration: directory::migration(parsed, path, text.as_bytes(), Checksum::of(text.as_bytes())),
+            migration: directory::migration(
+                parsed,
+                path,
+                text.as_bytes(),
+                Checksum::of(text.as_bytes()),
+            ),
             is_there,
         })
     }

@@ -110,7 +110,11 @@ impl Runner<'_> {
         for asked in std::mem::take(&mut self.asked) {
             let complaint = asked.complaint(connection);
             if let Some(message) = complaint.map_err(|e| self.stopped(&e, None))? {
-                self.push(Finding::at("pragma-without-effect", asked.position, message))?;
+                self.push(Finding::at(
+                    "pragma-without-effect",
+                    asked.position,
+                    message,
+                ))?;
             }
         }
         // The comment may be the end of the last statement, or follow it.

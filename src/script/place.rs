@@ -5,7 +5,7 @@
 
 use super::text::{blank_length, skip_blank};
 use super::window::Window;
-use crate::diagnostics::error::Error;
+use crate::diagnostics::error::{Error, sqlite_message};
 use crate::diagnostics::position::{CONTEXT, Position};
 use crate::schema::tokens::tokens;
 use rusqlite::Statement;
@@ -79,13 +79,12 @@ impl<'a> Place<'a> {
         let rest = &self.sql()[self.end..self.window.length()];
         // A word in the wrong place is wrong whatever follows; of anything else all of the
         // statement is to be seen.
+        let message = sqlite_message(error);
         let at = match error {
-            rusqlite::Error::SqlInputError { offset, msg, .. }
-                if msg.contains("syntax error") || msg.contains("unrecognized token") =>
-            {
+            _ if message.contains("incomplete input") => None,
+            rusqlite::Error::SqlInputError { offset, .. } if message.contains("syntax error") => {
                 usize::try_from(*offset).ok()
             }
-            rusqlite::Error::SqlInputError { msg, .. } if msg.contains("incomplete input") => None,
             _ => {
                 let begins = skip_blank(rest, true).unwrap_or(rest.len());
                 let mut tokens = tokens(&rest[begins..]);

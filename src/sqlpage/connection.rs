@@ -137,14 +137,7 @@ pub fn connect(
         piece.push_str(&text);
         Ok(true)
     };
-    match script::execute_batch(
-        connection,
-        &path,
-        &mut read_on,
-        rules,
-        watched,
-        &mut |_| {},
-    ) {
+    match script::execute_batch(connection, &path, &mut read_on, rules, watched, &mut |_| {}) {
         Ok(_) => Ok(()),
         Err(stopped) if stopped.cause == Cause::Statement => Err(Error::Configuration {
             origin: path.to_string_lossy().into_owned(),

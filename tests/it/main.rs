@@ -28,4 +28,5 @@ mod sqlpage;
 mod support;
 mod tidy;
 mod time;
+mod windows;
 mod words;

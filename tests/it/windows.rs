@@ -1,0 +1,161 @@
+//! Does a script come to the same whatever pieces it is read in?
+
+use crate::support::root;
+use litemigrate::internals::set_window;
+use litemigrate::rusqlite::Connection;
+use litemigrate::{Error, Event, Options};
+use std::path::{Path, PathBuf};
+
+/// All that a run says and leaves, but for times.
+fn outcome(directory: &Path, database: &Path) -> String {
+    let mut all = String::new();
+    let found = match litemigrate::read_dir(directory) {
+        Ok(found) => found,
+        Err(error) => return format!("{error}\n"),
+    };
+    let _ = std::fs::remove_file(database);
+    let mut connection = Connection::open(database).unwrap();
+    let result = litemigrate::up(
+        &mut connection,
+        &found.migrations,
+        &Options::default(),
+        &mut |event| {
+            if let Event::Warning(warning) = event {
+                all.push_str(&format!("{warning:?}\n"));
+            }
+        },
+    );
+    match result {
+        Ok(summary) => all.push_str(&format!("{summary:?}\n")),
+        Err(Error::Script(script)) => all.push_str(&format!("{script:?}\n")),
+        Err(error) => all.push_str(&format!("{error}\n")),
+    }
+    let mut statement = connection
+        .prepare("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name")
+        .unwrap();
+    let schema = statement.query_map([], |row| row.get::<_, String>(0));
+    for line in schema.unwrap() {
+        all.push_str(&line.unwrap());
+        all.push('\n');
+    }
+    all
+}
+
+/// Every folder of scripts among the fixtures that touch no other file.
+fn folders(below: &Path, found: &mut Vec<PathBuf>) {
+    let (mut has_scripts, mut touches_others) = (false, false);
+    for entry in std::fs::read_dir(below).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            folders(&path, found);
+        }
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            let text = std::fs::read(&path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text).to_uppercase();
+            has_scripts = true;
+            // They would leave files here.
+            touches_others |= text.contains("VACUUM INTO") || text.contains("ATTACH");
+        }
+    }
+    if has_scripts && !touches_others {
+        found.push(below.to_owned());
+    }
+}
+
+/// Scripts that are longer than a piece, with all that may be cut in two.
+fn long_scripts(base: &Path) -> Vec<PathBuf> {
+    let filler = |count: usize| {
+        let line = "INSERT INTO t VALUES ('häß;lich -- no comment', 1); -- é; ' \"\r\n/* ; ' */\n";
+        line.repeat(count)
+    };
+    let trigger = format!(
+        "CREATE TRIGGER tr AFTER INSERT ON t BEGIN {} END;\n",
+        "UPDATE u SET x = x || ';'; ".repeat(400)
+    );
+    let head = "\u{FEFF}CREATE TABLE t (a, b); CREATE TABLE u (x);\r\n";
+    let statement = format!("INSERT INTO t VALUES ('{}', 2);\n", "x;é".repeat(30_000));
+    let one_line = "INSERT INTO u VALUES (1);".repeat(3000);
+    let texts = [
+        format!("{head}{}{trigger}{}{statement}", filler(300), filler(20)),
+        format!(
+            "{head}{}SELECT nosuch FROM t;\n{}",
+            filler(300),
+            filler(300)
+        ),
+        format!(
+            "{head}{}INSERT INTO t VALUES (1);{}",
+            filler(10),
+            filler(300)
+        ),
+        format!("{head}{one_line}SELEC 1;{one_line}"),
+        format!(
+            "{head}{one_line}SELECT * FROM nosuch{}",
+            " /* ; */".repeat(500)
+        ),
+        format!("{head}{}/* never closed {}", filler(100), filler(100)),
+        format!(
+            "{head}{}INSERT INTO u VALUES ('never closed {}",
+            filler(100),
+            "x".repeat(9000)
+        ),
+        format!("{head}{}INSERT INTO u VALUES (9)", filler(100)),
+        format!("{head}{}-- the end", filler(100)),
+        format!(
+            "{head}{}PRAGMA nosuch; DROP TABLE u;{}",
+            filler(100),
+            "-- ;\n".repeat(3000)
+        ),
+        format!(
+            "{head}{}INSERT INTO u VALUES (?1); BEGIN; COMMIT;",
+            filler(100)
+        ),
+        format!(
+            "{head}CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (p REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1);{}REPLACE INTO p VALUES (1);",
+            filler(100)
+        ),
+        format!(
+            "-- no-transaction\n{head}{}SELECT 1 FROM nosuch;",
+            filler(100)
+        ),
+    ];
+    let mut made = Vec::new();
+    for (number, text) in texts.iter().enumerate() {
+        let folder = base.join(format!("long{number}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1_long.sql"), text).unwrap();
+        made.push(folder);
+    }
+    let nul = base.join("nul");
+    std::fs::create_dir_all(&nul).unwrap();
+    std::fs::write(nul.join("1_nul.sql"), format!("{}\0;", filler(100))).unwrap();
+    std::fs::write(
+        nul.join("2_no_text.sql"),
+        [filler(100).as_bytes(), b"'\xE9 x'\n;"].concat(),
+    )
+    .unwrap();
+    made.push(nul);
+    made
+}
+
+#[test]
+fn pieces_of_any_size_come_to_the_same() {
+    let base = std::env::temp_dir().join(format!("litemigrate-windows-{}", std::process::id()));
+    std::fs::create_dir_all(&base).unwrap();
+    let mut all = long_scripts(&base);
+    folders(&root().join("fixtures"), &mut all);
+    let database = base.join("windows.db");
+    for folder in &all {
+        set_window(1 << 30);
+        let expected = outcome(folder, &database);
+        for window in [1 << 10, 2 << 10, 3 << 10, 7 << 10, 64 << 10] {
+            set_window(window);
+            let found = outcome(folder, &database);
+            let mut lines = found.lines().zip(expected.lines());
+            let differs = lines.find(|(found, expected)| found != expected);
+            assert_eq!(differs, None, "{}, in pieces of {window}", folder.display());
+            assert_eq!(found.len(), expected.len(), "{}", folder.display());
+        }
+    }
+    set_window(64 << 10);
+    std::fs::remove_dir_all(&base).unwrap();
+}
