@@ -200,6 +200,18 @@ impl Runner<'_> {
         Ok(())
     }
 
+    pub(super) fn note_copy(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        match seen.notes().created.clone() {
+            Some((schema, table)) if schema == "main" => {
+                let noted = self.before.note_copy(connection, &table);
+                noted.map_err(|error| self.stopped_here(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What was made may refer to tables that were looked at already.
     pub(super) fn note_created(&mut self, connection: &Connection) -> Result<(), Stopped> {
         let seen = Arc::clone(&self.seen);
@@ -277,10 +289,8 @@ impl Runner<'_> {
         if seen & saw::DROP == 0 {
             return Ok(());
         }
-        self.losses
-            .iter_mut()
-            .try_for_each(|pending| pending.note_drop(connection, schema, table))
-            .map_err(|error| self.stopped_here(&error))?;
+        let noted = self.losses.note_drop(connection, schema, table);
+        noted.map_err(|error| self.stopped_here(&error))?;
         if self.deferring && self.enforced && self.rules.shared {
             let rows = referring(connection, schema, table).map_err(|e| self.stopped_here(&e))?;
             self.deferred_drops
@@ -335,10 +345,8 @@ impl Runner<'_> {
         if !self.losses.is_empty() && seen & saw::DROP == 0 {
             let read = notes.reads().map(|(table, _)| table.to_ascii_lowercase());
             let read: BTreeSet<String> = read.collect();
-            self.losses
-                .iter_mut()
-                .try_for_each(|pending| pending.note_reads(connection, &read))
-                .map_err(|error| self.stopped_here(&error))?;
+            let noted = self.losses.note_reads(connection, &read);
+            noted.map_err(|error| self.stopped_here(&error))?;
         }
         if seen & saw::WRITE == 0 || notes.own != Write::Insert {
             return Ok(());

@@ -103,6 +103,10 @@ pub(crate) mod saw {
     /// The table that the statement writes to is updated once more, by the statement
     /// itself or by a key of the table to itself.
     pub const AGAIN: u32 = 1 << 22;
+    /// SAVEPOINT, RELEASE or ROLLBACK TO; outside a transaction BEGIN, COMMIT and ROLLBACK.
+    pub const SAVEPOINT: u32 = 1 << 23;
+    /// CREATE TABLE … AS SELECT.
+    pub const COPY: u32 = 1 << 24;
 }
 
 /// What the authorizer saw in the statement that was just prepared.
@@ -110,7 +114,7 @@ pub(crate) mod saw {
 pub(crate) struct Seen {
     what: AtomicU32,
     /// Our own statements are none of the script's.
-    paused: AtomicBool,
+    paused: AtomicU32,
     /// Every read is noted, not only those of INSERT.
     reads: AtomicBool,
     notes: Mutex<Notes>,
@@ -121,7 +125,7 @@ pub(crate) struct Pause<'a>(&'a Seen);
 
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
-        self.0.paused.store(false, Ordering::Relaxed);
+        self.0.paused.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -142,7 +146,7 @@ impl Seen {
 
     /// For statements of our own, between two of the script's.
     pub(crate) fn pause(&self) -> Pause<'_> {
-        self.paused.store(true, Ordering::Relaxed);
+        self.paused.fetch_add(1, Ordering::Relaxed);
         Pause(self)
     }
 
@@ -164,7 +168,7 @@ fn is_history(rules: &Rules, context: &AuthContext<'_>, table: &str) -> bool {
 /// Tells SQLite what to do with an action that its parser found in a statement,
 /// and leaves word of it in `seen`.
 pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -> Authorization {
-    if seen.paused.load(Ordering::Relaxed) {
+    if seen.paused.load(Ordering::Relaxed) != 0 {
         return Authorization::Allow;
     }
     let (what, answer) = match context.action {
@@ -189,6 +193,18 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
             TransactionOperation::Begin => (saw::BEGIN, Authorization::Ignore),
             _ => (saw::COMMIT, Authorization::Ignore),
         },
+        // A transaction of the script's own: as a savepoint without a name.
+        AuthAction::Transaction { operation } => {
+            seen.notes().savepoint = Some((operation, String::new()));
+            (saw::SAVEPOINT, Authorization::Allow)
+        }
+        AuthAction::Savepoint {
+            operation,
+            savepoint_name,
+        } => {
+            seen.notes().savepoint = Some((operation, savepoint_name.to_ascii_lowercase()));
+            (saw::SAVEPOINT, Authorization::Allow)
+        }
         AuthAction::Pragma {
             pragma_name,
             pragma_value,
@@ -249,6 +265,9 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
             seen.notes().created = Some((schema.to_owned(), table_name.to_owned()));
             (saw::CREATE_TABLE, Authorization::Allow)
         }
+        AuthAction::Select if seen.what() & saw::CREATE_TABLE != 0 => {
+            (saw::COPY, Authorization::Allow)
+        }
         AuthAction::Function {
             function_name: "load_extension",
         } => (saw::EXTENSION, Authorization::Allow),
@@ -300,7 +319,10 @@ fn note_write(
         }
     } else if !notes.is_own(schema, table) {
         note_side(&mut notes.actions, write, (schema, table), None);
-        saw::ACTION
+        match is_history {
+            true => saw::ACTION | saw::HISTORY_ASIDE,
+            false => saw::ACTION,
+        }
     } else {
         match (notes.own, write) {
             (Write::Insert | Write::Update, Write::Delete) => {
@@ -309,7 +331,8 @@ fn note_write(
             }
             // DO UPDATE and a second column of UPDATE look like the key of a table to
             // itself that is emptied.
-            (Write::Insert | Write::Update, Write::Update) => saw::AGAIN,
+            (Write::Insert | Write::Update | Write::Delete, Write::Update)
+            | (Write::Delete, Write::Delete) => saw::AGAIN,
             _ => 0,
         }
     };
@@ -356,7 +379,6 @@ fn authorize_pragma(
             "journal_mode" if rules.transactional => answer = Authorization::Ignore,
             // Nobody could raise it again in this process.
             "hard_heap_limit" if !rules.replayed => answer = Authorization::Ignore,
-            // OFF forgets what was counted (see `orphans`); ON is as good as it says.
             _ => {}
         }
     }

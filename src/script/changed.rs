@@ -1,6 +1,7 @@
 //! How many rows of which tables a statement has changed, by SQLite's own word of each
 //! (sqlite.org/c3ref/update_hook.html): also those of triggers and foreign keys, not those
-//! that REPLACE itself deletes, and none of tables without rowid.
+//! that REPLACE itself deletes, none of tables without
+//! rowid, and none of a DELETE of all of a table that nothing watches.
 //!
 //! Owns the counting. Costs a call for each row only while somebody wants to know.
 
@@ -60,6 +61,14 @@ impl Changed {
             .iter()
             .find(|(s, t, _)| t.eq_ignore_ascii_case(table) && s.eq_ignore_ascii_case(schema));
         found.map(|(_, _, rows)| *rows).unwrap_or_default()
+    }
+
+    /// How many rows were told of.
+    pub(super) fn in_all(&self) -> i64 {
+        let tables = self.tables();
+        let each = tables.iter();
+        each.map(|(_, _, rows)| rows.inserted + rows.updated + rows.deleted)
+            .sum()
     }
 
     fn tables(&self) -> MutexGuard<'_, Vec<(String, String, Rows)>> {

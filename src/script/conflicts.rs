@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(super) struct Schemas {
     by_name: BTreeMap<String, Known>,
-    /// Whether a trigger replaces rows.
-    triggers: BTreeMap<String, bool>,
 }
 
 #[derive(Default)]
 struct Known {
     references: Option<Vec<Reference>>,
+    /// Whether a trigger on its tables replaces rows.
+    triggers: BTreeMap<String, bool>,
     /// Whether a table's definition replaces rows.
     tables: BTreeMap<String, bool>,
     losers: BTreeMap<String, Vec<Loser>>,
@@ -59,7 +59,6 @@ impl Schemas {
     /// A schema is another now.
     pub(super) fn forget(&mut self) {
         self.by_name.clear();
-        self.triggers.clear();
     }
 
     /// The tables of which a statement, whose text this is, may replace rows.
@@ -170,7 +169,8 @@ impl Schemas {
         schema: &str,
         trigger: &str,
     ) -> rusqlite::Result<bool> {
-        if let Some(&known) = self.triggers.get(trigger) {
+        let known = self.by_name.get(schema);
+        if let Some(&known) = known.and_then(|known| known.triggers.get(trigger)) {
             return Ok(known);
         }
         let query = format!(
@@ -184,7 +184,8 @@ impl Schemas {
             let sql: String = row.get(0)?;
             replaces |= says_replace(&sql);
         }
-        self.triggers.insert(trigger.to_owned(), replaces);
+        let triggers = &mut self.known(schema).triggers;
+        triggers.insert(trigger.to_owned(), replaces);
         Ok(replaces)
     }
 }

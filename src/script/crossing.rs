@@ -7,29 +7,37 @@ use super::notes::Notes;
 use crate::schema::tokens::tokens;
 use rusqlite::Connection;
 
-/// An `INSERT INTO new SELECT … FROM old` without a list of columns, by which columns of
-/// one name change places: the phrase that says which.
+/// An `INSERT INTO new SELECT … FROM old` by which columns of one name change places: the
+/// phrase that says which. Where both sides are named one by one it was meant.
 pub(crate) fn crossing(
     connection: &Connection,
     notes: &Notes,
     statement: &str,
 ) -> rusqlite::Result<Option<String>> {
-    let Some(select) = select_by_position(statement) else {
+    let Some(copy) = copy_by_position(statement) else {
         return Ok(None);
     };
-    // The names of what it gives; a clause for conflicts after it is no part of it.
-    let Ok(select) = connection.prepare(&select) else {
+    let Ok(select) = connection.prepare(&copy.select) else {
         return Ok(None);
     };
     let given: Vec<&str> = select.column_names().collect();
-    let target = columns(connection, &notes.own_schema, &notes.own_table)?;
+    let target = match copy.columns {
+        Some(columns) => columns,
+        None => columns(connection, &notes.own_schema, &notes.own_table)?,
+    };
     if given.len() != target.len() {
         return Ok(None);
     }
+    let is_given = |name: &str| given.iter().any(|given| given.eq_ignore_ascii_case(name));
+    let is_target = |name: &str| {
+        target
+            .iter()
+            .any(|target| target.eq_ignore_ascii_case(name))
+    };
     let mut phrases = Vec::new();
     for (from, to) in given.iter().zip(&target) {
-        let is_one = target.iter().any(|name| name.eq_ignore_ascii_case(from));
-        if from.eq_ignore_ascii_case(to) || !is_one {
+        // Both must have another place on the other side.
+        if from.eq_ignore_ascii_case(to) || !is_target(from) || !is_given(to) {
             continue;
         }
         let mut reads = notes.reads();
@@ -47,8 +55,15 @@ pub(crate) fn crossing(
     Ok((!phrases.is_empty()).then(|| phrases.join(", ")))
 }
 
-/// The SELECT of an INSERT that names no columns, with the WITH before it.
-fn select_by_position(statement: &str) -> Option<String> {
+/// A copy whose columns find their places by position.
+struct Copy {
+    /// Those that it names; all of the table's if it names none.
+    columns: Option<Vec<String>>,
+    /// What it copies, with the WITH before it.
+    select: String,
+}
+
+fn copy_by_position(statement: &str) -> Option<Copy> {
     let mut tokens = tokens(statement);
     let mut depth = 0_usize;
     let prefix = loop {
@@ -75,8 +90,62 @@ fn select_by_position(statement: &str) -> Option<String> {
             next = tokens.next()?;
         }
     }
+    let mut columns = None;
+    if next.text == "(" {
+        let list = tokens.by_ref().take_while(|token| token.text != ")");
+        let names = list.filter(|token| token.text != ",");
+        columns = Some(names.map(|token| token.content().into_owned()).collect());
+        rest = tokens.rest();
+        next = tokens.next()?;
+    }
     let selects = next.is_word("select") || next.is_word("with");
-    selects.then(|| format!("{prefix} {rest}"))
+    if !selects || (columns.is_some() && !takes_all(rest)) {
+        return None;
+    }
+    Some(Copy {
+        columns,
+        select: format!("{prefix} {}", without_clauses(rest)),
+    })
+}
+
+/// Whether a SELECT begins with `*` or `t.*`.
+fn takes_all(select: &str) -> bool {
+    let mut tokens = tokens(select).skip_while(|token| !token.is_word("select"));
+    tokens.next();
+    let first: Vec<_> = tokens
+        .filter(|token| !token.is_word("all") && !token.is_word("distinct"))
+        .take(3)
+        .collect();
+    match &first[..] {
+        [star, ..] if star.text == "*" => true,
+        [_, dot, star] => dot.text == "." && star.text == "*",
+        _ => false,
+    }
+}
+
+/// A SELECT without what an INSERT adds to it: ON CONFLICT and RETURNING.
+fn without_clauses(select: &str) -> &str {
+    let mut all = tokens(select);
+    let mut depth = 0_usize;
+    loop {
+        let rest = all.rest();
+        let Some(token) = all.next() else {
+            return select;
+        };
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            _ => {
+                let conflict = tokens(all.rest())
+                    .next()
+                    .is_some_and(|t| t.is_word("conflict"));
+                if token.is_word("returning") || (token.is_word("on") && conflict) {
+                    return &select[..select.len() - rest.len()];
+                }
+            }
+        }
+    }
 }
 
 fn columns(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Vec<String>> {

@@ -11,6 +11,7 @@ use super::watch::rows_of;
 use super::{RowCount, Stopped};
 use crate::diagnostics::error::{Cause, sqlite_message};
 use crate::diagnostics::problem::Finding;
+use crate::schema::last_row;
 use crate::schema::pragma::ask;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -25,6 +26,12 @@ impl Runner<'_> {
             self.ran.left_writable = now.is_ok_and(|now| now.is_some_and(|now| now != "0"));
             self.check_schema(connection)?;
             self.ran.history_in_danger = true;
+        }
+        if !self.rules.transactional {
+            // VACUUM numbers the schema's rows again.
+            let row = last_row(connection).map_err(|error| self.stopped(&error, None))?;
+            let whole = self.watched.whole.as_mut();
+            whole.into_iter().for_each(|whole| whole.note_last_row(row));
         }
         if !self.rules.transactional && !connection.is_autocommit() {
             let message = "the script leaves a transaction open at its end";
@@ -78,16 +85,14 @@ impl Runner<'_> {
 
     /// What was lost is fine if it was dropped, too.
     pub(super) fn judge_losses(&mut self, connection: &Connection) -> Result<(), Stopped> {
-        for pending in std::mem::take(&mut self.losses) {
-            let is_meant = pending.is_meant(connection);
-            if !is_meant.map_err(|error| self.stopped(&error, None))? {
-                return Err(Stopped {
-                    position: Some(pending.position),
-                    ..self.refused(&pending.loss.message, Some(pending.cure))
-                });
-            }
+        let unmeant = self.losses.take_unmeant(connection);
+        match unmeant.map_err(|error| self.stopped(&error, None))? {
+            None => Ok(()),
+            Some(pending) => Err(Stopped {
+                position: Some(pending.position),
+                ..self.refused(&pending.loss.message, Some(pending.cure))
+            }),
         }
-        Ok(())
     }
 
     pub(super) fn count_after(&mut self, connection: &Connection) -> rusqlite::Result<()> {

@@ -10,11 +10,13 @@
 use super::changed::Changed;
 use super::conflicts::{Loser, Schemas};
 use super::lost::{Loss, Lost};
-use super::notes::{Notes, Write};
+use super::notes::{Notes, Side, Write};
 use super::remedy::{REBUILD, REPLACE};
 use crate::schema::references::{of_child, quoted};
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A statement that may take rows with it, before it is run.
 pub(super) struct Guard {
@@ -25,6 +27,9 @@ pub(super) struct Guard {
     suspects: Vec<Suspect>,
     /// By triggers: their DELETEs only count if a key acted.
     by_triggers: Vec<Suspect>,
+    /// The tables of which rows may be replaced, and how many they had, where it is not
+    /// clear by what is told row by row whether any was.
+    replaced: Option<Vec<(String, String, i64)>>,
     total_changes: u64,
 }
 
@@ -32,16 +37,11 @@ pub(super) struct Guard {
 struct Suspect {
     schema: String,
     table: String,
-    /// Where SQLite's word of each row is not enough.
-    before: Option<Count>,
     has_rowid: bool,
     is_emptied: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Count {
-    rows: i64,
-    references: i64,
+    /// Where SQLite's word of each row is not enough.
+    rows_before: Option<i64>,
+    references_before: Option<References>,
 }
 
 impl Guard {
@@ -61,19 +61,20 @@ impl Guard {
         notes: &Notes,
         text: &str,
     ) -> rusqlite::Result<Option<Self>> {
+        let replaced = match notes.own {
+            Write::Drop => Vec::new(),
+            _ => schemas.replaced(connection, notes, text)?,
+        };
         let (what, suspects) = match notes.own {
             Write::Drop => (
                 format!("DROP TABLE {}", notes.own_table),
                 dropped_with(connection, schemas, notes)?,
             ),
-            _ => {
-                let replaced = schemas.replaced(connection, notes, text)?;
-                if replaced.is_empty() {
-                    return Ok(None);
-                }
-                let suspects = replaced_with(connection, schemas, notes, &replaced)?;
-                (replacing(notes, &replaced), suspects)
-            }
+            _ if replaced.is_empty() => return Ok(None),
+            _ => (
+                replacing(notes, &replaced),
+                replaced_with(connection, schemas, notes, &replaced)?,
+            ),
         };
         if suspects.is_empty() {
             return Ok(None);
@@ -86,7 +87,7 @@ impl Guard {
                 let mut suspect = Suspect::new(connection, schemas, &side.schema, &side.table)?;
                 // A DELETE without WHERE is not told row by row.
                 if notes.own == Write::Drop {
-                    suspect.count(connection)?;
+                    suspect.count_rows(connection)?;
                 }
                 by_triggers.push(suspect);
             }
@@ -96,6 +97,7 @@ impl Guard {
             own: notes.own,
             own_schema: notes.own_schema.clone(),
             own_table: notes.own_table.clone(),
+            replaced: counted(connection, schemas, notes, &suspects, &replaced)?,
             suspects,
             by_triggers,
             total_changes: connection.total_changes(),
@@ -109,32 +111,33 @@ impl Guard {
         changed: &Changed,
     ) -> rusqlite::Result<Option<Loss>> {
         let direct = connection.changes();
-        let others = connection.total_changes() - self.total_changes;
-        if others == 0 && self.own != Write::Drop {
+        let total = connection.total_changes() - self.total_changes;
+        let is_drop = self.own == Write::Drop;
+        if (total == 0 && !is_drop) || self.has_replaced_none(connection, changed)? {
             return Ok(None);
         }
-        let others = others.saturating_sub(direct);
-        let (direct, others) = (number(direct), number(others));
+        let (direct, total) = (number(direct), number(total));
+        // Changes of tables without rowid, of which nothing is told row by row.
+        let is_own_untold = |suspect: &Suspect| suspect.is_of(self) && !suspect.has_rowid;
+        let own_untold = match self.suspects.iter().any(is_own_untold) {
+            true => direct,
+            false => 0,
+        };
+        let untold = total - changed.in_all() - own_untold;
         let (mut phrases, mut tables) = (Vec::new(), Vec::new());
         let mut is_own_too = false;
         for suspect in &self.suspects {
-            let seen = changed.of(&suspect.schema, &suspect.table);
-            let is_own = suspect.is(&self.own_schema, &self.own_table);
-            let (deleted, emptied) = match (is_own, suspect.has_rowid) {
-                (true, false) => (others, 0),
-                (true, true) if self.own == Write::Delete => (seen.deleted - direct, seen.updated),
-                (true, true) => (seen.deleted, seen.inserted + seen.updated - direct),
-                (false, true) => (seen.deleted, seen.updated),
-                (false, false) => (0, 0),
+            let told = changed.of(&suspect.schema, &suspect.table);
+            let is_own = suspect.is_of(self);
+            let (deleted, emptied) = match (suspect.has_rowid, is_own) {
+                (true, true) if self.own == Write::Delete => (told.deleted - direct, told.updated),
+                (true, true) => (told.deleted, told.inserted + told.updated - direct),
+                (true, false) => (told.deleted, told.updated),
+                (false, _) => self.untold_losses(connection, suspect, untold)?,
             };
-            let (deleted, emptied) = match suspect.before {
-                None => (deleted, emptied),
-                Some(before) => {
-                    let now = count(connection, &suspect.schema, &suspect.table)?;
-                    let gone = before.rows - now.rows;
-                    let deleted = if suspect.has_rowid { deleted } else { gone };
-                    (deleted, before.references - now.references)
-                }
+            let emptied = match &suspect.references_before {
+                None => emptied,
+                Some(before) => before.lost(&References::of(connection, suspect)?),
             };
             if deleted > 0 {
                 phrases.push(format!("{} loses {}", suspect.table, rows(deleted)));
@@ -153,11 +156,12 @@ impl Guard {
             return Ok(None);
         }
         for suspect in &self.by_triggers {
-            let gone = match suspect.before {
-                None => changed.of(&suspect.schema, &suspect.table).deleted,
-                Some(before) => {
-                    before.rows - count(connection, &suspect.schema, &suspect.table)?.rows
-                }
+            let gone = match suspect.rows_before {
+                Some(before) => before - suspect.rows(connection)?,
+                None => changed
+                    .of(&suspect.schema, &suspect.table)
+                    .deleted
+                    .max(untold),
             };
             if gone > 0 {
                 phrases.push(format!(
@@ -176,39 +180,136 @@ impl Guard {
         );
         Ok(Some(Loss { message, tables }))
     }
+
+    /// How many rows and references a table without rowid has lost, of as many changes of
+    /// such tables as were `untold`.
+    fn untold_losses(
+        &self,
+        connection: &Connection,
+        suspect: &Suspect,
+        untold: i64,
+    ) -> rusqlite::Result<(i64, i64)> {
+        let Some(before) = suspect.rows_before else {
+            return Ok(match suspect.is_emptied {
+                true => (0, untold),
+                false => (untold, 0),
+            });
+        };
+        let more = suspect.rows(connection)? - before;
+        Ok(match self.own {
+            // It makes no row.
+            Write::Drop if more < 0 => (-more, 0),
+            Write::Drop => (0, untold),
+            _ if more < 0 => (-more, 0),
+            // What a trigger made is not all that was changed.
+            _ => (untold - more, 0),
+        })
+    }
+
+    /// Whether no row was replaced after all: then all that went was meant.
+    fn has_replaced_none(
+        &self,
+        connection: &Connection,
+        changed: &Changed,
+    ) -> rusqlite::Result<bool> {
+        let Some(replaced) = &self.replaced else {
+            return Ok(false);
+        };
+        for (schema, table, before) in replaced {
+            let told = changed.of(schema, table);
+            let now = count(connection, schema, table)?;
+            if before + told.inserted - told.deleted != now {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl Suspect {
-    /// Of a table without rowid SQLite's hook says nothing.
     fn new(
         connection: &Connection,
         schemas: &mut Schemas,
         schema: &str,
         table: &str,
     ) -> rusqlite::Result<Self> {
-        let has_rowid = schemas.has_rowid(connection, schema, table)?;
-        let mut suspect = Self {
+        Ok(Self {
             schema: schema.to_owned(),
             table: table.to_owned(),
-            before: None,
-            has_rowid,
+            has_rowid: schemas.has_rowid(connection, schema, table)?,
             is_emptied: true,
-        };
-        if !has_rowid {
-            suspect.count(connection)?;
-        }
-        Ok(suspect)
+            rows_before: None,
+            references_before: None,
+        })
     }
 
-    fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.before.is_none() {
-            self.before = Some(count(connection, &self.schema, &self.table)?);
-        }
+    fn rows(&self, connection: &Connection) -> rusqlite::Result<i64> {
+        count(connection, &self.schema, &self.table)
+    }
+
+    fn count_rows(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.rows_before = Some(self.rows(connection)?);
         Ok(())
     }
 
     fn is(&self, schema: &str, table: &str) -> bool {
         self.schema == schema && self.table.eq_ignore_ascii_case(table)
+    }
+
+    fn is_of(&self, guard: &Guard) -> bool {
+        self.is(&guard.own_schema, &guard.own_table)
+    }
+}
+
+/// The references of a table, by its rowid: which of them are set, and a digest.
+struct References(Vec<(i64, u64, u64)>);
+
+impl References {
+    fn of(connection: &Connection, suspect: &Suspect) -> rusqlite::Result<Self> {
+        let (schema, table) = (&suspect.schema, &suspect.table);
+        let references = of_child(connection, schema, table)?;
+        let defaults = references.iter().any(|r| r.on_delete == "SET DEFAULT");
+        let columns: BTreeSet<String> = references.into_iter().flat_map(|r| r.from).collect();
+        let mut query = String::from("SELECT _rowid_");
+        for column in &columns {
+            query.push_str(&format!(", {}", quoted(column)));
+        }
+        query.push_str(&format!(
+            " FROM {}.{} ORDER BY _rowid_",
+            quoted(schema),
+            quoted(table)
+        ));
+        let mut statement = connection.prepare(&query)?;
+        let mut rows = statement.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (mut set, mut hasher) = (0, DefaultHasher::new());
+            for column in 1..=columns.len() {
+                let value = row.get_ref(column)?;
+                if value != ValueRef::Null {
+                    set |= 1 << (column % 64);
+                }
+                // Only what falls back to a default is another and not empty.
+                if defaults {
+                    format!("{value:?}").hash(&mut hasher);
+                }
+            }
+            found.push((row.get(0)?, set, hasher.finish()));
+        }
+        Ok(Self(found))
+    }
+
+    /// In how many rows a reference is empty, or another default, that was none.
+    fn lost(&self, now: &Self) -> i64 {
+        let mut now = now.0.iter().peekable();
+        let mut lost = 0;
+        for (rowid, set, digest) in &self.0 {
+            while now.next_if(|(other, _, _)| other < rowid).is_some() {}
+            let same = now.next_if(|(other, _, _)| other == rowid);
+            let is_lost = |(_, now, other): &(i64, u64, u64)| set & !now != 0 || digest != other;
+            lost += i64::from(same.is_some_and(is_lost));
+        }
+        lost
     }
 }
 
@@ -231,12 +332,11 @@ fn dropped_with(
     for side in &notes.actions {
         let is_known = |suspect: &Suspect| suspect.is(&side.schema, &side.table);
         if !suspects.iter().any(is_known) {
-            suspects.push(Suspect::new(
-                connection,
-                schemas,
-                &side.schema,
-                &side.table,
-            )?);
+            let mut suspect = Suspect::new(connection, schemas, &side.schema, &side.table)?;
+            if !suspect.has_rowid {
+                suspect.count_rows(connection)?;
+            }
+            suspects.push(suspect);
         }
     }
     Ok(suspects)
@@ -252,26 +352,64 @@ fn replaced_with(
 ) -> rusqlite::Result<Vec<Suspect>> {
     let mut suspects: Vec<Suspect> = Vec::new();
     let own = (notes.own_schema.as_str(), notes.own_table.as_str());
-    let meant: Vec<Loser> = match notes.own {
-        Write::Delete if !replaced.is_empty() => schemas.losers(connection, own)?.to_vec(),
-        _ => Vec::new(),
-    };
     for &table in replaced {
+        if notes.own == Write::Delete && table == own {
+            continue;
+        }
         for loser in schemas.losers(connection, table)?.to_vec() {
             let is_known = |suspect: &Suspect| suspect.is(table.0, &loser.table);
-            let is_meant = table.0 == own.0 && meant.iter().any(|m| m.table == loser.table);
-            if is_meant || suspects.iter().any(is_known) {
+            if suspects.iter().any(is_known) {
                 continue;
             }
             let mut suspect = Suspect::new(connection, schemas, table.0, &loser.table)?;
             suspect.is_emptied = loser.is_emptied;
-            if loser.is_emptied && is_ambiguous(notes, table.0, &loser) {
-                suspect.count(connection)?;
+            if suspect.has_rowid && loser.is_emptied && is_ambiguous(notes, table.0, &loser) {
+                suspect.references_before = Some(References::of(connection, &suspect)?);
             }
             suspects.push(suspect);
         }
     }
+    // What triggers do to tables without rowid is not told apart from what keys do.
+    let mut is_unclear = false;
+    for side in &notes.triggered {
+        let has_rowid = schemas.has_rowid(connection, &side.schema, &side.table)?;
+        is_unclear |= side.write == Write::Delete || !has_rowid;
+    }
+    if is_unclear {
+        for suspect in suspects.iter_mut().filter(|suspect| !suspect.has_rowid) {
+            suspect.count_rows(connection)?;
+        }
+    }
     Ok(suspects)
+}
+
+/// The tables of which rows may be replaced, each with how many it has, where a trigger
+/// or the statement itself takes rows or references of a suspect on purpose, too.
+fn counted(
+    connection: &Connection,
+    schemas: &mut Schemas,
+    notes: &Notes,
+    suspects: &[Suspect],
+    replaced: &[(&str, &str)],
+) -> rusqlite::Result<Option<Vec<(String, String, i64)>>> {
+    let is_meant_too = |suspect: &Suspect| {
+        let by_trigger =
+            |side: &Side| side.write != Write::Insert && side.is(&suspect.schema, &suspect.table);
+        suspect.references_before.is_some() || notes.triggered.iter().any(by_trigger)
+    };
+    let deletes = notes.own == Write::Delete;
+    if replaced.is_empty() || !(deletes || suspects.iter().any(is_meant_too)) {
+        return Ok(None);
+    }
+    let mut tables = Vec::new();
+    for &(schema, table) in replaced {
+        if !schemas.has_rowid(connection, schema, table)? {
+            return Ok(None);
+        }
+        let rows = count(connection, schema, table)?;
+        tables.push((schema.to_owned(), table.to_owned(), rows));
+    }
+    Ok(Some(tables))
 }
 
 /// Whether a reference that is emptied cannot be told from one that is written, or that
@@ -279,7 +417,7 @@ fn replaced_with(
 fn is_ambiguous(notes: &Notes, schema: &str, loser: &Loser) -> bool {
     let by_trigger = |table: &str| {
         let mut sides = notes.triggered.iter();
-        sides.any(|side| side.write != Write::Delete && side.is(schema, table))
+        sides.any(|side| side.write == Write::Update && side.is(schema, table))
     };
     let is_updated = |table: &String| {
         let is_own = notes.own_table.eq_ignore_ascii_case(table) && notes.own_schema == schema;
@@ -306,29 +444,15 @@ fn replacing(notes: &Notes, replaced: &[(&str, &str)]) -> String {
     }
 }
 
+fn count(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<i64> {
+    let query = format!("SELECT count(*) FROM {}.{}", quoted(schema), quoted(table));
+    connection.query_row(&query, [], |row| row.get(0))
+}
+
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 pub(super) fn rows(count: i64) -> String {
     format!("{count} {}", if count == 1 { "row" } else { "rows" })
-}
-
-/// How many rows a table has, and how many values of references in them.
-fn count(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Count> {
-    let columns: BTreeSet<String> = of_child(connection, schema, table)?
-        .into_iter()
-        .flat_map(|reference| reference.from)
-        .collect();
-    let mut query = String::from("SELECT count(*), 0");
-    for column in columns {
-        query.push_str(&format!(" + count({})", quoted(&column)));
-    }
-    query.push_str(&format!(" FROM {}.{}", quoted(schema), quoted(table)));
-    connection.query_row(&query, [], |row| {
-        Ok(Count {
-            rows: row.get(0)?,
-            references: row.get(1)?,
-        })
-    })
 }

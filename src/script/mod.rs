@@ -19,6 +19,7 @@ mod pragmas;
 pub(crate) mod referring;
 pub(crate) mod remedy;
 mod runner;
+mod savepoints;
 mod search;
 mod stops;
 pub(crate) mod text;

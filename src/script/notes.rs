@@ -2,6 +2,8 @@
 //!
 //! Owns the shape of these notes, and nothing of what follows from them.
 
+use rusqlite::hooks::TransactionOperation;
+
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Write {
@@ -46,7 +48,7 @@ pub(crate) struct Notes {
     pub own: Write,
     pub own_schema: String,
     pub own_table: String,
-    /// What triggers do, but for temporary tables.
+    /// What triggers do.
     pub triggered: Vec<Side>,
     /// What foreign keys do: the tables that lose rows, or values of their references.
     pub actions: Vec<Side>,
@@ -59,6 +61,8 @@ pub(crate) struct Notes {
     pub pragma: Option<Pragma>,
     /// The table that is made, after its schema.
     pub created: Option<(String, String)>,
+    /// What is done with which savepoint, its name in lower case.
+    pub savepoint: Option<(TransactionOperation, String)>,
     /// The file of ATTACH, if it is a literal.
     pub attached: Option<String>,
 }
@@ -76,6 +80,7 @@ impl Notes {
         self.pragma = None;
         self.created = None;
         self.attached = None;
+        self.savepoint = None;
     }
 
     pub(super) fn note_read(&mut self, table: &str, column: &str) {
@@ -95,11 +100,12 @@ impl Notes {
     /// The tables that the statement writes to, by itself or by triggers and keys, each
     /// after its schema; no temporary ones.
     pub(crate) fn written(&self) -> impl Iterator<Item = (&str, &str)> {
-        let is_one = self.own != Write::Nothing && self.own_schema != "temp";
+        let is_one = self.own != Write::Nothing;
         let own = is_one.then_some((self.own_schema.as_str(), self.own_table.as_str()));
         let others = self.triggered.iter().chain(&self.actions);
         own.into_iter()
             .chain(others.map(|side| (side.schema.as_str(), side.table.as_str())))
+            .filter(|(schema, _)| *schema != "temp")
     }
 
     pub(super) fn is_own(&self, schema: &str, table: &str) -> bool {
@@ -120,7 +126,7 @@ pub(super) fn note_side(
             && side.schema == schema
             && side.trigger.as_deref() == trigger
     });
-    if !is_known && schema != "temp" {
+    if !is_known {
         sides.push(Side {
             write,
             schema: schema.to_owned(),

@@ -283,13 +283,30 @@ fn digests(
                     digests.push(digest(row, reference.from.len())?);
                 }
             }
-            None => digests.push(0),
+            None if is_used(connection, schema, reference)? => digests.push(0),
+            None => {}
         }
     }
     found
         .values_mut()
         .for_each(|digests| digests.sort_unstable());
     Ok(found)
+}
+
+/// Whether any row of the child refers to something.
+fn is_used(connection: &Connection, schema: &str, reference: &Reference) -> rusqlite::Result<bool> {
+    let set: Vec<String> = reference
+        .from
+        .iter()
+        .map(|name| format!("{} IS NOT NULL", quoted(name)))
+        .collect();
+    let query = format!(
+        "SELECT 1 FROM {}.{} WHERE {}",
+        quoted(schema),
+        quoted(&reference.child),
+        set.join(" AND ")
+    );
+    connection.prepare(&query)?.exists([])
 }
 
 /// A value has the same digest whatever its type and spelling, as it is after a rebuild

@@ -108,8 +108,9 @@ impl<'a> Place<'a> {
     }
 
     /// Moves on to `statement`. Texts follow each other without a gap, so that
-    /// its length is all there is to find out, and SQLite tells its text.
-    pub(super) fn advance(&mut self, statement: &Statement<'_>) {
+    /// its length is all there is to find out, and SQLite tells its text. False if it does
+    /// not fit: no statement may be run then, because it could be run twice.
+    pub(super) fn advance(&mut self, statement: &Statement<'_>) -> bool {
         let text = Rc::clone(self.window.text());
         let rest = &text[self.end..];
         let semicolon = rest.find(';').map_or(rest.len(), |index| index + 1);
@@ -118,15 +119,12 @@ impl<'a> Place<'a> {
             && let Some(length) = length_of_long(rest)
         {
             self.end += length;
-            return;
+            return true;
         }
         let text = statement.expanded_sql().unwrap_or_default();
-        if let Some(length) = source_length(rest, &text) {
-            self.end += length;
-        } else if let Some(offset) = rest.find(&text) {
-            self.start += offset;
-            self.end = self.start + text.len();
-        }
+        let length = source_length(rest, &text);
+        self.end += length.unwrap_or_default();
+        length.is_some()
     }
 
     /// The text of the current statement.
@@ -155,6 +153,8 @@ impl<'a> Place<'a> {
 /// them.
 fn length_of_long(rest: &str) -> Option<usize> {
     let mut tokens = tokens(rest).peekable();
+    // An empty statement belongs to the one that follows it.
+    while tokens.next_if(|token| token.text == ";").is_some() {}
     let blank = ["explain", "query", "plan", "create", "temp", "temporary"];
     while tokens
         .next_if(|token| blank.iter().any(|word| token.is_word(word)))
@@ -191,6 +191,11 @@ fn source_length(source: &str, expanded: &str) -> Option<usize> {
         };
         at += 1;
         at += source[at..].iter().take_while(|byte| is_name(byte)).count();
+        // As in Tcl: `$name(index)`.
+        if source[at - 1] != b'?' && source.get(at) == Some(&b'(') {
+            let length = source[at..].iter().position(|byte| *byte == b')')?;
+            at += length + 1;
+        }
     }
     Some(at)
 }
@@ -204,7 +209,7 @@ mod tests {
         for (text, expected) in [
             ("INSERT INTO t VALUES ('a;b'); SELECT 1", Some(29)),
             ("SELECT \"a;\" /* ; */ -- ;\n; x", Some(26)),
-            ("; SELECT 1;", Some(1)),
+            ("; /* a */; SELECT 1;", Some(20)),
             ("SELECT 1", Some(8)),
             ("EXPLAIN CREATE TEMP TRIGGER t AFTER", None),
             ("CREATE TABLE trigger_happy (x); y", Some(31)),
@@ -226,6 +231,10 @@ mod tests {
                 "SELECT '?', \":p\", NULL||'NULL';",
             ),
             ("SELECT 1;", "SELECT 1;"),
+            (
+                "SELECT $a(b), $a::b(c d), @x(y);",
+                "SELECT NULL, NULL, NULL;",
+            ),
         ] {
             let text = format!("{source} SELECT more");
             assert_eq!(

@@ -7,10 +7,12 @@ use super::authorizer::{Rules, Seen, saw};
 use super::changed::Changed;
 use super::conflicts::Schemas;
 use super::losses::Guard;
-use super::lost::Pending;
+use super::lost::{Losses, Pending};
 use super::orphans::Orphans;
 use super::place::Place;
 use super::pragmas::{Asked, is_off};
+use super::savepoints::Noted;
+use super::stops::attaches_itself;
 use super::watch::Before;
 use super::window::{ReadOn, Window};
 use super::{Ran, Stopped, Watched};
@@ -65,8 +67,10 @@ pub(super) struct Runner<'a> {
     /// What belonged to the tables that are dropped or altered.
     pub(super) before: Before,
     /// What statements took with them, which is fine if the script drops it all later.
-    pub(super) losses: Vec<Pending>,
+    pub(super) losses: Losses,
     pub(super) schemas: Schemas,
+    /// The savepoints that it has open, each with what was noted when it was opened.
+    pub(super) savepoints: Vec<(String, Noted)>,
     /// The rows that a statement changes, told by a hook if that is set.
     pub(super) changed_rows: Arc<Changed>,
     pub(super) is_hooked: bool,
@@ -110,8 +114,9 @@ impl<'a> Runner<'a> {
             deferred_drops: Vec::new(),
             touched: BTreeMap::new(),
             before: Before::default(),
-            losses: Vec::new(),
+            losses: Losses::default(),
             schemas: Schemas::default(),
+            savepoints: Vec::new(),
             changed_rows: Arc::new(Changed::default()),
             is_hooked: false,
             asked: Vec::new(),
@@ -185,7 +190,10 @@ impl<'a> Runner<'a> {
                 Err(error) => return Err(self.not_prepared(&error)),
             };
             let before = self.place.end;
-            self.place.advance(&statement);
+            if !self.place.advance(&statement) {
+                let message = "it cannot be told where this statement ends";
+                return Err(self.refused(message, Some("write values instead of parameters")));
+            }
             let flow = match self.place.is_whole() {
                 true => self.statement(connection, &mut statement)?,
                 false => Flow::ReadOn,
@@ -212,6 +220,16 @@ impl<'a> Runner<'a> {
         statement: &mut Statement<'_>,
     ) -> Result<Flow, Stopped> {
         let seen = self.seen.what();
+        if statement.is_explain() != 0 {
+            // It does nothing of what the authorizer saw in it.
+            return match self.step(statement) {
+                Ok(()) => Ok(Flow::End),
+                Err(error) => Err(self.not_run(connection, seen, &error)),
+            };
+        }
+        if seen & saw::SAVEPOINT != 0 {
+            self.refuse_foreign_savepoint()?;
+        }
         let guard = match seen & (saw::ACTION | saw::AGAIN) {
             0 => None,
             _ => self.guard(connection)?,
@@ -250,6 +268,10 @@ impl<'a> Runner<'a> {
         self.committed = seen & saw::COMMIT != 0 || (self.committed && seen & saw::BEGIN == 0);
         if seen & (saw::SCHEMA | saw::ATTACH | saw::DETACH) != 0 {
             self.schemas.forget();
+            self.losses.forget_names();
+        }
+        if seen & saw::SAVEPOINT != 0 {
+            self.note_savepoint(connection)?;
         }
         if seen & !(saw::WRITE | saw::TRIGGER | saw::SCHEMA | saw::READ) != 0 {
             self.after(connection, seen)?;
@@ -332,6 +354,9 @@ impl<'a> Runner<'a> {
                 .set_db_config(SQLITE_DBCONFIG_ENABLE_FKEY, !is_off(value))
                 .map_err(|error| self.stopped_here(&error))?;
         }
+        if seen & saw::COPY != 0 && !self.rules.replayed {
+            self.note_copy(connection)?;
+        }
         if seen & saw::CREATE_TABLE != 0 && !self.touched.is_empty() {
             self.note_created(connection)?;
         }
@@ -354,6 +379,11 @@ impl<'a> Runner<'a> {
             let _pause = shared.pause();
             if self.rules.counted {
                 self.note_new_files(connection);
+            }
+            if attaches_itself(connection).map_err(|error| self.stopped_here(&error))? {
+                let message = "the script attaches the database to itself: one connection would wait for the other's lock, and what it does there would not be watched";
+                let remedy = "leave ATTACH out, and name the tables without it";
+                return Err(self.refused(message, Some(remedy)));
             }
             self.refuse_unreadable_schema(has_readable_attachments(connection))?;
         }

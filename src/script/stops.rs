@@ -3,7 +3,7 @@
 //! Owns the cause, the place and the cure of each.
 
 use super::Stopped;
-use super::authorizer::{Seen, saw};
+use super::authorizer::saw;
 use super::referring::referring;
 use super::remedy::{KEPT, remedy};
 use super::runner::Runner;
@@ -13,6 +13,7 @@ use rusqlite::ffi::{
     SQLITE_READONLY_DIRECTORY,
 };
 use rusqlite::{Connection, ErrorCode};
+use std::os::unix::fs::MetadataExt;
 
 /// Why a contained script stopped.
 const OUTSIDE: &str = "this statement touches another file, which it may not do where scripts run in memory only to see what they make";
@@ -82,13 +83,6 @@ impl Runner<'_> {
                 );
                 stopped.remedy = Some(KEPT.to_owned());
             }
-        }
-        if seen & saw::ATTACH == 0
-            && stopped.cause == Cause::Busy
-            && attaches_itself(connection, &self.seen)
-        {
-            stopped.cause = Cause::Statement;
-            stopped.remedy = Some("the script has attached the database to itself, and it is this run that holds the lock: leave ATTACH out, and name the tables without it".to_owned());
         }
         stopped
     }
@@ -184,9 +178,18 @@ impl Runner<'_> {
     }
 }
 
-/// Whether a database is attached that is the main one, too.
-fn attaches_itself(connection: &Connection, seen: &Seen) -> bool {
-    let _pause = seen.pause();
-    let query = "SELECT 1 FROM pragma_database_list AS a, pragma_database_list AS m WHERE m.name = 'main' AND a.name NOT IN ('main', 'temp') AND a.file = m.file AND m.file != ''";
-    connection.query_row(query, [], |_| Ok(())).is_ok()
+/// Whether a database is attached that is the main one, too, under whatever name.
+pub(super) fn attaches_itself(connection: &Connection) -> rusqlite::Result<bool> {
+    let query = "SELECT name = 'main', file FROM pragma_database_list WHERE name != 'temp' AND file != '' ORDER BY seq";
+    let mut statement = connection.prepare(query)?;
+    let files = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let files: Vec<(bool, String)> = files.collect::<rusqlite::Result<_>>()?;
+    let identity = |file: &String| {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let main = files.iter().find(|(is_main, _)| *is_main);
+    let main = main.and_then(|(_, file)| identity(file));
+    let mut others = files.iter().filter(|(is_main, _)| !is_main);
+    Ok(main.is_some() && others.any(|(_, file)| identity(file) == main))
 }

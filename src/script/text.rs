@@ -8,7 +8,7 @@ use crate::diagnostics::problem::Finding;
 use std::path::Path;
 
 /// Where the text goes on after white space and comments, `;` among them if
-/// `statements_too`; `None` if nothing follows.
+/// `semicolons_too`; `None` if nothing follows.
 pub(crate) fn skip_blank(text: &str, semicolons_too: bool) -> Option<usize> {
     let mut rest = text;
     loop {

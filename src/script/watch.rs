@@ -13,21 +13,24 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was there before the statements that drop and rename.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Before {
     /// By name in lower case.
     tables: BTreeMap<String, Table>,
     parts: Vec<Part>,
+    /// The rows of tables that were made by CREATE TABLE … AS.
+    copies: BTreeSet<i64>,
     /// Indexes and triggers that the script itself has dropped, in lower case.
     dropped: BTreeSet<String>,
 }
 
 /// A table or a view that is dropped or altered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Table {
     name: String,
     /// Its row in the schema, which is another after a rebuild.
     row: i64,
+    sql: String,
     /// The highest rowid that was ever given, where it is kept.
     sequence: Option<i64>,
     /// Where the last statement that drops or alters it begins.
@@ -36,12 +39,14 @@ struct Table {
 }
 
 /// An index or a trigger.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Part {
     kind: String,
     name: String,
     table: String,
     sql: String,
+    /// Of an index: but for expressions.
+    columns: Vec<String>,
 }
 
 /// Something that a rebuild has lost: a kind of warning, and a sentence.
@@ -67,11 +72,14 @@ impl Before {
             return Ok(());
         }
         let (row, parts) = parts(connection, name)?;
-        let Some(row) = row else { return Ok(()) };
+        let Some((row, sql)) = row else {
+            return Ok(());
+        };
         self.parts.extend(parts);
         let table = Table {
             name: name.to_owned(),
             row,
+            sql,
             sequence: sequence(connection, name)?,
             position: position.clone(),
             was_dropped: is_dropped,
@@ -102,6 +110,13 @@ impl Before {
                 continue;
             };
             if table.was_dropped || table.row != *row {
+                if let Some(message) = self.lost_definition(connection, table, *row)? {
+                    lost.push(Lost {
+                        kind: "lost-by-rebuild",
+                        table: name.clone(),
+                        message,
+                    });
+                }
                 self.lost_parts(connection, name, &mut lost)?;
                 forgotten(connection, table, &mut lost)?;
                 rebuilt.insert(lower.clone());
@@ -141,6 +156,61 @@ impl Before {
         Ok(found)
     }
 
+    /// What the definition of a table had that was made again by CREATE TABLE … AS, which
+    /// takes over the columns and nothing else.
+    fn lost_definition(
+        &self,
+        connection: &Connection,
+        table: &Table,
+        row: i64,
+    ) -> rusqlite::Result<Option<String>> {
+        let query = "SELECT sql FROM main.sqlite_schema WHERE rowid = ?1 AND type = 'table'";
+        let sql: Option<String> = connection
+            .query_row(query, [row], |row| row.get(0))
+            .optional()?
+            .flatten();
+        let Some(sql) = sql.filter(|_| self.copies.contains(&row)) else {
+            return Ok(None);
+        };
+        let has = |sql: &str, word: &str| tokens(sql).any(|token| token.is_word(word));
+        let words = [
+            ("primary", "PRIMARY KEY"),
+            ("unique", "UNIQUE"),
+            ("not", "NOT NULL"),
+            ("references", "FOREIGN KEY"),
+            ("check", "CHECK"),
+            ("default", "DEFAULT"),
+            ("collate", "COLLATE"),
+            ("generated", "GENERATED"),
+        ];
+        let gone: Vec<&str> = words
+            .iter()
+            .filter(|(word, _)| has(&table.sql, word) && !has(&sql, word))
+            .map(|(_, name)| *name)
+            .collect();
+        Ok((!gone.is_empty()).then(|| {
+            format!(
+                "{} was made again by CREATE TABLE … AS SELECT, without its {}: write its definition, and copy the rows with INSERT",
+                table.name,
+                gone.join(", ")
+            )
+        }))
+    }
+
+    /// A table was made by CREATE TABLE … AS.
+    pub(crate) fn note_copy(
+        &mut self,
+        connection: &Connection,
+        table: &str,
+    ) -> rusqlite::Result<()> {
+        let query = "SELECT rowid FROM main.sqlite_schema WHERE name = ?1";
+        let row: Option<i64> = connection
+            .query_row(query, [table], |row| row.get(0))
+            .optional()?;
+        self.copies.extend(row);
+        Ok(())
+    }
+
     /// The indexes and triggers of a table that was made again.
     fn lost_parts(
         &self,
@@ -149,6 +219,7 @@ impl Before {
         lost: &mut Vec<Lost>,
     ) -> rusqlite::Result<()> {
         let (_, now) = parts(connection, table)?;
+        let columns = columns(connection, table)?;
         for part in &self.parts {
             let is_of_it = part.table.eq_ignore_ascii_case(table);
             if !is_of_it || self.dropped.contains(&part.name.to_ascii_lowercase()) {
@@ -166,7 +237,7 @@ impl Before {
                     )
                 }
                 Some(_) => continue,
-                None => match part.why_not_again(connection)? {
+                None => match part.why_not_again(connection, &columns)? {
                     NotAgain::Possible => format!(
                         "without its {} {}: make it again after the rebuild: {};",
                         part.kind,
@@ -198,6 +269,11 @@ fn forgotten(connection: &Connection, table: &Table, lost: &mut Vec<Lost>) -> ru
         return Ok(());
     };
     let name = &table.name;
+    // With a key of another kind there are no numbers to be given again.
+    let query = "SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
+    if !connection.prepare(query)?.exists([name])? {
+        return Ok(());
+    }
     let kept = match sequence(connection, name)? {
         Some(number) => number,
         // Without AUTOINCREMENT, or without a row, the highest one there is counts.
@@ -247,18 +323,56 @@ impl Part {
             .is_some_and(|token| token.is_word("unique"))
     }
 
-    /// The text without the name: `CREATE UNIQUE INDEX … (a, b)`.
+    /// The text without the name: `create unique index on t ( a , b )`. The order of an
+    /// index's columns is ascending, whether it is said or not.
     fn definition(&self) -> String {
         let mut words: Vec<String> = Vec::new();
-        for token in tokens(&self.sql) {
+        let mut tokens = tokens(&self.sql).peekable();
+        while let Some(token) = tokens.next() {
             let word = token.content().to_ascii_lowercase();
-            let is_name = word == self.name.to_ascii_lowercase() || word == "main" || word == ".";
-            let is_condition = ["if", "not", "exists"].contains(&word.as_str()) && words.len() < 6;
-            if !is_name && (!is_condition || words.iter().any(|word| word == "on")) {
-                words.push(word);
+            if words.iter().any(|word| word == "on") {
+                if word != "asc" || self.kind != "index" {
+                    words.push(word);
+                }
+                continue;
+            }
+            let is_kind = token.is_word(&self.kind);
+            words.push(word);
+            if is_kind {
+                for condition in ["if", "not", "exists"] {
+                    tokens.next_if(|token| token.is_word(condition));
+                }
+                tokens.next();
+                if tokens.next_if(|token| token.text == ".").is_some() {
+                    tokens.next();
+                }
             }
         }
         words.join(" ")
+    }
+
+    /// The columns of its table that it cannot do without.
+    fn needed(&self) -> Vec<String> {
+        if self.kind == "index" {
+            return self.columns.clone();
+        }
+        let all: Vec<_> = tokens(&self.sql).collect();
+        let mut needed = Vec::new();
+        for (at, token) in all.iter().enumerate() {
+            let is_row = token.is_word("new") || token.is_word("old");
+            if is_row && all.get(at + 1).is_some_and(|dot| dot.text == ".") {
+                needed.extend(all.get(at + 2).map(|name| name.content().into_owned()));
+            }
+            // UPDATE OF a, b ON t
+            if token.is_word("of") && at > 0 && all[at - 1].is_word("update") {
+                let list = all[at + 1..]
+                    .iter()
+                    .take_while(|token| !token.is_word("on"));
+                let names = list.filter(|token| token.text != ",");
+                needed.extend(names.map(|name| name.content().into_owned()));
+            }
+        }
+        needed
     }
 
     /// Whether the table itself does what the index did: by a constraint, or because the
@@ -277,7 +391,11 @@ impl Part {
             .exists([self.table.as_str(), list.trim()])
     }
 
-    fn why_not_again(&self, connection: &Connection) -> rusqlite::Result<NotAgain> {
+    fn why_not_again(
+        &self,
+        connection: &Connection,
+        columns: &[String],
+    ) -> rusqlite::Result<NotAgain> {
         let query = "SELECT tbl_name FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE";
         let elsewhere: Option<String> = connection
             .query_row(query, [&self.name], |row| row.get(0))
@@ -285,33 +403,52 @@ impl Part {
         if let Some(other) = elsewhere {
             return Ok(NotAgain::IsElsewhere(written(&other)));
         }
-        // SQLite tells when it looks for a column that is gone. Of a trigger only using
-        // it would tell.
-        let possible = connection.prepare(&format!("EXPLAIN {}", self.sql));
-        let is_gone = |error: &rusqlite::Error| error.to_string().contains("no such column");
-        Ok(match possible {
-            Err(error) if is_gone(&error) => NotAgain::Impossible,
-            _ => NotAgain::Possible,
+        let is_there = |name: &String| {
+            let is_rowid = ["rowid", "oid", "_rowid_"].iter();
+            let mut known = columns.iter().map(String::as_str).chain(is_rowid.copied());
+            known.any(|column| column.eq_ignore_ascii_case(name))
+        };
+        Ok(match self.needed().iter().all(is_there) {
+            true => NotAgain::Possible,
+            false => NotAgain::Impossible,
         })
     }
 }
 
-/// The row of a table or view in the schema, which has this name exactly, and its indexes and triggers that were made
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let query = "SELECT name FROM pragma_table_xinfo(?1, 'main')";
+    let mut statement = connection.prepare(query)?;
+    let names = statement.query_map([table], |row| row.get(0))?;
+    names.collect()
+}
+
+/// The row of a table or view in the schema, and its indexes and triggers that were made
 /// by a statement.
-fn parts(connection: &Connection, table: &str) -> rusqlite::Result<(Option<i64>, Vec<Part>)> {
-    let query = "SELECT type, name, tbl_name, sql, rowid FROM main.sqlite_schema WHERE tbl_name = ?1 AND sql IS NOT NULL";
+fn parts(
+    connection: &Connection,
+    table: &str,
+) -> rusqlite::Result<(Option<(i64, String)>, Vec<Part>)> {
+    let query = "SELECT type, name, tbl_name, sql, rowid FROM main.sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND sql IS NOT NULL";
     let mut statement = connection.prepare(query)?;
     let mut rows = statement.query([table])?;
     let (mut its_row, mut parts) = (None, Vec::new());
     while let Some(row) = rows.next()? {
-        let part = Part {
+        let mut part = Part {
             kind: row.get(0)?,
             name: row.get(1)?,
             table: row.get(2)?,
             sql: row.get(3)?,
+            columns: Vec::new(),
         };
         match part.kind.as_str() {
-            "table" | "view" => its_row = Some(row.get(4)?),
+            "table" | "view" => its_row = Some((row.get(4)?, part.sql)),
+            "index" => {
+                let query = "SELECT name FROM pragma_index_info(?1, 'main') WHERE name IS NOT NULL";
+                let mut statement = connection.prepare(query)?;
+                let names = statement.query_map([&part.name], |row| row.get(0))?;
+                part.columns = names.collect::<rusqlite::Result<_>>()?;
+                parts.push(part);
+            }
             _ => parts.push(part),
         }
     }
