@@ -120,42 +120,43 @@ target/release/litemigrate:
 	$(MAKE) all
 
 PROGRAM = target/release/litemigrate
+# What prints the page and the completions, if PROGRAM is another machine's.
+SPEAKER = $(PROGRAM)
 SHARE = $(DESTDIR)$(PREFIX)/share
+ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 install: $(PROGRAM)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/litemigrate
 	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
-		$(SHARE)/zsh/site-functions $(SHARE)/fish/vendor_completions.d
-	$(PROGRAM) --generate man >$(SHARE)/man/man1/litemigrate.1
-	$(PROGRAM) --generate bash >$(SHARE)/bash-completion/completions/litemigrate
-	$(PROGRAM) --generate zsh >$(SHARE)/zsh/site-functions/_litemigrate
-	$(PROGRAM) --generate fish >$(SHARE)/fish/vendor_completions.d/litemigrate.fish
+		$(DESTDIR)$(ZSH_COMPLETIONS) $(SHARE)/fish/vendor_completions.d
+	$(SPEAKER) --generate man >$(SHARE)/man/man1/litemigrate.1
+	$(SPEAKER) --generate bash >$(SHARE)/bash-completion/completions/litemigrate
+	$(SPEAKER) --generate zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_litemigrate
+	$(SPEAKER) --generate fish >$(SHARE)/fish/vendor_completions.d/litemigrate.fish
 
 # A Debian package of the static program, which needs no other; needs dpkg-deb.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 ARCH = $(shell dpkg --print-architecture)
 DEB = target/litemigrate_$(VERSION)_$(ARCH).deb
 deb: static
-	rm -rf target/deb
-	$(MAKE) install DESTDIR=target/deb PREFIX=/usr PROGRAM=target/static/litemigrate
-	gzip -9n target/deb/usr/share/man/man1/litemigrate.1
-	install -d target/deb/DEBIAN target/deb/usr/share/doc/litemigrate
-	install -m 644 README.md CHANGELOG.md LICENSE target/deb/usr/share/doc/litemigrate
-	printf '%s\n' 'Package: litemigrate' 'Version: $(VERSION)' 'Architecture: $(ARCH)' \
-		'Maintainer: litemigrate <litemigrate@localhost>' 'Section: database' 'Priority: optional' \
-		"Installed-Size: $$(du -sk target/deb/usr | cut -f1)" \
-		'Description: apply SQL migration files to a SQLite database' \
-		' Applies <version>_<name>.sql files, once each and in order, and records them in' \
-		' _sqlx_migrations, the table of SQLPage and sqlx. Each script and its record are' \
-		' one durable transaction. Static: it needs no other package.' \
-		>target/deb/DEBIAN/control
-	dpkg-deb --root-owner-group --build target/deb $(DEB)
+	tests/dist/deb.sh target/static/litemigrate target/static/litemigrate $(ARCH) target
 	@echo $(DEB)
 
 # In a fresh Debian; needs root and debootstrap.
 test-deb: deb
 	tests/deb.sh $(DEB)
 
+# What there is to download, in dist/: for each machine that this Debian can build for a
+# static program, tested under QEMU, and a Debian package; an OCI image; checksums.
+dist:
+	tests/dist/build.sh dist
+	tests/dist/judge.sh dist
+
+# Whether a second build of it, in another folder, is the same to the byte.
+check-dist:
+	tests/dist/twice.sh dist
+
 clean:
 	$(CARGO) clean
+	rm -rf dist
 
-.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb dist check-dist clean

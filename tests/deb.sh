@@ -5,6 +5,12 @@ set -eu
 cd "$(dirname "$0")/.."
 package=$1
 root=target/debian
+if command -v lintian >/dev/null; then
+    # Root may be all that there is.
+    lintian --allow-root --fail-on error,warning "$package"
+else
+    echo "lintian is not installed: the package is not judged by it" >&2
+fi
 if [ ! -e $root/.complete ]; then
     rm -rf $root
     debootstrap --variant=minbase stable $root >target/debootstrap.log
@@ -24,7 +30,7 @@ inside sh -euc 'cd /srv/app && litemigrate && litemigrate check && test -z "$(li
 rm -r $root/srv/app
 dpkg-deb --contents "$package" >target/deb-contents
 for file in man/man1/litemigrate.1.gz bash-completion/completions/litemigrate \
-    zsh/site-functions/_litemigrate fish/vendor_completions.d/litemigrate.fish; do
+    zsh/vendor-completions/_litemigrate fish/vendor_completions.d/litemigrate.fish; do
     # A minimal Debian leaves documentation out, man pages too.
     grep -q "\./usr/share/$file\$" target/deb-contents
 done
