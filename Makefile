@@ -155,8 +155,13 @@ dist:
 check-dist:
 	tests/dist/twice.sh dist
 
+# Brings fixtures/packaging, which distributions want, in line with Cargo.toml and
+# Cargo.lock: version, list of vendored crates, checksums.
+packaging:
+	fixtures/packaging/update.sh
+
 clean:
 	$(CARGO) clean
 	rm -rf dist
 
-.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb dist check-dist clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb dist check-dist packaging clean

@@ -18,6 +18,7 @@ mod leaks;
 mod library;
 mod look;
 mod losses;
+mod packaging;
 mod race;
 mod readme;
 mod recipes;

@@ -21,6 +21,15 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Cargo.toml as it was written; a published crate has it beside what Cargo made of it.
+pub fn manifest() -> PathBuf {
+    let written = root().join("Cargo.toml.orig");
+    match written.exists() {
+        true => written,
+        false => root().join("Cargo.toml"),
+    }
+}
+
 /// A fresh directory that is removed when the test ends well.
 pub struct Sandbox {
     pub path: PathBuf,
