@@ -116,6 +116,11 @@ pub use plan::{OutOfOrder, Plan, Policy, State, plan};
 pub use rusqlite;
 pub use schema::history_table::HistoryTable;
 
+/// The example in the crate's README is tested, too.
+#[cfg(doctest)]
+#[doc = include_str!("README.md")]
+struct Readme;
+
 /// What this project's own tests and fuzz targets look at: no part of the interface.
 #[doc(hidden)]
 pub mod internals {

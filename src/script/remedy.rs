@@ -21,6 +21,13 @@ pub(crate) const KEPT: &str = "to rebuild the table put PRAGMA foreign_keys = OF
 /// For a REPLACE that takes rows of other tables with it.
 pub(crate) const REPLACE: &str = "INSERT … ON CONFLICT DO UPDATE keeps the row and what refers to it; to let those rows go use --allow-cascade";
 
+/// SQLite has them only if it was built so, as `cargo install` cannot know.
+const MATHEMATICAL: [&str; 29] = [
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "ceiling", "cos", "cosh",
+    "degrees", "exp", "floor", "ln", "log", "log10", "log2", "mod", "pi", "pow", "power",
+    "radians", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
+];
+
 /// `statement` is the script's text from where the statement begins.
 pub(crate) fn remedy(
     message: &str,
@@ -91,6 +98,11 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
     if is_forbidden || has("unsafe use of load_extension") {
         return Some("a script cannot load an extension: name it in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment), which is loaded before the scripts".to_owned());
     }
+    if let Some(name) = message.strip_prefix("no such function: ")
+        && MATHEMATICAL.contains(&name.to_ascii_lowercase().as_str())
+    {
+        return Some("this litemigrate was built without SQLite's mathematical functions: build it where its .cargo/config.toml is, or with LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_MATH_FUNCTIONS in the environment".to_owned());
+    }
     if has("no such module") {
         return Some("it comes with an extension: name that in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment)".to_owned());
     }
@@ -101,4 +113,32 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
         return Some("what was attached and used in a transaction can only be detached after it: leave DETACH out (the connection ends with the run), or begin the file with `-- no-transaction`".to_owned());
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_statement;
+
+    /// Every one of SQLite's list, in whatever case; no other function.
+    #[test]
+    fn what_a_build_without_mathematics_lacks_is_said() {
+        let of = |name: &str| of_statement(&format!("no such function: {name}"), 0, "SELECT 1");
+        assert!(
+            of("sqrt")
+                .unwrap()
+                .contains("-DSQLITE_ENABLE_MATH_FUNCTIONS")
+        );
+        assert!(of("POWER").is_some() && of("sqrtt").is_none() && of("load_extension").is_none());
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for name in super::MATHEMATICAL {
+            let known: bool = connection
+                .query_row(
+                    "SELECT count(*) > 0 FROM pragma_function_list WHERE name = ?1",
+                    [name],
+                    |row| row.get(0),
+                )
+                .unwrap();
+            assert!(known, "{name}");
+        }
+    }
 }

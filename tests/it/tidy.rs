@@ -1,6 +1,6 @@
 //! Rules about the source itself.
 
-use crate::support::root;
+use crate::support::{manifest, root};
 use std::path::{Path, PathBuf};
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
@@ -128,7 +128,7 @@ fn nothing_unfinished_and_nothing_without_a_purpose() {
 
 #[test]
 fn the_product_has_three_dependencies_and_few_packages() {
-    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest = std::fs::read_to_string(manifest()).unwrap();
     let section = manifest
         .split("[dependencies]\n")
         .nth(1)
