@@ -180,6 +180,12 @@ fn help_and_version_work_on_a_broken_machine() {
         "help",
         "exit-codes",
         "files",
+        "scripts",
+        "history",
+        "tools",
+        "fleets",
+        "sqlpage",
+        "root",
         "json",
         "recipes",
     ] {

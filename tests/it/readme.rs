@@ -71,13 +71,11 @@ fn timeless(text: &str) -> String {
     lines.join("\n")
 }
 
-#[test]
-fn the_sessions_are_what_happens() {
+/// Runs the commands of a session, and holds what they print against what it says.
+fn session_is_what_happens(session: &str) {
     let project = project();
     let mut found = String::new();
-    let sessions = blocks("console");
-    assert!(sessions.len() >= 6);
-    for line in sessions.concat().lines() {
+    for line in session.lines() {
         let Some(command) = line.strip_prefix("$ ") else {
             continue;
         };
@@ -90,7 +88,30 @@ fn the_sessions_are_what_happens() {
             code => found.push_str(&format!("[exit {}]\n", code.unwrap())),
         }
     }
-    assert_eq!(timeless(&found), timeless(&sessions.concat()));
+    assert_eq!(timeless(&found), timeless(session));
+}
+
+#[test]
+fn the_sessions_are_what_happens() {
+    let sessions = blocks("console").concat();
+    assert!(sessions.matches("$ ").count() >= 12);
+    session_is_what_happens(&sessions);
+}
+
+/// What is indented in the texts of `help` after a dollar sign, each in a project of
+/// its own.
+#[test]
+fn the_sessions_of_the_help_are_what_happens() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(root().join("src/program/topics")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let sessions = text.split("\n\n").filter(|part| part.starts_with("    $ "));
+        let lines = sessions.flat_map(str::lines);
+        let session: String = lines.map(|line| format!("{}\n", &line[4..])).collect();
+        count += session.matches("$ ").count();
+        session_is_what_happens(&session);
+    }
+    assert!(count >= 20, "{count}");
 }
 
 #[test]
@@ -158,26 +179,23 @@ fn the_exit_codes_are_those_of_the_help() {
     }
 }
 
+/// The README points to every topic, and stays what a person reads at once.
 #[test]
-fn the_fields_of_the_json_are_those_of_the_help() {
-    let output = Command::new(program()).args(["help", "json"]).output();
-    let help = String::from_utf8(output.unwrap().stdout).unwrap();
-    let text = readme().replace('`', "");
-    let mut entries = help.split("\n\n").skip(1).peekable();
-    assert!(entries.peek().is_some());
-    for entry in entries {
-        let words: Vec<&str> = entry.split_whitespace().collect();
-        let entry = words.join(" ");
-        let row = |line: &str| {
-            let cells: Vec<&str> = line.split(" | ").collect();
-            let [field, commands, content] = cells[..] else {
-                return false;
-            };
-            let field = field.trim_start_matches("| ");
-            let content = content.trim_end_matches(" |");
-            entry == format!("{field} ({commands}) {content}")
-        };
-        assert!(text.lines().any(row), "{entry}");
+fn it_is_short_and_says_where_the_rest_is() {
+    let text = readme();
+    assert!(text.lines().count() <= 250, "{}", text.lines().count());
+    let list = shell(root(), "litemigrate help help");
+    let list = String::from_utf8(list.stdout).unwrap();
+    let topics = list.split("besides the commands:\n").nth(1).unwrap();
+    let topics = topics.split("\n\n").next().unwrap();
+    assert!(topics.lines().count() >= 10);
+    for topic in topics.lines() {
+        let word = topic.split_whitespace().next().unwrap();
+        assert!(
+            text.contains(&format!("`litemigrate help {word}`"))
+                || text.contains(&format!("`help {word}`")),
+            "{word}"
+        );
     }
 }
 
@@ -189,4 +207,32 @@ fn the_two_commands_are_in_the_makefile() {
     }
     let text = readme();
     assert!(text.contains("\nmake run ") && text.contains("\nmake test "));
+}
+
+/// Every field that a scenario's JSON has is in the table of `help json`.
+#[test]
+fn the_fields_of_the_json_are_in_the_help() {
+    let output = Command::new(program()).args(["help", "json"]).output();
+    let help = String::from_utf8(output.unwrap().stdout).unwrap();
+    let headings = help.lines().filter(|line| line.ends_with(')'));
+    let known: Vec<&str> = headings
+        .filter_map(|line| line.split_once(" ("))
+        .flat_map(|(fields, _)| fields.split(", "))
+        .collect();
+    let sqlite = rusqlite::Connection::open_in_memory().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(root().join("fixtures/scenarios")).unwrap() {
+        let stdout = entry.unwrap().path().join("stdout");
+        let text = std::fs::read_to_string(stdout).unwrap_or_default();
+        for line in text.lines().filter(|line| line.starts_with("{\"format\":")) {
+            let line = line.replace("[NUMBER]", "0");
+            let mut statement = sqlite.prepare("SELECT key FROM json_each(?1)").unwrap();
+            let keys = statement.query_map([line], |row| row.get(0)).unwrap();
+            seen.extend(keys.map(|key: Result<String, _>| key.unwrap()));
+        }
+    }
+    assert!(seen.len() >= 15, "{seen:?}");
+    for key in &seen {
+        assert!(known.contains(&key.as_str()), "{key}");
+    }
 }

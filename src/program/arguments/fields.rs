@@ -1,6 +1,6 @@
 //! The fields of the JSON output, as `help json` lists them.
 //!
-//! Owns their list, which the README repeats and a test compares.
+//! Owns their list.
 
 /// What `help json` prints: each field of the object, in which commands, and what it
 /// holds. Fields may be added, never removed.
@@ -22,6 +22,7 @@ pub(crate) const JSON_FIELDS: &[(&str, &str, &str)] = &[
     ("imported", "import", "version, path, from, state of each file; state is new or there"),
     ("changes, would_change", "baseline, repair, import, with --dry-run", "change, version, description, path, before, checksum of each; renumbered_to, replaced"),
     ("schema", "schema", "SQL"),
+    ("text", "help, --version, --generate", "what they print"),
     ("databases", "several -D", "an object for each: database, exit, and the fields of its command"),
     ("backup", "up --backup", "path, if a copy was made"),
     ("backup_kept", "up --backup", "path, if the copy that is there was left alone"),

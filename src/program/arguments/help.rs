@@ -7,16 +7,21 @@ use crate::program::arguments::grouping::{COMMONEST, GROUPS};
 use crate::program::arguments::nearest::unknown;
 use crate::program::arguments::recipes::recipes;
 use crate::program::arguments::table::{
-    COMMANDS, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, Flag, Name, SUMMARY,
+    COMMANDS, CommandHelp, ENVIRONMENT, EXAMPLES, EXIT_CODES, FLAGS, Flag, Name, SUMMARY,
 };
+use crate::program::arguments::topics::{FILES, TABLES, TOPICS};
 use crate::program::arguments::words::command_for;
 
 /// What can be asked for help on.
 pub(crate) fn topics() -> Vec<&'static str> {
     let commands = COMMANDS.iter().map(|command| command.word);
-    commands
-        .chain(["exit-codes", "files", "json", "recipes"])
-        .collect()
+    commands.chain(explained().map(|(word, _)| word)).collect()
+}
+
+/// The topics besides the commands, and what each is about.
+fn explained() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let texts = TOPICS.iter().map(|(word, about, _)| (*word, *about));
+    texts.chain(TABLES.iter().copied())
 }
 
 /// The text of `help TOPIC`, or of `help recipes NAME`.
@@ -24,9 +29,9 @@ pub(crate) fn help_on(topic: Option<&str>, name: Option<&str>) -> Result<String,
     match topic {
         None => Ok(manual()),
         Some("exit-codes") => Ok(EXIT_CODES.to_owned()),
-        Some("files") => Ok(FILES.to_owned()),
         Some("json") => Ok(json_help()),
         Some("recipes") => recipes(name),
+        Some(word) if let Some(found) = text_of(word) => Ok(found.to_owned()),
         Some(word) => match COMMANDS.iter().find(|command| command.word == word) {
             Some(command) => Ok(command_help(command)),
             None => Err(unknown(
@@ -38,6 +43,12 @@ pub(crate) fn help_on(topic: Option<&str>, name: Option<&str>) -> Result<String,
             )),
         },
     }
+}
+
+/// The text of a topic that has a file.
+fn text_of(topic: &str) -> Option<&'static str> {
+    let found = TOPICS.iter().find(|(word, ..)| *word == topic)?;
+    Some(found.2)
 }
 
 /// The text of `-h`, which fits a screen.
@@ -58,6 +69,7 @@ pub(crate) fn manual() -> String {
         "litemigrate applies SQL migration files to a SQLite database.\n\nUsage: litemigrate [COMMAND] [OPTIONS]\n\nCommands:\n",
     );
     push_commands(&mut text);
+    push_topics(&mut text);
     text.push_str("\nOptions, and the commands that know them:\n");
     push_groups(
         &mut text,
@@ -96,7 +108,7 @@ pub(crate) fn command_help(command: &CommandHelp) -> String {
         command.word, command.operand, command.about
     );
     if command.name == Name::Help {
-        text.push_str(&format!("\nTopics: {}\n", topics().join(", ")));
+        push_topics(&mut text);
     }
     push_groups(
         &mut text,
@@ -133,6 +145,13 @@ fn push_commands(text: &mut String) {
     for command in COMMANDS {
         let usage = format!("{}{}", command.word, command.operand);
         text.push_str(&format!("  {usage:<14} {}\n", command.summary));
+    }
+}
+
+fn push_topics(text: &mut String) {
+    text.push_str("\nTopics, besides the commands:\n");
+    for (word, about) in explained() {
+        text.push_str(&format!("  {word:<14} {about}\n"));
     }
 }
 

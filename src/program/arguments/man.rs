@@ -3,8 +3,9 @@
 //! Owns what roff(7) wants. Prints nothing.
 
 use crate::program::arguments::table::{
-    COMMANDS, ENVIRONMENT, EXAMPLES, EXIT_CODES, FILES, FLAGS, RELEASED, SUMMARY,
+    COMMANDS, ENVIRONMENT, EXAMPLES, EXIT_CODES, FLAGS, RELEASED, SUMMARY,
 };
+use crate::program::arguments::topics::{FILES, TOPICS};
 use std::fmt::Write;
 
 /// The man page, in the language of man(7).
@@ -46,6 +47,10 @@ pub(crate) fn man() -> String {
             let _ = writeln!(page, "Goes with {}.", commands.join(", "));
         }
     }
+    for (word, _, text) in TOPICS.iter().filter(|(.., text)| *text != FILES) {
+        let _ = writeln!(page, ".SH {}", word.to_uppercase());
+        push_topic(&mut page, text);
+    }
     page.push_str(".SH \"EXIT STATUS\"\n");
     for line in EXIT_CODES.lines() {
         let (code, meaning) = line.trim().split_once("  ").unwrap_or_default();
@@ -66,6 +71,31 @@ pub(crate) fn man() -> String {
     }
     page.push_str(".SH \"SEE ALSO\"\n.BR sqlite3 (1)\n");
     page
+}
+
+/// A topic's paragraphs, its headings with what is indented under them, its sessions.
+fn push_topic(page: &mut String, text: &str) {
+    for (index, paragraph) in text.trim_end().split("\n\n").enumerate() {
+        let indented = paragraph.find("\n    ");
+        if paragraph.starts_with("    ") {
+            page.push_str(".PP\n.nf\n.RS 4\n");
+            for line in paragraph.lines() {
+                page.push_str(&roff(line.strip_prefix("    ").unwrap_or(line)));
+                page.push('\n');
+            }
+            page.push_str(".RE\n.fi\n");
+        } else if let Some(at) = indented {
+            page.push_str(".PP\n");
+            push_text(page, &paragraph[..at]);
+            page.push_str(".RS 4\n");
+            push_text(page, &paragraph[at..]);
+            page.push_str(".RE\n");
+        } else {
+            // The heading begins the first.
+            page.push_str(if index > 0 { ".PP\n" } else { "" });
+            push_text(page, paragraph);
+        }
+    }
 }
 
 /// Paragraphs of plain text; a blank line ends one. man(7) wants short lines.

@@ -13,5 +13,6 @@ mod operands;
 pub(crate) mod parse;
 mod recipes;
 pub(crate) mod table;
+mod topics;
 mod values;
 mod words;

@@ -105,8 +105,8 @@ pub(crate) const COMMANDS: &[CommandHelp] = &[
         name: Name::Help,
         word: "help",
         operand: " [TOPIC]",
-        summary: "explain a command, exit-codes, files, json or recipes",
-        about: "Explains a command, or a topic; `help recipes NAME` prints a recipe: files for\ncron, init systems, containers and updaters.",
+        summary: "explain a command or a topic: `help help` lists them",
+        about: "Explains a command, or a topic; `help recipes NAME` prints a recipe.",
     },
 ];
 
@@ -350,18 +350,3 @@ pub(crate) const EXAMPLES: &[(&str, &str)] = &[
     ("litemigrate new \"create users\"", "make the next file"),
     ("litemigrate --dry-run", "tell what would be done, and do nothing"),
 ];
-
-/// What `help files` prints.
-pub(crate) const FILES: &str = "\
-A migration is a file <version>_<name>.sql: 0001_create_users.sql, 20260131120000_x.sql.
-The version is a number, and every version has one file; they are applied in the
-order of the numbers. <version>_<name>.up.sql is the same; .down.sql undoes it.
-
-Each script runs in one transaction, and BEGIN and COMMIT in it do nothing. What
-cannot run in a transaction (VACUUM, PRAGMA journal_mode=WAL) goes into a file that
-starts with exactly `-- no-transaction`.
-
-A script that was applied is never edited: its SHA-384 is in the table
-_sqlx_migrations, which SQLPage and sqlx read and write too. To change something,
-add a new migration. In Git, add `*.sql -text` to .gitattributes.
-";
