@@ -147,7 +147,14 @@ impl Runner<'_> {
                     .map_err(|error| failed(self, &error))?;
             }
         }
-        if seen & (saw::DROP | saw::ALTER | saw::DROP_OTHER) != 0 {
+        let is_temporary = seen & saw::DROP != 0 && shared.notes().own_schema == "temp";
+        if is_temporary && !self.losses.is_empty() {
+            let _pause = shared.pause();
+            let notes = shared.notes();
+            let noted = self.losses.note_drop(connection, "temp", &notes.own_table);
+            noted.map_err(|error| failed(self, &error))?;
+        }
+        if seen & (saw::DROP | saw::ALTER | saw::DROP_OTHER) != 0 && !is_temporary {
             let _pause = shared.pause();
             self.before_first_drop(connection)
                 .map_err(|error| failed(self, &error))?;
@@ -333,6 +340,37 @@ impl Runner<'_> {
         };
         let message = format!(
             "SQLPage does not obey PRAGMA foreign_keys = OFF in a script: if it ran this one itself, DROP TABLE {table} would take with it: {lost}; apply it with litemigrate everywhere"
+        );
+        self.warn(kind, message)
+    }
+
+    /// The same of a DELETE, the first of each table: rows refer to nothing after it that
+    /// SQLPage would have deleted or emptied with what they refer to.
+    pub(super) fn warn_of_sqlpage_delete(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<(), Stopped> {
+        let (schema, table) = {
+            let notes = self.seen.notes();
+            (notes.own_schema.clone(), notes.own_table.clone())
+        };
+        let kind = "sqlpage-foreign-keys";
+        let references = self.orphans.references(&schema).unwrap_or_default();
+        let is_acted_on = references
+            .iter()
+            .any(|r| r.acts_on_delete() && r.parent.eq_ignore_ascii_case(&table));
+        let is_new = self.sqlpage_deletes.insert(table.to_ascii_lowercase());
+        if !is_acted_on || !is_new || self.has_warned(kind) {
+            return Ok(());
+        }
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        let new = self.orphans.new_ones(connection);
+        let Some(rows) = new.map_err(|error| self.unchecked(&error))? else {
+            return Ok(());
+        };
+        let message = format!(
+            "SQLPage does not obey PRAGMA foreign_keys = OFF in a script: if it ran this one itself, this DELETE would take what refers to {table} with it ({rows}); apply it with litemigrate everywhere"
         );
         self.warn(kind, message)
     }

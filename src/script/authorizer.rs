@@ -245,7 +245,9 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
             };
             (saw::ALTER | aside, Authorization::Allow)
         }
-        AuthAction::DropTable { table_name } => return note_drop(seen, rules, table_name, context),
+        AuthAction::DropTable { table_name } | AuthAction::DropTempTable { table_name } => {
+            return note_drop(seen, rules, table_name, context);
+        }
         // DROP of a table or a view names its triggers after it.
         AuthAction::DropTrigger { .. } if seen.what() & (saw::DROP | saw::DROP_OTHER) != 0 => {
             return Authorization::Allow;

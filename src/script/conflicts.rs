@@ -5,7 +5,7 @@
 //! rows with a row that is replaced. Only looks.
 
 use super::notes::{Notes, Write};
-use crate::schema::references::{Reference, all, quoted};
+use crate::schema::references::{Reference, all, of_child, quoted};
 use crate::schema::tokens::tokens;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
@@ -59,6 +59,38 @@ impl Schemas {
     /// A schema is another now.
     pub(super) fn forget(&mut self) {
         self.by_name.clear();
+    }
+
+    /// A table was made.
+    pub(super) fn note_created(
+        &mut self,
+        connection: &Connection,
+        schema: &str,
+        table: &str,
+    ) -> rusqlite::Result<()> {
+        self.note_dropped(schema, table);
+        if let Some(references) = self.known(schema).references.as_mut() {
+            references.extend(of_child(connection, schema, table)?);
+        }
+        Ok(())
+    }
+
+    /// A table was dropped.
+    pub(super) fn note_dropped(&mut self, schema: &str, table: &str) {
+        let known = self.known(schema);
+        if let Some(references) = &mut known.references {
+            references.retain(|reference| !reference.child.eq_ignore_ascii_case(table));
+        }
+        known.losers.clear();
+        known.tables.remove(table);
+        known.rowids.remove(table);
+        self.forget_triggers();
+    }
+
+    /// Something else was made or dropped: an index, a view, a trigger.
+    pub(super) fn forget_triggers(&mut self) {
+        let all = self.by_name.values_mut();
+        all.for_each(|known| known.triggers.clear());
     }
 
     /// The tables of which a statement, whose text this is, may replace rows.

@@ -8,6 +8,7 @@ use super::changed::Changed;
 use super::conflicts::Schemas;
 use super::losses::Guard;
 use super::lost::{Losses, Pending};
+use super::notes::Write;
 use super::orphans::Orphans;
 use super::place::Place;
 use super::pragmas::{Asked, is_off};
@@ -74,6 +75,8 @@ pub(super) struct Runner<'a> {
     /// The rows that a statement changes, told by a hook if that is set.
     pub(super) changed_rows: Arc<Changed>,
     pub(super) is_hooked: bool,
+    /// The tables of which rows were deleted that SQLPage's keys would act on.
+    pub(super) sqlpage_deletes: BTreeSet<String>,
     pub(super) asked: Vec<Asked>,
     /// Where a setting was changed that stands in the way of writing.
     pub(super) query_only: bool,
@@ -119,6 +122,7 @@ impl<'a> Runner<'a> {
             savepoints: Vec::new(),
             changed_rows: Arc::new(Changed::default()),
             is_hooked: false,
+            sqlpage_deletes: BTreeSet::new(),
             asked: Vec::new(),
             query_only: false,
             counted: Vec::new(),
@@ -264,11 +268,16 @@ impl<'a> Runner<'a> {
         if let Some(guard) = guard {
             self.after_guard(connection, &guard, savepoint)?;
         }
+        if self.rules.for_sqlpage && self.enforced_before && !self.enforced {
+            let deletes = self.seen.notes().own == Write::Delete;
+            if deletes {
+                self.warn_of_sqlpage_delete(connection)?;
+            }
+        }
         self.changed |= !statement.readonly() && seen & saw::PRAGMA == 0;
         self.committed = seen & saw::COMMIT != 0 || (self.committed && seen & saw::BEGIN == 0);
         if seen & (saw::SCHEMA | saw::ATTACH | saw::DETACH) != 0 {
-            self.schemas.forget();
-            self.losses.forget_names();
+            self.note_schema(connection, seen)?;
         }
         if seen & saw::SAVEPOINT != 0 {
             self.note_savepoint(connection)?;
@@ -281,6 +290,30 @@ impl<'a> Runner<'a> {
             return Err(self.refused(message, None));
         }
         Ok(Flow::End)
+    }
+
+    /// A schema is another now.
+    fn note_schema(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
+        self.losses.forget_names();
+        let shared = Arc::clone(&self.seen);
+        let _pause = shared.pause();
+        let notes = shared.notes();
+        match &notes.created {
+            _ if seen & (saw::ALTER | saw::ATTACH | saw::DETACH | saw::WRITABLE_SCHEMA) != 0 => {
+                self.schemas.forget();
+            }
+            Some((schema, table)) => {
+                let noted = self.schemas.note_created(connection, schema, table);
+                noted.map_err(|error| self.stopped_here(&error))?;
+            }
+            None if seen & saw::DROP != 0 => {
+                self.schemas
+                    .note_dropped(&notes.own_schema, &notes.own_table);
+            }
+            None if self.seen_in_all & saw::WRITABLE_SCHEMA != 0 => self.schemas.forget(),
+            None => self.schemas.forget_triggers(),
+        }
+        Ok(())
     }
 
     /// Steps a statement to its last row.
@@ -363,9 +396,11 @@ impl<'a> Runner<'a> {
         if seen & (saw::DROP | saw::DROP_OTHER) != 0 && !self.rules.replayed {
             self.note_last_row(connection)?;
         }
-        if seen & saw::DROP != 0 && connection.is_autocommit() {
-            self.dropped.push(self.seen.notes().own_table.clone());
+        let notes = self.seen.notes();
+        if seen & saw::DROP != 0 && notes.own_schema == "main" && connection.is_autocommit() {
+            self.dropped.push(notes.own_table.clone());
         }
+        drop(notes);
         if seen & saw::ALTER != 0 && !self.dropped.is_empty() && connection.is_autocommit() {
             self.warn_of_open_rebuild(connection)?;
         }

@@ -4,7 +4,7 @@
 //! an AUTOINCREMENT that forgets. Remembers of each table that is dropped or renamed what
 //! belongs to it; costs nothing in a script that drops and renames nothing. Only looks.
 
-use super::search::stale_search;
+use super::search::Search;
 use crate::diagnostics::position::Position;
 use crate::schema::references::{quoted, written};
 use crate::schema::sql::one_line;
@@ -20,6 +20,8 @@ pub(crate) struct Before {
     parts: Vec<Part>,
     /// The rows of tables that were made by CREATE TABLE … AS.
     copies: BTreeSet<i64>,
+    /// The search indexes that there were.
+    searches: Option<Vec<Search>>,
     /// Indexes and triggers that the script itself has dropped, in lower case.
     dropped: BTreeSet<String>,
 }
@@ -76,6 +78,12 @@ impl Before {
             return Ok(());
         };
         self.parts.extend(parts);
+        if self.searches.is_none() {
+            self.searches = Some(Search::all(connection)?);
+        }
+        for search in self.searches.iter_mut().flatten() {
+            search.note(connection, &lower)?;
+        }
         let table = Table {
             name: name.to_owned(),
             row,
@@ -103,7 +111,6 @@ impl Before {
     /// What is not there any more and should be.
     pub(crate) fn lost(&self, connection: &Connection) -> rusqlite::Result<Vec<Lost>> {
         let mut lost = Vec::new();
-        let mut rebuilt = BTreeSet::new();
         let now = self.tables_now(connection)?;
         for (lower, table) in &self.tables {
             let Some((name, row)) = now.get(lower) else {
@@ -119,11 +126,10 @@ impl Before {
                 }
                 self.lost_parts(connection, name, &mut lost)?;
                 forgotten(connection, table, &mut lost)?;
-                rebuilt.insert(lower.clone());
             }
         }
-        if !rebuilt.is_empty() {
-            stale_search(connection, &rebuilt, &mut lost)?;
+        for search in self.searches.iter().flatten() {
+            lost.extend(search.lost(connection)?);
         }
         Ok(lost)
     }
@@ -219,7 +225,8 @@ impl Before {
         lost: &mut Vec<Lost>,
     ) -> rusqlite::Result<()> {
         let (_, now) = parts(connection, table)?;
-        let columns = columns(connection, table)?;
+        // A view that is broken itself has none, and is told of elsewhere.
+        let columns = columns(connection, table).unwrap_or_default();
         for part in &self.parts {
             let is_of_it = part.table.eq_ignore_ascii_case(table);
             if !is_of_it || self.dropped.contains(&part.name.to_ascii_lowercase()) {
@@ -408,10 +415,12 @@ impl Part {
             let mut known = columns.iter().map(String::as_str).chain(is_rowid.copied());
             known.any(|column| column.eq_ignore_ascii_case(name))
         };
-        Ok(match self.needed().iter().all(is_there) {
-            true => NotAgain::Possible,
-            false => NotAgain::Impossible,
-        })
+        Ok(
+            match columns.is_empty() || self.needed().iter().all(is_there) {
+                true => NotAgain::Possible,
+                false => NotAgain::Impossible,
+            },
+        )
     }
 }
 
@@ -422,12 +431,12 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>
     names.collect()
 }
 
+/// A row of the schema, and the definition that it holds.
+type Defined = (i64, String);
+
 /// The row of a table or view in the schema, and its indexes and triggers that were made
 /// by a statement.
-fn parts(
-    connection: &Connection,
-    table: &str,
-) -> rusqlite::Result<(Option<(i64, String)>, Vec<Part>)> {
+fn parts(connection: &Connection, table: &str) -> rusqlite::Result<(Option<Defined>, Vec<Part>)> {
     let query = "SELECT type, name, tbl_name, sql, rowid FROM main.sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND sql IS NOT NULL";
     let mut statement = connection.prepare(query)?;
     let mut rows = statement.query([table])?;

@@ -70,7 +70,7 @@ impl<'a> Window<'a> {
         let wanted = text.len() + (text.len() - (from - cut)).max(1);
         let mut result = Ok(cut);
         let mut has_end = false;
-        while !self.is_complete && !(has_end && text.len() >= wanted) {
+        while !(self.is_complete || has_end && text.len() >= wanted) {
             let end = text.len();
             match (self.read_on)(text) {
                 Ok(is_last) => self.is_complete = is_last,
