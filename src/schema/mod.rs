@@ -191,12 +191,16 @@ impl Schema {
     pub(crate) fn take(&mut self, names: &[String]) -> Self {
         let names: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         let mut taken = Self::default();
-        if !names.is_empty() {
-            let objects = std::mem::take(&mut self.objects);
-            let is_one = |(key, object): &(Key, Object)| {
-                names.contains(&key.1) || names.contains(&object.table)
-            };
-            (taken.objects, self.objects) = objects.into_iter().partition(is_one);
+        if names.is_empty() {
+            return taken;
+        }
+        let is_one = |(key, object): &(&Key, &Object)| {
+            names.contains(&key.1) || names.contains(&object.table)
+        };
+        let found = self.objects.iter().filter(is_one);
+        let keys: Vec<Key> = found.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            taken.objects.extend(self.objects.remove_entry(&key));
         }
         taken
     }

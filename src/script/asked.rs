@@ -176,6 +176,15 @@ impl Runner<'_> {
             };
             self.deferred_drops.retain(|(table, _)| !is_written(table));
         }
+        if seen & saw::OTHER_HISTORY != 0 {
+            let table = shared.notes().other_history.clone().unwrap_or_default();
+            let message = format!(
+                "writes to {table}, which holds another application's history of migrations: that is for that application to do"
+            );
+            if !self.is_said(&message) {
+                self.warn("history-written", message)?;
+            }
+        }
         self.ran.wrote_history |= seen & saw::HISTORY != 0;
         self.ran.history_in_danger |= seen & saw::HISTORY_ASIDE != 0;
         Ok(())

@@ -9,7 +9,7 @@ use crate::schema::history_table::HistoryTable;
 use rusqlite::ffi::SQLITE_ATTACH;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a script may do, and what is watched.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub(crate) struct Rules {
     pub rights: Option<Rights>,
     /// The table that holds the history.
     pub history: HistoryTable,
+    /// Those that hold other applications' histories.
+    pub others: Option<Arc<[String]>>,
 }
 
 /// Whose rights a script has, and how is told whether a user may write to a file.
@@ -107,6 +109,8 @@ pub(crate) mod saw {
     pub const SAVEPOINT: u32 = 1 << 23;
     /// CREATE TABLE … AS SELECT.
     pub const COPY: u32 = 1 << 24;
+    /// The history of another application is written to, or dropped.
+    pub const OTHER_HISTORY: u32 = 1 << 25;
 }
 
 /// What the authorizer saw in the statement that was just prepared.
@@ -304,6 +308,7 @@ fn note_write(
     }
     let schema = context.database_name.unwrap_or("main");
     let is_history = is_history(rules, context, table);
+    note_other_history(seen, rules, schema, table);
     let mut notes = seen.notes();
     let what = if let Some(trigger) = context.accessor {
         note_side(&mut notes.triggered, write, (schema, table), Some(trigger));
@@ -342,12 +347,23 @@ fn note_write(
     Authorization::Allow
 }
 
+/// Somebody else's history is no business of a script's.
+fn note_other_history(seen: &Seen, rules: &Rules, schema: &str, table: &str) {
+    let mut others = rules.others.iter().flat_map(|others| others.iter());
+    if schema == "main" && others.any(|other| other.eq_ignore_ascii_case(table)) {
+        seen.add(saw::OTHER_HISTORY);
+        seen.notes().other_history = Some(table.to_owned());
+    }
+}
+
 fn note_drop(seen: &Seen, rules: &Rules, table: &str, context: &AuthContext<'_>) -> Authorization {
     let aside = match is_history(rules, context, table) {
         true => saw::HISTORY_ASIDE,
         false => 0,
     };
     seen.add(saw::DROP | aside);
+    let schema = context.database_name.unwrap_or("main");
+    note_other_history(seen, rules, schema, table);
     let mut notes = seen.notes();
     notes.own = Write::Drop;
     notes.own_schema.clear();

@@ -120,6 +120,8 @@ pub(crate) struct Watched {
     /// Which views, triggers and keys were all right before the first script that drops
     /// or renames.
     pub whole: Option<Whole>,
+    /// The tables that hold other applications' histories, asked before the first script.
+    pub histories: Option<Arc<[String]>>,
 }
 
 /// Runs every statement of the file `path`, whose text `read_on` gives piece by piece, and
@@ -143,6 +145,11 @@ pub(crate) fn execute_batch(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Ran, Stopped> {
     let seen = Arc::new(Seen::default());
+    let mut rules = rules;
+    if watched.histories.is_none() && !rules.replayed {
+        watched.histories = other_histories(connection, &rules).ok();
+    }
+    rules.others.clone_from(&watched.histories);
     let mut runner = Runner::new(path, read_on, Arc::clone(&seen), rules.clone(), watched);
     let hook = move |context: AuthContext<'_>| authorize(&seen, &rules, &context);
     if let Err(error) = connection.authorizer(Some(hook)) {
@@ -161,4 +168,14 @@ pub(crate) fn execute_batch(
         (Err(stopped), _) => Err(stopped),
         (Ok(()), Err(error)) => Err(runner.stopped(&error, None)),
     }
+}
+
+/// The tables of another name that have the columns of a history.
+fn other_histories(connection: &Connection, rules: &Rules) -> rusqlite::Result<Arc<[String]>> {
+    let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%installed\\_on%checksum%execution\\_time%' ESCAPE '\\'";
+    let mut statement = connection.prepare(query)?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
+    let others = names.into_iter().filter(|name| !rules.history.is(name));
+    Ok(others.collect())
 }

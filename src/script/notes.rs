@@ -61,6 +61,8 @@ pub(crate) struct Notes {
     pub pragma: Option<Pragma>,
     /// The table that is made, after its schema.
     pub created: Option<(String, String)>,
+    /// The history of another application, if that is written to.
+    pub other_history: Option<String>,
     /// What is done with which savepoint, its name in lower case.
     pub savepoint: Option<(TransactionOperation, String)>,
     /// The file of ATTACH, if it is a literal.
@@ -81,6 +83,7 @@ impl Notes {
         self.created = None;
         self.attached = None;
         self.savepoint = None;
+        self.other_history = None;
     }
 
     pub(super) fn note_read(&mut self, table: &str, column: &str) {

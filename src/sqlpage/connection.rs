@@ -129,6 +129,7 @@ pub fn connect(
         strict: false,
         rights: rights_of(&path),
         history: HistoryTable::default(),
+        others: None,
         // Nothing is kept in memory: it is only for show.
         contained: file_of(connection).as_os_str().is_empty(),
     };

@@ -26,6 +26,7 @@ impl<'a> Run<'a, '_> {
         Rules {
             transactional: migration.transactional,
             history: options.table.clone(),
+            others: None,
             rights: rights_of(&migration.path),
             allow_cascade: options.allow_cascade,
             contained: self.job.contained,
