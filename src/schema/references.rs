@@ -27,6 +27,17 @@ impl Reference {
         acts(&self.on_delete)
     }
 
+    /// The condition by which a row of the child refers to something. `of` stands before
+    /// each column: nothing, or `c.`.
+    pub(crate) fn is_set(&self, of: &str) -> String {
+        let set: Vec<String> = self
+            .from
+            .iter()
+            .map(|name| format!("{of}{} IS NOT NULL", quoted(name)))
+            .collect();
+        set.join(" AND ")
+    }
+
     /// Whether the child's reference follows the parent's key, or is emptied with it.
     pub(crate) fn acts_on_update(&self) -> bool {
         acts(&self.on_update)

@@ -158,9 +158,6 @@ impl Schemas {
     }
 
     fn known(&mut self, schema: &str) -> &mut Known {
-        if !self.by_name.contains_key(schema) {
-            self.by_name.insert(schema.to_owned(), Known::default());
-        }
         self.by_name.entry(schema.to_owned()).or_default()
     }
 

@@ -14,6 +14,7 @@ mod losses;
 mod lost;
 mod notes;
 pub(crate) mod orphans;
+mod parts;
 mod place;
 mod pragmas;
 pub(crate) mod referring;
@@ -23,6 +24,7 @@ mod savepoints;
 mod search;
 mod stops;
 pub(crate) mod text;
+mod warnings;
 mod watch;
 pub(crate) mod window;
 

@@ -295,16 +295,11 @@ fn digests(
 
 /// Whether any row of the child refers to something.
 fn is_used(connection: &Connection, schema: &str, reference: &Reference) -> rusqlite::Result<bool> {
-    let set: Vec<String> = reference
-        .from
-        .iter()
-        .map(|name| format!("{} IS NOT NULL", quoted(name)))
-        .collect();
     let query = format!(
         "SELECT 1 FROM {}.{} WHERE {}",
         quoted(schema),
         quoted(&reference.child),
-        set.join(" AND ")
+        reference.is_set("")
     );
     connection.prepare(&query)?.exists([])
 }
@@ -357,16 +352,12 @@ fn query_of(
 ) -> rusqlite::Result<Option<String>> {
     let names: Vec<String> = reference.from.iter().map(|name| quoted(name)).collect();
     let values: Vec<String> = names.iter().map(|name| format!("c.{name}")).collect();
-    let set: Vec<String> = names
-        .iter()
-        .map(|name| format!("c.{name} IS NOT NULL"))
-        .collect();
     let mut query = format!(
         "SELECT {what}, {} FROM {}.{} AS c WHERE {}",
         values.join(", "),
         quoted(schema),
         quoted(&reference.child),
-        set.join(" AND ")
+        reference.is_set("c.")
     );
     match parent_key(connection, schema, reference)? {
         ParentKey::NoTable => {}

@@ -59,16 +59,11 @@ fn referring_rows(
     schema: &str,
     reference: &Reference,
 ) -> rusqlite::Result<i64> {
-    let set: Vec<String> = reference
-        .from
-        .iter()
-        .map(|name| format!("{} IS NOT NULL", quoted(name)))
-        .collect();
     let query = format!(
         "SELECT count(*) FROM {}.{} WHERE {}",
         quoted(schema),
         quoted(&reference.child),
-        set.join(" AND ")
+        reference.is_set("")
     );
     connection.query_row(&query, [], |row| row.get(0))
 }

@@ -4,9 +4,10 @@
 //! an AUTOINCREMENT that forgets. Remembers of each table that is dropped or renamed what
 //! belongs to it; costs nothing in a script that drops and renames nothing. Only looks.
 
+use super::parts::{NotAgain, Part, columns, parts};
 use super::search::Search;
 use crate::diagnostics::position::Position;
-use crate::schema::references::{quoted, written};
+use crate::schema::references::quoted;
 use crate::schema::sql::one_line;
 use crate::schema::tokens::tokens;
 use rusqlite::{Connection, OptionalExtension};
@@ -38,17 +39,6 @@ struct Table {
     /// Where the last statement that drops or alters it begins.
     position: Position,
     was_dropped: bool,
-}
-
-/// An index or a trigger.
-#[derive(Debug, Clone)]
-struct Part {
-    kind: String,
-    name: String,
-    table: String,
-    sql: String,
-    /// Of an index: but for expressions.
-    columns: Vec<String>,
 }
 
 /// Something that a rebuild has lost: a kind of warning, and a sentence.
@@ -303,165 +293,6 @@ fn forgotten(connection: &Connection, table: &Table, lost: &mut Vec<Lost>) -> ru
         });
     }
     Ok(())
-}
-
-/// Whether an index or a trigger could be made again as it was.
-enum NotAgain {
-    Possible,
-    /// Its name is taken: it is on the table that was renamed.
-    IsElsewhere(String),
-    /// What it is about is gone, so it was meant.
-    Impossible,
-}
-
-impl Part {
-    fn has_name_of(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.name.eq_ignore_ascii_case(&other.name)
-    }
-
-    /// Whether another does the same, maybe under another name.
-    fn is_same(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.definition() == other.definition()
-    }
-
-    fn is_unique(&self) -> bool {
-        tokens(&self.sql)
-            .nth(1)
-            .is_some_and(|token| token.is_word("unique"))
-    }
-
-    /// The text without the name: `create unique index on t ( a , b )`. The order of an
-    /// index's columns is ascending, whether it is said or not.
-    fn definition(&self) -> String {
-        let mut words: Vec<String> = Vec::new();
-        let mut tokens = tokens(&self.sql).peekable();
-        while let Some(token) = tokens.next() {
-            let word = token.content().to_ascii_lowercase();
-            if words.iter().any(|word| word == "on") {
-                if word != "asc" || self.kind != "index" {
-                    words.push(word);
-                }
-                continue;
-            }
-            let is_kind = token.is_word(&self.kind);
-            words.push(word);
-            if is_kind {
-                for condition in ["if", "not", "exists"] {
-                    tokens.next_if(|token| token.is_word(condition));
-                }
-                tokens.next();
-                if tokens.next_if(|token| token.text == ".").is_some() {
-                    tokens.next();
-                }
-            }
-        }
-        words.join(" ")
-    }
-
-    /// The columns of its table that it cannot do without.
-    fn needed(&self) -> Vec<String> {
-        if self.kind == "index" {
-            return self.columns.clone();
-        }
-        let all: Vec<_> = tokens(&self.sql).collect();
-        let mut needed = Vec::new();
-        for (at, token) in all.iter().enumerate() {
-            let is_row = token.is_word("new") || token.is_word("old");
-            if is_row && all.get(at + 1).is_some_and(|dot| dot.text == ".") {
-                needed.extend(all.get(at + 2).map(|name| name.content().into_owned()));
-            }
-            // UPDATE OF a, b ON t
-            if token.is_word("of") && at > 0 && all[at - 1].is_word("update") {
-                let list = all[at + 1..]
-                    .iter()
-                    .take_while(|token| !token.is_word("on"));
-                let names = list.filter(|token| token.text != ",");
-                needed.extend(names.map(|name| name.content().into_owned()));
-            }
-        }
-        needed
-    }
-
-    /// Whether the table itself does what the index did: by a constraint, or because the
-    /// column is its rowid now.
-    fn is_in_table(&self, connection: &Connection) -> rusqlite::Result<bool> {
-        let words = self.definition();
-        let list = words
-            .split_once('(')
-            .and_then(|(_, rest)| rest.strip_suffix(')'));
-        let (Some(list), "index") = (list, self.kind.as_str()) else {
-            return Ok(false);
-        };
-        let query = "SELECT 1 FROM pragma_index_list(?1, 'main') AS l WHERE l.origin != 'c' AND (SELECT lower(group_concat(name, ' , ')) FROM pragma_index_info(l.name, 'main')) = ?2 UNION ALL SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND lower(name) = ?2 AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
-        connection
-            .prepare(query)?
-            .exists([self.table.as_str(), list.trim()])
-    }
-
-    fn why_not_again(
-        &self,
-        connection: &Connection,
-        columns: &[String],
-    ) -> rusqlite::Result<NotAgain> {
-        let query = "SELECT tbl_name FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE";
-        let elsewhere: Option<String> = connection
-            .query_row(query, [&self.name], |row| row.get(0))
-            .optional()?;
-        if let Some(other) = elsewhere {
-            return Ok(NotAgain::IsElsewhere(written(&other)));
-        }
-        let is_there = |name: &String| {
-            let is_rowid = ["rowid", "oid", "_rowid_"].iter();
-            let mut known = columns.iter().map(String::as_str).chain(is_rowid.copied());
-            known.any(|column| column.eq_ignore_ascii_case(name))
-        };
-        Ok(
-            match columns.is_empty() || self.needed().iter().all(is_there) {
-                true => NotAgain::Possible,
-                false => NotAgain::Impossible,
-            },
-        )
-    }
-}
-
-fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let query = "SELECT name FROM pragma_table_xinfo(?1, 'main')";
-    let mut statement = connection.prepare(query)?;
-    let names = statement.query_map([table], |row| row.get(0))?;
-    names.collect()
-}
-
-/// A row of the schema, and the definition that it holds.
-type Defined = (i64, String);
-
-/// The row of a table or view in the schema, and its indexes and triggers that were made
-/// by a statement.
-fn parts(connection: &Connection, table: &str) -> rusqlite::Result<(Option<Defined>, Vec<Part>)> {
-    let query = "SELECT type, name, tbl_name, sql, rowid FROM main.sqlite_schema WHERE tbl_name = ?1 COLLATE NOCASE AND sql IS NOT NULL";
-    let mut statement = connection.prepare(query)?;
-    let mut rows = statement.query([table])?;
-    let (mut its_row, mut parts) = (None, Vec::new());
-    while let Some(row) = rows.next()? {
-        let mut part = Part {
-            kind: row.get(0)?,
-            name: row.get(1)?,
-            table: row.get(2)?,
-            sql: row.get(3)?,
-            columns: Vec::new(),
-        };
-        match part.kind.as_str() {
-            "table" | "view" => its_row = Some((row.get(4)?, part.sql)),
-            "index" => {
-                let query = "SELECT name FROM pragma_index_info(?1, 'main') WHERE name IS NOT NULL";
-                let mut statement = connection.prepare(query)?;
-                let names = statement.query_map([&part.name], |row| row.get(0))?;
-                part.columns = names.collect::<rusqlite::Result<_>>()?;
-                parts.push(part);
-            }
-            _ => parts.push(part),
-        }
-    }
-    Ok((its_row, parts))
 }
 
 /// The highest rowid that a table with AUTOINCREMENT has ever given.
