@@ -178,13 +178,30 @@ pub(crate) fn read_sql(migration: &Migration) -> Result<String, Error> {
 ///
 /// As [`read_sql`].
 pub(crate) fn text_findings(migration: &Migration) -> Result<Vec<Finding>, Error> {
-    let text = read_sql(migration)?;
     let path = &migration.path;
-    let head = text::at_its_head(path, &text);
-    Ok(head
-        .into_iter()
-        .chain(text::comment_never_closed(path, &text))
-        .collect())
+    let mut source = Source::begin(migration)?;
+    let (head, is_all) = source.head();
+    let is_known = is_all || !head.trim().is_empty();
+    let mut findings = Vec::new();
+    findings.extend(is_known.then(|| text::at_its_head(path, head)).flatten());
+    // From where a token begins that may end in the next piece.
+    let (mut open, mut origin) = (String::new(), Origin::default());
+    loop {
+        let wanted = 2 * open.len();
+        let mut is_last = source.read_on(&mut open)?;
+        while !is_last && open.len() < wanted {
+            is_last = source.read_on(&mut open)?;
+        }
+        if is_last {
+            let comment = text::unclosed_comment(&open);
+            let place = comment.map(|at| Position::within(path, &open, at, origin));
+            findings.extend(place.map(text::never_closed));
+            return Ok(findings);
+        }
+        let end = text::open_token(&open).unwrap_or(open.len());
+        origin.pass_over(&open[..end]);
+        open.drain(..end);
+    }
 }
 
 /// Reads a text that is no migration, such as a settings file. The error is a

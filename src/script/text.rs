@@ -46,9 +46,9 @@ pub(crate) fn blank_length(text: &str) -> usize {
     }
 }
 
-/// Where a comment begins that is never closed and holds more than white space. The text
+/// Where a comment, a string or a quoted name begins that does not end in the text, which
 /// begins between two tokens.
-pub(crate) fn unclosed_comment(text: &str) -> Option<usize> {
+pub(crate) fn open_token(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(found) = bytes[at..].iter().position(|b| b"'\"`[-/".contains(b)) {
@@ -57,26 +57,31 @@ pub(crate) fn unclosed_comment(text: &str) -> Option<usize> {
         let length = if rest.starts_with("--") {
             rest.find('\n')
         } else if let Some(comment) = rest.strip_prefix("/*") {
-            match comment.find("*/") {
-                Some(end) => Some(end + 4),
-                None => {
-                    let is_blank = comment
-                        .trim_matches(['\0', ' ', '\n', '\r', '\t'])
-                        .is_empty();
-                    return (!is_blank).then_some(at);
-                }
-            }
+            comment.find("*/").map(|end| end + 4)
         } else {
             match bytes[at] {
-                b'-' | b'/' => Some(1),
+                // The rest of what they begin may follow.
+                b'-' | b'/' => (rest.len() > 1).then_some(1),
                 // A doubled quote ends one string and begins another: the same to us.
                 b'[' => rest.find(']').map(|end| end + 1),
                 quote => rest[1..].find(char::from(quote)).map(|end| end + 2),
             }
         };
-        at += length?;
+        match length {
+            Some(length) => at += length,
+            None => return Some(at),
+        }
     }
     None
+}
+
+/// Where a comment begins that is never closed and holds more than white space. The text
+/// begins between two tokens.
+pub(crate) fn unclosed_comment(text: &str) -> Option<usize> {
+    let at = open_token(text)?;
+    let comment = text[at..].strip_prefix("/*")?;
+    let blank = ['\0', ' ', '\n', '\r', '\t'];
+    (!comment.trim_matches(blank).is_empty()).then_some(at)
 }
 
 /// What the beginning of a file says about all of it.
@@ -103,12 +108,7 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
     None
 }
 
-/// That a comment is never closed, if it is.
-pub(crate) fn comment_never_closed(path: &Path, text: &str) -> Option<Finding> {
-    let offset = unclosed_comment(text)?;
-    Some(never_closed(Position::new(path, text, offset)))
-}
-
+/// That a comment is never closed.
 pub(crate) fn never_closed(position: Position) -> Finding {
     let message =
         "this comment is never closed, so all that follows it is passed over: end it with */";

@@ -1,6 +1,6 @@
 //! Does a script come to the same whatever pieces it is read in?
 
-use crate::support::root;
+use crate::support::{Sandbox, root};
 use litemigrate::internals::set_window;
 use litemigrate::rusqlite::Connection;
 use litemigrate::{Error, Event, Options};
@@ -52,7 +52,8 @@ fn folders(below: &Path, found: &mut Vec<PathBuf>) {
         if path.extension().is_some_and(|extension| extension == "sql") {
             let text = std::fs::read(&path).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).to_uppercase();
-            has_scripts = true;
+            // A shorter one is one piece whatever the size.
+            has_scripts |= text.len() > 1 << 10;
             // They would leave files here.
             touches_others |= text.contains("VACUUM INTO") || text.contains("ATTACH");
         }
@@ -158,4 +159,29 @@ fn pieces_of_any_size_come_to_the_same() {
     }
     set_window(64 << 10);
     std::fs::remove_dir_all(&base).unwrap();
+}
+
+/// `check` reads in pieces, too.
+#[test]
+fn a_comment_that_is_never_closed_is_found_in_a_long_script() {
+    let sandbox = Sandbox::new("windows");
+    let line = "INSERT INTO t VALUES ('it''s /* no comment'); -- nor /* this\n";
+    let head = "CREATE TABLE t (x);\n";
+    sandbox.script("1_long.sql", format!("{head}{}", line.repeat(3000)));
+    sandbox.script(
+        "2_open.sql",
+        format!(
+            "{}SELECT 1; /* open {}",
+            line.repeat(3000),
+            line.repeat(3000)
+        ),
+    );
+    let output = sandbox.run(&["check"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(
+        stderr.contains("2_open.sql:3001:11: this comment"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("1_long.sql:"), "{stderr}");
 }
