@@ -24,6 +24,7 @@ pub(super) struct Guard {
     own: Write,
     own_schema: String,
     own_table: String,
+    own_has_rowid: bool,
     suspects: Vec<Suspect>,
     /// By triggers: their DELETEs only count if a key acted.
     by_triggers: Vec<Suspect>,
@@ -97,6 +98,7 @@ impl Guard {
             own: notes.own,
             own_schema: notes.own_schema.clone(),
             own_table: notes.own_table.clone(),
+            own_has_rowid: schemas.has_rowid(connection, &notes.own_schema, &notes.own_table)?,
             replaced: counted(connection, schemas, notes, &suspects, &replaced)?,
             suspects,
             by_triggers,
@@ -118,11 +120,7 @@ impl Guard {
         }
         let (direct, total) = (number(direct), number(total));
         // Changes of tables without rowid, of which nothing is told row by row.
-        let is_own_untold = |suspect: &Suspect| suspect.is_of(self) && !suspect.has_rowid;
-        let own_untold = match self.suspects.iter().any(is_own_untold) {
-            true => direct,
-            false => 0,
-        };
+        let own_untold = if self.own_has_rowid { 0 } else { direct };
         let untold = total - changed.in_all() - own_untold;
         let (mut phrases, mut tables) = (Vec::new(), Vec::new());
         let mut is_own_too = false;

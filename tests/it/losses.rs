@@ -269,6 +269,18 @@ const CASES: &[(&str, &str, &str, Option<&str>)] = &[
         "PRAGMA foreign_keys = OFF; CREATE TABLE n (id INTEGER PRIMARY KEY, p REAL REFERENCES p); INSERT INTO n SELECT id + 10, p FROM c; DROP TABLE c; ALTER TABLE n RENAME TO c;",
         None,
     ),
+    (
+        "a new row of a parent without rowid",
+        "CREATE TABLE p (id PRIMARY KEY, v) WITHOUT ROWID; CREATE TABLE c (id PRIMARY KEY, p REFERENCES p ON DELETE CASCADE) WITHOUT ROWID; INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 1)",
+        "REPLACE INTO p VALUES (2, 2), (3, 3); REPLACE INTO c VALUES (1, 1), (4, 2);",
+        None,
+    ),
+    (
+        "a replaced row of a parent without rowid",
+        "CREATE TABLE p (id PRIMARY KEY, v) WITHOUT ROWID; CREATE TABLE c (id PRIMARY KEY, p REFERENCES p ON DELETE CASCADE) WITHOUT ROWID; INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 1)",
+        "REPLACE INTO p VALUES (1, 2);",
+        Some("c loses 1 row"),
+    ),
 ];
 
 #[test]

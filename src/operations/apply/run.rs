@@ -8,6 +8,7 @@ use super::{Event, Job, Step, Summary};
 use crate::database::guard::lock_script;
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
+use crate::database::permission::place::Place;
 use crate::database::settings::Settings;
 use crate::database::transaction::{begin, roll_back};
 use crate::diagnostics::error::Error;
@@ -317,7 +318,7 @@ impl<'a, 'r> Run<'a, 'r> {
         }
         for file in &self.attached_files {
             if std::fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0) {
-                let _ = std::fs::remove_file(file);
+                let _ = Place::of(file).and_then(|place| place.remove(""));
             }
         }
     }
