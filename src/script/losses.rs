@@ -361,7 +361,10 @@ fn replaced_with(
             }
             let mut suspect = Suspect::new(connection, schemas, table.0, &loser.table)?;
             suspect.is_emptied = loser.is_emptied;
-            if suspect.has_rowid && loser.is_emptied && is_ambiguous(notes, table.0, &loser) {
+            let is_ambiguous = is_ambiguous(notes, table.0, &loser);
+            if is_ambiguous && !suspect.has_rowid {
+                suspect.count_rows(connection)?;
+            } else if is_ambiguous && loser.is_emptied {
                 suspect.references_before = Some(References::of(connection, &suspect)?);
             }
             suspects.push(suspect);
@@ -393,7 +396,9 @@ fn counted(
     let is_meant_too = |suspect: &Suspect| {
         let by_trigger =
             |side: &Side| side.write != Write::Insert && side.is(&suspect.schema, &suspect.table);
-        suspect.references_before.is_some() || notes.triggered.iter().any(by_trigger)
+        suspect.references_before.is_some()
+            || suspect.rows_before.is_some()
+            || notes.triggered.iter().any(by_trigger)
     };
     let deletes = notes.own == Write::Delete;
     if replaced.is_empty() || !(deletes || suspects.iter().any(is_meant_too)) {

@@ -281,6 +281,12 @@ const CASES: &[(&str, &str, &str, Option<&str>)] = &[
         "REPLACE INTO p VALUES (1, 2);",
         Some("c loses 1 row"),
     ),
+    (
+        "a key that is followed, without rowid",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY, v); CREATE TABLE c (id PRIMARY KEY, p REFERENCES p ON DELETE CASCADE ON UPDATE CASCADE) WITHOUT ROWID; INSERT INTO p VALUES (1, 1); INSERT INTO c VALUES (1, 1)",
+        "UPDATE OR REPLACE p SET id = 5;",
+        None,
+    ),
 ];
 
 #[test]
