@@ -117,13 +117,19 @@ pub fn look<T>(
 }
 
 /// Reads in one transaction: several statements of their own would see what others
-/// commit between them.
+/// commit between them. It begins with the number that needs no schema: SQLite locks the
+/// file to read the schema, and again after that, if no statement holds the lock.
 fn at_one_moment<T>(
     connection: &Connection,
     read: &mut impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let failed = |error: rusqlite::Error| Error::database(connection, "read the database", &error);
     connection.execute_batch("BEGIN").map_err(failed)?;
+    match connection.execute_batch("PRAGMA main.schema_version") {
+        Err(error) if Cause::of(&error) == Cause::Busy => return Err(failed(error)),
+        // What else is wrong is said of what cannot be read.
+        _ => {}
+    }
     let found = read(connection);
     roll_back(connection);
     found

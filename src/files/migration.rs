@@ -154,7 +154,11 @@ pub fn parse_name(name: &str) -> NameVerdict {
     } else {
         Kind::Simple
     };
-    let description = rest.trim_end_matches(suffix(kind)).replace('_', " ");
+    let mut description = rest;
+    while let Some(shorter) = description.strip_suffix(suffix(kind)) {
+        description = shorter;
+    }
+    let description = description.replace('_', " ");
     NameVerdict::Migration(Name {
         version,
         description,

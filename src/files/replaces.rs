@@ -35,18 +35,25 @@ pub(crate) fn check_replaces(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
 
 /// What follows `-- replaces:` in the lines at the head, each with the line's place.
 fn lists(bytes: &[u8]) -> impl Iterator<Item = (usize, &str)> {
-    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut next = bytes.len() - text.len();
-    let lines = text.split(|&byte| byte == b'\n').map(move |line| {
-        let start = next;
-        next += line.len() + 1;
-        (start, line.trim_ascii())
-    });
-    let head = lines.take_while(|(_, line)| line.is_empty() || line.starts_with(b"--"));
-    head.filter_map(|(start, line)| {
-        let comment = line.strip_prefix(b"--")?.trim_ascii();
-        let list = comment.strip_prefix(b"replaces:")?;
-        Some((start, std::str::from_utf8(list).unwrap_or_default()))
+    let mut rest = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    std::iter::from_fn(move || {
+        loop {
+            let begins = rest.trim_ascii_start();
+            // Most scripts end here: each is asked.
+            if !begins.starts_with(b"--") {
+                return None;
+            }
+            let end = begins.iter().position(|&byte| byte == b'\n');
+            let (line, after) = begins.split_at(end.unwrap_or(begins.len()));
+            let before = &rest[..rest.len() - begins.len()];
+            let indent = before.iter().rev().take_while(|&&byte| byte != b'\n');
+            let start = bytes.len() - begins.len() - indent.count();
+            rest = after;
+            let list = line[2..].trim_ascii().strip_prefix(b"replaces:");
+            if let Some(list) = list {
+                return Some((start, std::str::from_utf8(list).unwrap_or_default()));
+            }
+        }
     })
 }
 

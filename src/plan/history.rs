@@ -19,6 +19,9 @@ use std::time::Duration;
 /// without it, and a row costs no more memory than a good one.
 const COLUMNS: &str = "version, CASE WHEN octet_length(description) < 65536 THEN CAST(description AS TEXT) ELSE '(too long to be shown)' END, CASE WHEN octet_length(installed_on) < 1024 THEN CAST(installed_on AS TEXT) END, success, CASE WHEN octet_length(checksum) < 1024 THEN checksum END, execution_time";
 
+/// What decides whether anything is to be done.
+const BRIEF: &str = "version, success, CASE WHEN octet_length(checksum) = 48 THEN checksum END";
+
 /// One row: a version that was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedMigration {
@@ -83,12 +86,57 @@ fn unusable(connection: &Connection, table: &HistoryTable, message: String) -> E
 }
 
 fn rows(connection: &Connection, table: &HistoryTable) -> Result<Vec<AppliedMigration>, Error> {
+    let mut history = Vec::new();
+    each_row(connection, table, COLUMNS, |row| {
+        let row = applied(row)?;
+        Ok(row.map(|row| {
+            history.push(row);
+            true
+        }))
+    })?;
+    Ok(history)
+}
+
+/// Whether each row in turn, in the order of the rows, is what `expected` says: its version, if
+/// the script succeeded, and its checksum. Reads nothing else, and stops at the first that
+/// is not. `false` also if there is no such table.
+///
+/// # Errors
+///
+/// As [`read`].
+pub(super) fn all_rows_are(
+    connection: &Connection,
+    table: &HistoryTable,
+    mut expected: impl FnMut(i64, bool, &[u8]) -> bool,
+) -> Result<bool, Error> {
+    let mut all = true;
+    let exists = each_row(connection, table, BRIEF, |row| {
+        let values = (row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
+        all = match values {
+            (ValueRef::Integer(version), ValueRef::Integer(success), ValueRef::Blob(checksum)) => {
+                expected(version, success != 0, checksum)
+            }
+            _ => false,
+        };
+        Ok(Ok(all))
+    })?;
+    Ok(exists && all)
+}
+
+/// Hands over `columns` of each row, in the order of the rows, until `work` says that
+/// it is enough. Whether there is such a table.
+fn each_row(
+    connection: &Connection,
+    table: &HistoryTable,
+    columns: &str,
+    mut work: impl FnMut(&Row<'_>) -> rusqlite::Result<Result<bool, String>>,
+) -> Result<bool, Error> {
     let unusable = |message| unusable(connection, table, message);
     let failed = |error| Error::database(connection, "read the history", &error);
 
     // A view or a virtual table may never end, and have a rowid too.
     let without_rowid = match form(connection, table)? {
-        None => return Ok(Vec::new()),
+        None => return Ok(false),
         Some(Form { kind, .. }) if kind != "table" => {
             let of_module = if kind == "virtual" { " table" } else { "" };
             return Err(unusable(format!("it is a {kind}{of_module}")));
@@ -103,7 +151,7 @@ fn rows(connection: &Connection, table: &HistoryTable) -> Result<Vec<AppliedMigr
     };
     // A table WITHOUT ROWID is as good as any.
     let order = if without_rowid { "version" } else { "rowid" };
-    let query = format!("SELECT {COLUMNS} FROM main.{table} ORDER BY {order}");
+    let query = format!("SELECT {columns} FROM main.{table} ORDER BY {order}");
     let mut statement = match connection.prepare(&query) {
         Ok(statement) => statement,
         Err(error) if Cause::of(&error) == Cause::Statement => {
@@ -112,11 +160,12 @@ fn rows(connection: &Connection, table: &HistoryTable) -> Result<Vec<AppliedMigr
         Err(error) => return Err(failed(error)),
     };
     let mut rows = statement.raw_query();
-    let mut history: Vec<AppliedMigration> = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
-        history.push(applied(row).map_err(failed)?.map_err(unusable)?);
+        if !work(row).map_err(failed)?.map_err(unusable)? {
+            break;
+        }
     }
-    Ok(history)
+    Ok(true)
 }
 
 /// What the table is.
@@ -129,22 +178,28 @@ struct Form {
 }
 
 /// Asks SQLite's parser, which nothing in the schema can fool, and runs nothing of it.
+/// Plain pragmas: those that are tables are many times dearer to prepare.
 fn form(connection: &Connection, table: &HistoryTable) -> Result<Option<Form>, Error> {
-    let query = "SELECT type, wr, (SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE hidden > 1) FROM pragma_table_list(?1) WHERE schema = 'main'";
     let read = || {
-        let mut statement = connection.prepare(query)?;
-        let mut rows = statement.query([table.name()])?;
+        let mut list = connection.prepare(&format!("PRAGMA main.table_list({table})"))?;
+        let mut rows = list.raw_query();
         let Some(row) = rows.next()? else {
             return Ok(None);
         };
-        Ok(Some(Form {
-            kind: lossy(row.get_ref(0)?),
-            without_rowid: row.get(1)?,
-            computes: match row.get_ref(2)? {
-                ValueRef::Null => None,
-                column => Some(lossy(column)),
-            },
-        }))
+        let mut form = Form {
+            kind: lossy(row.get_ref(2)?),
+            without_rowid: row.get(4)?,
+            computes: None,
+        };
+        let mut columns = connection.prepare(&format!("PRAGMA main.table_xinfo({table})"))?;
+        let mut rows = columns.raw_query();
+        while let Some(row) = rows.next()? {
+            if row.get::<_, i64>(6)? > 1 {
+                form.computes = Some(lossy(row.get_ref(1)?));
+                break;
+            }
+        }
+        Ok(Some(form))
     };
     read().map_err(|error| Error::database(connection, "read the history", &error))
 }

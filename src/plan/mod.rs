@@ -12,6 +12,7 @@ mod kinds;
 pub(crate) mod policy;
 pub(crate) mod renumbered;
 mod replaced;
+pub(crate) mod settled;
 pub(crate) mod targets;
 
 use crate::diagnostics::problem::{Finding, Problem};

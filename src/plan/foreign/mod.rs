@@ -32,6 +32,9 @@ pub(crate) fn refuse_pending(
     has_no_history: bool,
     pending: &[&Migration],
 ) -> Result<(), Error> {
+    if pending.is_empty() {
+        return Ok(());
+    }
     let mut forms = Vec::with_capacity(pending.len());
     let mut findings = Vec::new();
     let mut piece = vec![0; 64 << 10];
@@ -50,7 +53,7 @@ pub(crate) fn refuse_pending(
             warnings: Vec::new(),
         });
     }
-    let Some(connection) = connection.filter(|_| has_no_history && !pending.is_empty()) else {
+    let Some(connection) = connection.filter(|_| has_no_history) else {
         return Ok(());
     };
     for tool in tools(connection)? {

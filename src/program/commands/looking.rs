@@ -153,16 +153,18 @@ impl Run<'_> {
         refuse_pending(connection, history.is_empty(), &pending)
     }
 
-    /// The history, seen as SQLPage would see the database if it is SQLPage's: one
-    /// that it cannot open is refused here too.
-    pub(crate) fn read_history(
-        &self,
-        connection: &Connection,
-    ) -> Result<Vec<AppliedMigration>, Error> {
-        if self.project.sqlpage.is_some() {
-            connection::register_functions(connection)?;
-        }
+    fn read_history(&self, connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {
+        self.as_sqlpage_sees_it(connection)?;
         history::read(connection, &self.options.table)
+    }
+
+    /// The database as SQLPage would see it, if it is SQLPage's: one that it cannot open
+    /// is refused here too.
+    pub(crate) fn as_sqlpage_sees_it(&self, connection: &Connection) -> Result<(), Error> {
+        match self.project.sqlpage {
+            Some(_) => connection::register_functions(connection),
+            None => Ok(()),
+        }
     }
 
     fn read_schema(&self, connection: &Connection) -> Result<Seen, Error> {

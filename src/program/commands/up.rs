@@ -7,7 +7,8 @@ use crate::diagnostics::error::Error;
 use crate::files::migration::Migration;
 use crate::operations::apply::up;
 use crate::plan::foreign::refuse_pending;
-use crate::plan::history::AppliedMigration;
+use crate::plan::history::{self, AppliedMigration};
+use crate::plan::settled::newest_if_settled;
 use crate::plan::targets::{Direction, targets};
 use crate::program::commands::Run;
 use crate::program::exit_codes::Outcome;
@@ -36,7 +37,16 @@ impl Run<'_> {
             &self.project.database,
             Access::LookThenWrite,
             &self.options.limits(),
-            |connection| judge(Some(connection), &self.read_history(connection)?),
+            |connection| {
+                self.as_sqlpage_sees_it(connection)?;
+                match newest_if_settled(connection, &self.migrations, &self.options)? {
+                    Some(newest) => Ok((false, Vec::new(), Some(newest))),
+                    None => {
+                        let history = history::read(connection, &self.options.table)?;
+                        judge(Some(connection), &history)
+                    }
+                }
+            },
         );
         // From cron, a run with nothing to do says nothing, about odd files either.
         let idle = matches!(&seen, Ok(Some(((false, ..), _))));
