@@ -347,10 +347,18 @@ pub(crate) fn refuse_read_only(connection: &Connection) -> Result<(), Error> {
 /// The file of a connection's main database, whatever characters its name holds;
 /// empty for a database in memory.
 pub(crate) fn file_of(connection: &Connection) -> PathBuf {
-    let query = "SELECT file FROM pragma_database_list WHERE name = 'main'";
-    let file = connection.query_row(query, [], |row| {
-        let bytes = row.get_ref(0)?.as_bytes_or_null().ok().flatten();
-        Ok(PathBuf::from(OsStr::from_bytes(bytes.unwrap_or_default())))
-    });
-    file.unwrap_or_default()
+    // The plain pragma: the one that is a table is many times dearer to prepare.
+    let main = || {
+        let mut list = connection.prepare("PRAGMA database_list")?;
+        let mut rows = list.raw_query();
+        while let Some(row) = rows.next()? {
+            if row.get_ref(1)?.as_bytes_or_null() == Ok(Some(b"main")) {
+                let file = row.get_ref(2)?.as_bytes_or_null().ok().flatten();
+                let file = OsStr::from_bytes(file.unwrap_or_default());
+                return Ok::<_, rusqlite::Error>(PathBuf::from(file));
+            }
+        }
+        Ok(PathBuf::new())
+    };
+    main().unwrap_or_default()
 }

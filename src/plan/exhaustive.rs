@@ -3,6 +3,7 @@
 use crate::diagnostics::problem::Renumbering;
 use crate::files::migration::{Checksum, Kind, Migration};
 use crate::plan::history::AppliedMigration;
+use crate::plan::settled::Matching;
 use crate::plan::{OutOfOrder, Policy, State, plan};
 use std::path::PathBuf;
 
@@ -93,6 +94,19 @@ fn every_combination_of_three_versions_has_exactly_the_states_it_should() {
             .filter_map(|(v, files, row)| Some((*v, expected(files, *row)?)))
             .collect();
         assert_eq!(states, wanted, "{choices:?}");
+
+        let mut matching = Matching::new(&migrations);
+        let fits = |row: &AppliedMigration| matching.fits(row.version, row.success, &row.checksum);
+        let settled = history.iter().all(fits) && matching.newest().is_some();
+        // A file that undoes, alone, is left to the plan.
+        let is_applied = |choice: &Choice| match choice {
+            (_, files, None) => files.is_empty() || files[..] == [Kind::Down],
+            (_, files, row) => {
+                files[..] != [Kind::Down] && expected(files, *row) == Some("applied")
+            }
+        };
+        let all_applied = !history.is_empty() && choices.iter().all(is_applied);
+        assert_eq!(settled, all_applied, "{choices:?}");
 
         let newest_file = migrations.iter().map(|m| m.version).max();
         let newest_applied = history.iter().map(|r| r.version).max();

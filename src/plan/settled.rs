@@ -20,19 +20,51 @@ pub(crate) fn newest_if_settled(
     migrations: &[Migration],
     options: &Options,
 ) -> Result<Option<i64>, Error> {
-    let applies = |migration: &&Migration| migration.kind != Kind::Down;
-    let plain = |migration: &Migration| migration.replaces.is_empty();
-    if options.to.is_some() || !migrations.iter().all(plain) {
+    let is_plain = |migration: &Migration| migration.replaces.is_empty();
+    if options.to.is_some() || !migrations.iter().all(is_plain) {
         return Ok(None);
     }
-    let mut files = migrations.iter().filter(applies);
-    let mut newest = None;
-    let matching = all_rows_are(connection, &options.table, |version, success, checksum| {
-        // The files are in order, so the rows are if each belongs to the next file, and
-        // two files of one version belong to no two rows.
-        newest = Some(version);
-        let fits = |file: &Migration| file.version == version && file.checksum.0 == checksum;
-        success && files.next().is_some_and(fits)
-    })?;
-    Ok(newest.filter(|_| matching && files.next().is_none()))
+    let mut matching = Matching::new(migrations);
+    let fits = |version, success, checksum: &[u8]| matching.fits(version, success, checksum);
+    let all = all_rows_are(connection, &options.table, fits)?;
+    Ok(matching.newest().filter(|_| all))
+}
+
+/// Rows and files, side by side.
+pub(super) struct Matching<'a> {
+    /// The files that no row was about, by version.
+    files: &'a [Migration],
+    newest: Option<i64>,
+}
+
+impl<'a> Matching<'a> {
+    /// With files in the order in which a folder is read.
+    pub fn new(files: &'a [Migration]) -> Self {
+        Self {
+            files: past_undoing(files),
+            newest: None,
+        }
+    }
+
+    /// Whether the next row is about the next file.
+    pub fn fits(&mut self, version: i64, success: bool, checksum: &[u8]) -> bool {
+        let Some((file, rest)) = self.files.split_first() else {
+            return false;
+        };
+        self.files = past_undoing(rest);
+        self.newest = Some(version);
+        success && file.version == version && file.checksum.0 == checksum
+    }
+
+    /// The newest version, if every file had its row.
+    pub fn newest(&self) -> Option<i64> {
+        self.newest.filter(|_| self.files.is_empty())
+    }
+}
+
+/// What undoes has no row of its own.
+fn past_undoing(files: &[Migration]) -> &[Migration] {
+    let applies = |file: &Migration| file.kind != Kind::Down;
+    let next = files.iter().position(applies);
+    &files[next.unwrap_or(files.len())..]
 }

@@ -191,7 +191,8 @@ pub(crate) fn rights_of(script: &Path) -> Option<Rights> {
     }
     let absolute = std::path::absolute(script).ok()?;
     let real = std::fs::canonicalize(script).unwrap_or_else(|_| absolute.clone());
-    let steps = absolute.ancestors().chain(real.ancestors());
+    let led = (real != absolute).then(|| real.ancestors());
+    let steps = absolute.ancestors().chain(led.into_iter().flatten());
     let mut owners = steps.filter_map(|step| Some(std::fs::symlink_metadata(step).ok()?.uid()));
     let user = owners.find(|owner| !trusted(*owner, 0))?;
     Some(Rights {

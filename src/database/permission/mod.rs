@@ -47,8 +47,12 @@ impl Identity {
     }
 }
 
-/// Whether this process is root's.
+/// Whether this process is root's. What the system knows of another's belongs to them,
+/// which is one question; root's may belong to root for other reasons (proc(5)).
 pub(crate) fn is_root() -> bool {
+    if std::fs::metadata("/proc/self").is_ok_and(|found| found.uid() != 0) {
+        return false;
+    }
     Identity::of_this_process().is_some_and(|identity| identity.user == 0)
 }
 
