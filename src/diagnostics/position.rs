@@ -48,6 +48,26 @@ pub(crate) struct Origin {
     is_later: bool,
 }
 
+/// How many lines end in a text. Eight bytes at a time, because our own code is built for
+/// size, and this goes over every byte of a long script.
+fn newlines(bytes: &[u8]) -> usize {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    const NEWLINES: u64 = 0x0A0A_0A0A_0A0A_0A0A;
+    let mut words = bytes.chunks_exact(8);
+    let mut count = 0;
+    for word in &mut words {
+        let word: [u8; 8] = word.try_into().unwrap_or_default();
+        let differs = u64::from_ne_bytes(word) ^ NEWLINES;
+        // The high bit of each byte that is zero, and of no other.
+        let zero = !(((differs & LOW) + LOW) | differs | LOW);
+        if zero != 0 {
+            count += zero.count_ones() as usize;
+        }
+    }
+    let rest = words.remainder().iter();
+    count + rest.filter(|byte| **byte == b'\n').count()
+}
+
 impl Origin {
     /// What follows `text`, a piece that begins here.
     pub(crate) fn pass_over(&mut self, text: &str) {
@@ -61,8 +81,7 @@ impl Origin {
         self.is_later = true;
         match text.rfind('\n') {
             Some(newline) => {
-                // Byte by byte: lines are short, and a search for each costs more.
-                self.lines += text.bytes().filter(|byte| *byte == b'\n').count();
+                self.lines += newlines(text.as_bytes());
                 self.columns = text[newline + 1..].chars().count();
             }
             None => self.columns += text.chars().count(),
@@ -224,6 +243,23 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn newlines_are_counted_eight_at_a_time() {
+        for text in [
+            "",
+            "\n",
+            "a\n\n\nb",
+            "\u{8A}\n\x0b\n12345\n\n\n\n\n\n\n\n\n",
+            "1234567\n1234567\n8",
+        ] {
+            assert_eq!(
+                super::newlines(text.as_bytes()),
+                text.matches('\n').count(),
+                "{text:?}"
+            );
         }
     }
 
