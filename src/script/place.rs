@@ -113,16 +113,14 @@ impl<'a> Place<'a> {
     pub(super) fn advance(&mut self, statement: &Statement<'_>) -> bool {
         let text = Rc::clone(self.window.text());
         let rest = &text[self.end..];
-        let semicolon = rest.find(';').map_or(rest.len(), |index| index + 1);
         self.start = self.end;
-        if semicolon > LONG
-            && let Some(length) = length_of_long(rest)
-        {
-            self.end += length;
-            return true;
-        }
-        let text = statement.expanded_sql().unwrap_or_default();
-        let length = source_length(rest, &text);
+        let length = match plain_length(rest) {
+            Some(length) => {
+                debug_assert_eq!(Some(length), told_length(rest, statement));
+                Some(length)
+            }
+            None => told_length(rest, statement),
+        };
         self.end += length.unwrap_or_default();
         length.is_some()
     }
@@ -146,6 +144,42 @@ impl<'a> Place<'a> {
     pub(super) fn here(&self) -> Position {
         self.position(self.first_token())
     }
+}
+
+/// The length of a statement as its quotes and comments tell it. `None` of what may hold
+/// semicolons elsewhere, as a trigger and some parameters do, and of the last one.
+fn plain_length(rest: &str) -> Option<usize> {
+    let bytes = rest.as_bytes();
+    let mut at = skip_blank(rest, true)?;
+    // CREATE and EXPLAIN.
+    if matches!(bytes[at], b'c' | b'C' | b'e' | b'E') {
+        return None;
+    }
+    loop {
+        let until = |end: &str| rest[at + 1..].find(end).map(|found| found + 1 + end.len());
+        at += match bytes.get(at)? {
+            b';' => return Some(at + 1),
+            b'\'' => until("'")?,
+            b'"' => until("\"")?,
+            b'`' => until("`")?,
+            b'[' => until("]")?,
+            b'-' if bytes.get(at + 1) == Some(&b'-') => until("\n")?,
+            b'/' if bytes.get(at + 1) == Some(&b'*') => rest[at + 2..].find("*/")? + 4,
+            b'$' | b'@' | b'#' | b':' | b'?' | 0 => return None,
+            _ => 1,
+        };
+    }
+}
+
+/// The length of a statement as SQLite tells it.
+fn told_length(rest: &str, statement: &Statement<'_>) -> Option<usize> {
+    let semicolon = rest.find(';').map_or(rest.len(), |index| index + 1);
+    if semicolon > LONG
+        && let Some(length) = length_of_long(rest)
+    {
+        return Some(length);
+    }
+    source_length(rest, &statement.expanded_sql().unwrap_or_default())
 }
 
 /// The length of a statement that is not worth a copy of megabytes: up to the semicolon
