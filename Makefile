@@ -4,27 +4,53 @@ EXAMPLE_DB = target/quickstart.db
 TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 # A panic ends the program, so nothing needs the tables to unwind by, and what little
 # of libgcc is needed is linked in: no shared library but the C library's.
-LEAN = RUSTFLAGS="-C force-unwind-tables=no -L native=$(CURDIR)/target/lean $(RUSTFLAGS)"
-STATIC = RUSTFLAGS="-C force-unwind-tables=no -C target-feature=+crt-static -C relocation-model=static $(RUSTFLAGS)"
+LEAN = RUSTFLAGS="-C force-unwind-tables=no -L native=$(CURDIR)/target/lean $$(cat target/lean/flags) $(RUSTFLAGS)"
+STATIC = RUSTFLAGS="-C force-unwind-tables=no -C target-feature=+crt-static -C relocation-model=static $$(cat target/lean/flags) $(RUSTFLAGS)"
 # A static program cannot load shared libraries.
 STATIC_SQLITE = LIBSQLITE3_FLAGS="$$(sed -n 's/^LIBSQLITE3_FLAGS = "\(.*\)"/\1/p' .cargo/config.toml) -USQLITE_ENABLE_LOAD_EXTENSION -DSQLITE_OMIT_LOAD_EXTENSION"
+# What the compiler of SQLite can do to make it smaller.
+SMALL_SQLITE = CFLAGS="$$(sed -n 's/^CFLAGS = "\(.*\)"/\1/p' .cargo/config.toml) $$(cat target/lean/cflags)"
 
 # The fast one, in target/release.
-all: target/lean/libgcc_s.so
+all: target/lean/flags
 	$(LEAN) $(CARGO) build --release --locked
+	$(call lean,target/release/litemigrate)
 
-target/lean/libgcc_s.so:
+# What the linker and the C library of this machine can do: a program that has it must
+# run. lld and gold fold functions that are equal, GNU's ld does not; relocations can be
+# packed since glibc 2.36.
+target/lean/flags:
 	mkdir -p target/lean
-	echo 'INPUT(-lgcc_eh -lgcc -lc)' >$@
+	echo 'INPUT(-lgcc_eh -lgcc -lc)' >target/lean/libgcc_s.so
+	head -c 8 /dev/zero >target/lean/no-tables
+	echo 'fn main() {}' >target/lean/try.rs
+	for flag in --no-eh-frame-hdr --icf=all -z,pack-relative-relocs; do \
+		if rustc -o target/lean/try -C link-arg=-Wl,$$flag target/lean/try.rs 2>/dev/null && target/lean/try; \
+		then printf "%s " "-C link-arg=-Wl,$$flag"; \
+		else echo "make: the programs are larger: this machine does without -Wl,$$flag" >&2; fi; \
+	done >$@.new
+	echo 'int main(void) { return 0; }' >target/lean/try.c
+	-$(or $(CC),cc) -Oz -o target/lean/try target/lean/try.c 2>/dev/null && echo -Oz >target/lean/cflags
+	touch target/lean/cflags
+	mv $@.new $@
+
+# The standard library comes with tables to unwind by, which go last; what registers
+# them at the start finds that they are empty. A program that does not run stays as it was.
+define lean
+if objcopy --update-section .eh_frame=target/lean/no-tables --remove-section .gcc_except_table \
+	$(1) $(1).lean && $(1).lean --version >/dev/null; then mv $(1).lean $(1); else rm -f $(1).lean; fi
+endef
 
 # A smaller one, in target/small.
-small: target/lean/libgcc_s.so
-	$(LEAN) $(CARGO) build --profile small --locked
+small: target/lean/flags
+	$(LEAN) $(SMALL_SQLITE) $(CARGO) build --profile small --locked
+	$(call lean,target/small/litemigrate)
 
 # One that needs no other file, in target/static; without sqlite_extensions.
-static:
-	$(STATIC) $(STATIC_SQLITE) $(CARGO) build --profile static --locked --target $(TARGET) --no-default-features --features bundled
+static: target/lean/flags
+	$(STATIC) $(STATIC_SQLITE) $(SMALL_SQLITE) $(CARGO) build --profile static --locked --target $(TARGET) --no-default-features --features bundled
 	install -D target/$(TARGET)/static/litemigrate target/static/litemigrate
+	$(call lean,target/static/litemigrate)
 
 # Sizes, memory and system calls of the three; needs GNU time and strace.
 footprint: all small static

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// How much is tried.
 const PIECES: usize = 64;
-static PIECE: [u8; 1 << 16] = [0; 1 << 16];
+const PIECE: usize = 1 << 16;
 
 /// A sentence for a person: which of them is full, if that can be told.
 #[must_use]
@@ -46,7 +46,8 @@ fn is_full(directory: &Path) -> bool {
         return made.is_err_and(|error| is_no_room(&error));
     };
     let removed = std::fs::remove_file(&path);
-    let written = (0..PIECES).try_for_each(|_| file.write_all(&PIECE));
+    let piece = vec![0; PIECE];
+    let written = (0..PIECES).try_for_each(|_| file.write_all(&piece));
     removed.is_ok() && written.is_err_and(|error| is_no_room(&error))
 }
 
