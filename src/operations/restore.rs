@@ -13,6 +13,7 @@ use crate::diagnostics::error::{Cause, Error, explained_message};
 use crate::operations::backup::is_same_file;
 use crate::operations::backup::unfinished::Unfinished;
 use crate::operations::copy::{at, copy_pages, copy_to, history_of, verify, without_locks};
+use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
@@ -32,7 +33,7 @@ const TEMPORARY: &str = ".litemigrate-tmp";
 ///
 /// [`Error::NoDatabase`] if there is no such file, [`Error::Database`] if it is
 /// damaged, or if somebody keeps the database locked for longer
-/// than `limits` allow. The database is as it was.
+/// than `limits` allow. The database is as it was, unless the message says otherwise.
 pub fn restore(
     file: &Path,
     database: &Location,
@@ -63,7 +64,13 @@ pub fn restore(
             None => restoration.anew(from),
         }
     })?;
-    if history_of(database, table, limits)? != history {
+    let found = history_of(database, table, limits).map_err(copied_and_unread)?;
+    // Who waited for the lock may have gone on from it at once.
+    let is_there = |row: &AppliedMigration| {
+        let at = found.binary_search_by_key(&row.version, |found| found.version);
+        at.is_ok_and(|at| found[at] == *row)
+    };
+    if !history.iter().all(is_there) {
         return Err(restoration.failed(
             Cause::Storage,
             "it was copied, and does not read as the backup does: run it again".to_owned(),
@@ -105,6 +112,11 @@ impl Restoration<'_> {
                 "it is damaged, and so is the -wal file beside it: move both away, and run this again"
                     .to_owned()
             }
+            // Of the last calls of a transaction, one fails after it is over.
+            Some(ErrorCode::SystemIoFailure) => format!(
+                "{}: the database is as it was, or holds the backup: run it again",
+                explained_message(error)
+            ),
             _ => explained_message(error),
         };
         self.failed(Cause::of(error), message)
@@ -243,6 +255,24 @@ impl Restoration<'_> {
         to.execute_batch("PRAGMA main.synchronous = EXTRA")
             .and_then(|()| copy_pages(from, to, self.limits.patience(), self.limits))
             .map_err(|error| self.of_sqlite(&error))
+    }
+}
+
+/// The copy is there, whatever failed afterwards.
+fn copied_and_unread(error: Error) -> Error {
+    match error {
+        Error::Database {
+            path,
+            doing,
+            cause,
+            message,
+        } => Error::Database {
+            path,
+            doing,
+            cause,
+            message: format!("{message}: the backup was copied, and not looked at: run it again"),
+        },
+        other => other,
     }
 }
 

@@ -38,7 +38,8 @@ pub struct Options {
     pub verify: bool,
     /// The table that holds the history.
     pub table: HistoryTable,
-    /// The VFS that the connection was opened with, if it was named: for the backup.
+    /// The VFS that the connection was opened with, if it was named: for the backup, and
+    /// for what [`restore`](crate::restore) opens.
     pub vfs: Option<String>,
     /// Called again and again while scripts run.
     pub heartbeat: Option<Heartbeat>,

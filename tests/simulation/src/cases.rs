@@ -5,15 +5,20 @@
 
 use crate::disk::Image;
 use crate::fault::Lies;
-use crate::scripts::{Action, SCRIPTS, Scripts};
+use crate::mirror;
+use crate::scripts::{Action, Found, SCRIPTS, Scripts};
 use crate::vfs;
 use crate::world::World;
 use litemigrate::rusqlite::types::ValueRef;
 use litemigrate::rusqlite::{Connection, OpenFlags, Result};
 use litemigrate::{Migration, embedded};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-pub const DATABASE: &str = "/simulated/app.db";
+/// The name of the database, and of the backup.
+pub const DATABASE: &str = "app.db";
+const BACKUP: &str = "backup.db";
 
 /// A case in one journal mode.
 pub struct Case {
@@ -22,6 +27,9 @@ pub struct Case {
     pub migrations: Vec<Migration>,
     scripts: &'static [(&'static str, &'static str)],
     pragmas: String,
+    /// Where its files are real ones, too.
+    folder: Option<PathBuf>,
+    pub found: Option<Found>,
     /// The disk beforehand.
     pub before: Image,
     /// In the order in which they come to pass.
@@ -60,6 +68,7 @@ impl Case {
             .filter(|(scripts, mode)| {
                 ["delete", "wal"].contains(*mode) || scripts.name == "rebuild"
             })
+            .filter(|(scripts, _)| scripts.backup.is_none() || scripts.action == Action::Restore)
             .map(|(scripts, mode)| Self::new(scripts, mode))
             .collect()
     }
@@ -84,26 +93,75 @@ impl Case {
                 .migrations,
             scripts: scripts.scripts,
             pragmas,
+            folder: scripts.need_real_files().then(mirror::folder),
+            found: scripts.backup.map(|backup| backup.found),
             before: Image::new(),
             states: Vec::new(),
         };
-        let world = World::new(&Image::new(), Lies::default());
-        world
-            .alone(|| case.prepare(scripts, mode == "wal"))
-            .expect("a case");
-        case.before = world.state().disk.seen();
+        case.before = case.prepared(scripts, mode == "wal", scripts.applied, "");
+        let mut from = case.before.clone();
+        if let Some(backup) = scripts.backup {
+            let pages = match backup.found {
+                Found::OtherPages => "PRAGMA page_size = 1024;",
+                Found::Sound | Found::Damaged => "",
+            };
+            let made = case.prepared(scripts, mode == "wal", backup.version, pages);
+            let made = &made[DATABASE];
+            case.before.insert(BACKUP.to_owned(), made.clone());
+            if backup.found == Found::Damaged
+                && let Some(content) = case.before.get_mut(DATABASE)
+            {
+                content[100..400].fill(0x55);
+            }
+            from.insert(BACKUP.to_owned(), made.clone());
+            if scripts.action == Action::Up {
+                from.insert(DATABASE.to_owned(), made.clone());
+            }
+        }
         if scripts.setup.is_empty() && scripts.applied == 0 && mode != "wal" {
             case.before.clear();
         }
-        let world = World::new(&case.before, Lies::default());
+        if scripts.setup.is_empty() && scripts.applied == 0 && mode != "wal" {
+            from.clear();
+        }
+        let world = case.world(&from, Lies::default());
         world.alone(|| case.foresee()).expect("a case");
         case
     }
 
+    /// A machine for it.
+    pub fn world(&self, image: &Image, lies: Lies) -> Arc<World> {
+        World::new(image, lies, self.folder.as_deref())
+    }
+
+    fn prepared(&self, scripts: &Scripts, wal: bool, applied: i64, pragmas: &str) -> Image {
+        let world = self.world(&Image::new(), Lies::default());
+        world
+            .alone(|| self.prepare(scripts, wal, applied, pragmas))
+            .expect("a case");
+        world.state().disk.seen()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        let folder = self.folder.clone();
+        folder
+            .unwrap_or_else(|| PathBuf::from("/simulated"))
+            .join(name)
+    }
+
+    /// The database, and the backup that is copied back over it.
+    pub fn restored(&self) -> [PathBuf; 2] {
+        [self.path(DATABASE), self.path(BACKUP)]
+    }
+
     /// A process opens the database.
     pub fn open(&self) -> Result<Connection> {
+        self.open_file(DATABASE)
+    }
+
+    fn open_file(&self, name: &str) -> Result<Connection> {
         let flags = OpenFlags::default() | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags_and_vfs(DATABASE, flags, vfs::NAME)?;
+        let connection = Connection::open_with_flags_and_vfs(self.path(name), flags, vfs::NAME)?;
         // A process waits for others here, too.
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.execute_batch(&self.pragmas)?;
@@ -133,8 +191,9 @@ impl Case {
         steps
     }
 
-    fn prepare(&self, scripts: &Scripts, wal: bool) -> Result<()> {
+    fn prepare(&self, scripts: &Scripts, wal: bool, applied: i64, pragmas: &str) -> Result<()> {
         let connection = self.open()?;
+        connection.execute_batch(pragmas)?;
         if wal {
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
         }
@@ -142,7 +201,7 @@ impl Case {
         connection.execute_batch(scripts.setup)?;
         for migration in &self.migrations {
             let is_down = migration.path.to_string_lossy().contains(".down.");
-            if migration.version <= scripts.applied && !is_down {
+            if migration.version <= applied && !is_down {
                 connection.execute_batch(self.text(migration))?;
                 create_history(&connection)?;
                 insert(&connection, migration)?;
@@ -210,6 +269,14 @@ impl Case {
                     steps: 1,
                     statements: 0,
                     held: held(&connection)?,
+                });
+            }
+            Action::Restore => {
+                let backup = self.open_file(BACKUP)?;
+                states.push(State {
+                    steps: 1,
+                    statements: 0,
+                    held: held(&backup)?,
                 });
             }
             Action::Repair(version) => {

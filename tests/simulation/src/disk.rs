@@ -4,8 +4,11 @@
 //! any subset, in sectors of 512 bytes, each with any of its versions; of the creations
 //! and removals since the directory's last sync any subset. Knows nothing of SQLite.
 
+use crate::mirror::Mirror;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Result;
+use std::path::Path;
 use std::sync::Arc;
 
 pub const SECTOR: usize = 512;
@@ -45,6 +48,7 @@ pub struct Disk {
     pub files: Vec<Vec<u8>>,
     nameless: BTreeSet<usize>,
     pub log: Vec<Change>,
+    mirror: Option<Mirror>,
 }
 
 impl Disk {
@@ -58,6 +62,22 @@ impl Disk {
         disk
     }
 
+    /// From now on each file that has a name is in this folder, too, and nothing else is.
+    pub fn mirror(&mut self, folder: &Path) -> Result<()> {
+        let mut mirror = Mirror::new(folder)?;
+        for (name, file) in &self.names {
+            mirror.create(name, *file)?;
+            mirror.write(*file, 0, &self.files[*file])?;
+        }
+        self.mirror = Some(mirror);
+        Ok(())
+    }
+
+    fn mirrored(&mut self, change: impl FnOnce(&mut Mirror) -> Result<()>) {
+        let done = self.mirror.as_mut().map_or(Ok(()), change);
+        done.expect("the folder for real files");
+    }
+
     /// What is seen now, as if all of it were synced.
     pub fn seen(&self) -> Image {
         let content = |file: &usize| self.files[*file].clone();
@@ -69,6 +89,7 @@ impl Disk {
         self.files.push(Vec::new());
         let file = self.files.len() - 1;
         self.names.insert(name.to_owned(), file);
+        self.mirrored(|mirror| mirror.create(name, file));
         let name = name.to_owned();
         self.log.push(Change::Create { name, file });
         file
@@ -86,6 +107,7 @@ impl Disk {
     pub fn remove(&mut self, name: &str) -> bool {
         let found = self.names.remove(name).is_some();
         if found {
+            self.mirrored(|mirror| mirror.remove(name));
             let name = name.to_owned();
             self.log.push(Change::Remove { name });
         }
@@ -94,12 +116,14 @@ impl Disk {
 
     pub fn write(&mut self, file: usize, offset: usize, data: &[u8]) {
         put(&mut self.files[file], offset, data, 0);
+        self.mirrored(|mirror| mirror.write(file, offset, data));
         let data = data.into();
         self.remember(file, Change::Write { file, offset, data });
     }
 
     pub fn truncate(&mut self, file: usize, size: usize) {
         self.files[file].resize(size, 0);
+        self.mirrored(|mirror| mirror.truncate(file, size));
         self.remember(file, Change::Truncate { file, size });
     }
 
@@ -320,7 +344,7 @@ impl std::fmt::Display for Choice {
 impl std::str::FromStr for Choice {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
         let wrong = || format!("{text} is no choice");
         let (kind, number) = text.split_once('-').ok_or_else(wrong)?;
         let number = number.parse().map_err(|_| wrong())?;

@@ -7,7 +7,6 @@ use crate::disk::{Choice, Durable};
 use crate::fault::{Fault, Lies, Span};
 use crate::judge::{Explored, check_good_run, complete, look, run, survive};
 use crate::subject::Subject;
-use crate::world::World;
 
 const SPANS: [Span; 3] = [Span::Once, Span::Kind, Span::Every];
 
@@ -38,14 +37,14 @@ pub fn explore(subject: Subject, case: &Case, lies: Lies, stride: usize, limit: 
 }
 
 fn calls_of_a_run(subject: Subject, case: &Case, lies: Lies) -> Vec<crate::fault::Call> {
-    let world = World::new(&case.before, lies);
+    let world = case.world(&case.before, lies);
     run(subject, case, &world);
     let calls = std::mem::take(&mut world.state().calls);
     calls.into_iter().map(|(_, call)| call).collect()
 }
 
 fn fail(subject: Subject, case: &Case, lies: Lies, fault: Fault, tell: bool) -> Result<(), String> {
-    let world = World::new(&case.before, lies);
+    let world = case.world(&case.before, lies);
     world.fail(fault);
     let ran = run(subject, case, &world);
     let failed = world.state().failed;

@@ -7,8 +7,8 @@
 use crate::cases::{Case, held};
 use crate::disk::{Choice, Durable, Random};
 use crate::fault::{Call, Lies};
-use crate::judge::{Explored, inspect, look};
-use crate::subject::{Said, Subject};
+use crate::judge::{Explored, complete, inspect, look, run};
+use crate::subject::{Said, Subject, restored};
 use crate::world::World;
 use litemigrate::internals::read_history;
 use litemigrate::rusqlite::{self, Connection};
@@ -18,6 +18,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Process {
     Run,
+    /// Copies the backup back.
+    Restore,
     /// Writes rows of its own.
     Application,
     /// Plans on a connection of its own, again and again.
@@ -32,7 +34,7 @@ pub struct Meeting {
     pub processes: &'static [Process],
 }
 
-pub const MEETINGS: [Meeting; 6] = [
+pub const MEETINGS: [Meeting; 8] = [
     Meeting {
         name: "two-runs",
         processes: &[Process::Run, Process::Run],
@@ -52,6 +54,14 @@ pub const MEETINGS: [Meeting; 6] = [
     Meeting {
         name: "two-runs-and-application",
         processes: &[Process::Run, Process::Application, Process::Run],
+    },
+    Meeting {
+        name: "run-and-restore",
+        processes: &[Process::Run, Process::Restore],
+    },
+    Meeting {
+        name: "restore-and-run",
+        processes: &[Process::Restore, Process::Run],
     },
     Meeting {
         name: "run-and-hasty-reader",
@@ -89,7 +99,7 @@ pub fn explore(
     let mut random = Random::new(7);
     let mut open: Vec<Vec<(usize, usize)>> = vec![Vec::new()];
     while let Some(schedule) = open.pop() {
-        let world = World::new(&case.before, lies);
+        let world = case.world(&case.before, lies);
         let result = meet(subject, case, &world, meeting, &schedule);
         let replay = || {
             let points: Vec<String> = schedule
@@ -143,6 +153,7 @@ fn meet(
     let processes = meeting.processes.iter().enumerate().map(|(me, process)| {
         let work: Box<dyn FnOnce() -> Result<Done, String> + Send + '_> = match process {
             Process::Run => Box::new(|| Ok(one_run(subject, case, world))),
+            Process::Restore => Box::new(|| Ok(one_restore(case, world))),
             Process::Application => Box::new(move || {
                 application(case, me as i64).map_err(|e| format!("application: {e}"))
             }),
@@ -156,6 +167,10 @@ fn meet(
         .into_iter()
         .collect();
     let done = done?;
+    if meeting.processes.contains(&Process::Restore) {
+        judge_restore(subject, case, world, &done)?;
+        return cut_somewhere(case, world, &[], schedule);
+    }
     // Each step exactly once, by whomever, and every run ended well.
     let mut announced: Vec<i64> = Vec::new();
     for (number, process) in done.iter().enumerate() {
@@ -187,6 +202,40 @@ fn meet(
     cut_somewhere(case, world, &done, schedule)
 }
 
+/// A run and a restore: both end well, and what is there then is what the one that wrote
+/// last made of what the other left.
+fn judge_restore(
+    subject: Subject,
+    case: &Case,
+    world: &Arc<World>,
+    done: &[Done],
+) -> Result<(), String> {
+    let mut restored_at = None;
+    for process in done {
+        if let Some(said) = &process.said
+            && !said.success
+        {
+            return Err(format!("a process failed: {}", said.text));
+        }
+        let restored = process.announced.iter().find(|(_, version)| *version == 0);
+        restored_at = restored_at.or(restored.map(|(at, _)| *at));
+    }
+    let restored_at = restored_at.ok_or("the restore was not announced")?;
+    let state = look(case, world)?;
+    let announced = done.iter().flat_map(|process| &process.announced);
+    let ran_later = announced
+        .filter(|(at, version)| *at > restored_at && *version != 0)
+        .count();
+    if ran_later > 0 && state != *case.last() {
+        return Err(format!(
+            "the run went on, and {} steps are done",
+            state.steps
+        ));
+    }
+    let next = run(subject, case, world);
+    complete(case, &next, &state)
+}
+
 /// The machine's power was cut during all this.
 fn cut_somewhere(
     case: &Case,
@@ -207,7 +256,7 @@ fn cut_somewhere(
     let points = done.iter().flat_map(|process| &process.announced);
     let announced = points.filter(|(at, _)| *at <= position).count();
     let cut = |message: String| format!("power cut at {position}, seed {seed}: {message}");
-    let state = look(case, &World::new(&image, Lies::default())).map_err(cut)?;
+    let state = look(case, &case.world(&image, Lies::default())).map_err(cut)?;
     match state.steps < announced {
         true => Err(cut(format!("{announced} announced, {} there", state.steps))),
         false => Ok(()),
@@ -216,12 +265,21 @@ fn cut_somewhere(
 
 fn one_run(subject: Subject, case: &Case, world: &Arc<World>) -> Done {
     let mut announced = Vec::new();
-    let said = match case.open() {
-        Ok(mut connection) => subject.run(case, &mut connection, &mut |version| {
-            announced.push((world.state().disk.log.len(), version));
-        }),
-        Err(error) => Said::failed(format!("open: {error}")),
-    };
+    let said = subject.run(case, &mut |version| {
+        announced.push((world.state().disk.log.len(), version));
+    });
+    Done {
+        announced,
+        said: Some(said.unwrap_or_else(Said::failed)),
+        rows: 0,
+    }
+}
+
+fn one_restore(case: &Case, world: &Arc<World>) -> Done {
+    let mut announced = Vec::new();
+    let said = restored(case, &mut |version| {
+        announced.push((world.state().disk.log.len(), version));
+    });
     Done {
         announced,
         said: Some(said),
@@ -330,7 +388,7 @@ pub fn replay(subject: Subject, lies: Lies, words: &[&str]) -> Result<(), String
         })
         .collect();
     let schedule = schedule.ok_or("a point is CALL:PROCESS")?;
-    let world = World::new(&case.before, lies);
+    let world = case.world(&case.before, lies);
     let result = meet(subject, &case, &world, meeting, &schedule);
     let calls = std::mem::take(&mut world.state().calls);
     let mut last: Option<(usize, Call)> = None;

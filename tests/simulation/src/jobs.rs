@@ -32,6 +32,26 @@ pub fn all(quick: bool) -> Vec<Job> {
                 "meet litemigrate honest two-runs-and-application {case} 2 4"
             ));
         }
+        for case in ["outside/delete", "outside/wal"] {
+            add(format!("meet litemigrate honest two-runs {case} 2 1"));
+        }
+        for case in ["up-and-restore/delete", "up-and-restore/wal"] {
+            add(format!(
+                "meet litemigrate honest run-and-restore {case} 2 1"
+            ));
+            add(format!(
+                "meet litemigrate honest restore-and-run {case} 2 1"
+            ));
+        }
+        for case in [
+            "repair/delete",
+            "repair/wal",
+            "baseline/delete",
+            "baseline/wal",
+        ] {
+            add(format!("meet litemigrate honest two-runs {case} 2 1"));
+            add(format!("meet litemigrate honest run-and-reader {case} 2 1"));
+        }
         for case in ["together/delete", "together/wal", "down/delete", "down/wal"] {
             add(format!("meet litemigrate honest two-runs {case} 2 1"));
             add(format!("meet litemigrate honest run-and-reader {case} 2 1"));
@@ -41,6 +61,9 @@ pub fn all(quick: bool) -> Vec<Job> {
         add("meet litemigrate honest two-runs short/wal 2 6".to_owned());
         add("meet litemigrate honest run-and-application short/wal 1 1".to_owned());
         add("meet litemigrate honest run-and-reader short/delete 1 1".to_owned());
+        add("meet litemigrate honest two-runs outside/wal 1 3".to_owned());
+        add("meet litemigrate honest run-and-restore up-and-restore/delete 1 3".to_owned());
+        add("meet litemigrate honest two-runs repair/delete 1 1".to_owned());
     }
     for case in Case::all(quick) {
         let (few, many, cuts, calls) = match (quick, case.name.starts_with("large")) {

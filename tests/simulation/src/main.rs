@@ -12,6 +12,7 @@ mod fault;
 mod interleavings;
 mod jobs;
 mod judge;
+mod mirror;
 mod planted;
 mod scripts;
 mod subject;
@@ -47,7 +48,10 @@ fn main() -> ExitCode {
 }
 
 fn one_job(words: &[&str]) -> Result<bool, String> {
-    let explored = jobs::perform(words, LIMIT)?;
+    let explored = jobs::perform(words, LIMIT);
+    // It is there only if a case needed it.
+    let _ = std::fs::remove_dir_all(mirror::folder());
+    let explored = explored?;
     for failure in &explored.failures {
         println!("WRONG: {}", failure.message.trim_end());
         println!("replay: {}", failure.replay);

@@ -15,7 +15,7 @@ pub struct Planted {
     pub job: &'static str,
 }
 
-pub const PLANTED: [Planted; 4] = [
+pub const PLANTED: [Planted; 6] = [
     Planted {
         name: "synchronous is FULL",
         file: "src/database/settings.rs",
@@ -43,6 +43,20 @@ pub const PLANTED: [Planted; 4] = [
         from: "let history = history::read(connection, &job.options.table)?;",
         to: "let history = history::read(connection, &job.options.table).unwrap_or_default();",
         job: "errors litemigrate honest down/delete 1",
+    },
+    Planted {
+        name: "a restore does not sync",
+        file: "src/operations/restore.rs",
+        from: "PRAGMA main.synchronous = EXTRA",
+        to: "PRAGMA main.synchronous = OFF",
+        job: "crashes litemigrate honest restore/delete 6 20 1",
+    },
+    Planted {
+        name: "scripts outside a transaction have no guard",
+        file: "src/database/guard.rs",
+        from: "match file.try_lock() {",
+        to: "match Ok::<(), TryLockError>(()) {",
+        job: "meet litemigrate honest two-runs outside/delete 1 1",
     },
 ];
 

@@ -12,6 +12,25 @@ pub enum Action {
     Baseline(i64),
     /// This version, whose recorded checksum is not its file's.
     Repair(i64),
+    /// The backup is copied back over the database.
+    Restore,
+}
+
+/// What a restore finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Sound,
+    /// It is damaged.
+    Damaged,
+    /// Its pages are of another size than the backup's.
+    OtherPages,
+}
+
+/// A copy of the database as it was at this version.
+#[derive(Debug, Clone, Copy)]
+pub struct Backup {
+    pub version: i64,
+    pub found: Found,
 }
 
 /// What the cases have in common in every journal mode.
@@ -25,6 +44,15 @@ pub struct Scripts {
     pub scripts: &'static [(&'static str, &'static str)],
     /// What the connection is set to.
     pub pragmas: &'static str,
+    pub backup: Option<Backup>,
+}
+
+impl Scripts {
+    /// Whether litemigrate looks at files without SQLite, or puts some beside them.
+    pub fn need_real_files(&self) -> bool {
+        let outside = |(_, text): &(&str, &str)| text.starts_with("-- no-transaction");
+        self.backup.is_some() || self.scripts.iter().any(outside)
+    }
 }
 
 const PEOPLE: &str = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
@@ -60,6 +88,27 @@ CREATE INDEX notes_text ON notes (text);",
     ),
 ];
 
+const RESTORED: &[(&str, &str)] = &[
+    ("1_people.sql", PEOPLE),
+    ("2_more.sql", "INSERT INTO people VALUES (4, 'Emmy');"),
+    (
+        "3_less.sql",
+        "DROP TABLE loans; DELETE FROM people WHERE id < 3;",
+    ),
+];
+
+const fn restored(name: &'static str, found: Found) -> Scripts {
+    Scripts {
+        name,
+        action: Action::Restore,
+        setup: "",
+        applied: 3,
+        scripts: RESTORED,
+        pragmas: "",
+        backup: Some(Backup { version: 1, found }),
+    }
+}
+
 pub const SCRIPTS: &[Scripts] = &[
     Scripts {
         name: "ddl",
@@ -87,6 +136,7 @@ INSERT INTO a (text) VALUES ('three');",
             ),
         ],
         pragmas: "",
+        backup: None,
     },
     Scripts {
         name: "rebuild",
@@ -99,6 +149,7 @@ INSERT INTO a (text) VALUES ('three');",
             ("3_delete.sql", DELETE_CASCADES),
         ],
         pragmas: "",
+        backup: None,
     },
     Scripts {
         name: "short",
@@ -113,6 +164,7 @@ INSERT INTO a (text) VALUES ('three');",
             ("2_b.sql", "INSERT INTO a (text) VALUES ('two');"),
         ],
         pragmas: "",
+        backup: None,
     },
     Scripts {
         name: "large",
@@ -121,6 +173,7 @@ INSERT INTO a (text) VALUES ('three');",
         applied: 0,
         scripts: LARGE,
         pragmas: "PRAGMA page_size = 1024; PRAGMA cache_size = 4; PRAGMA wal_autocheckpoint = 12;",
+        backup: None,
     },
     Scripts {
         name: "outside",
@@ -140,6 +193,7 @@ VACUUM;",
             ("3_more.sql", "INSERT INTO people VALUES (4, 'Emmy');"),
         ],
         pragmas: "",
+        backup: None,
     },
     Scripts {
         name: "together",
@@ -158,6 +212,7 @@ VACUUM;",
             ),
         ],
         pragmas: "",
+        backup: None,
     },
     Scripts {
         name: "down",
@@ -177,6 +232,7 @@ VACUUM;",
             ),
         ],
         pragmas: "",
+        backup: None,
     },
     Scripts {
         name: "baseline",
@@ -188,6 +244,7 @@ VACUUM;",
             ("2_a.sql", "INSERT INTO a VALUES (1);"),
         ],
         pragmas: "",
+        backup: None,
     },
     Scripts {
         name: "repair",
@@ -199,5 +256,21 @@ VACUUM;",
             ("2_more.sql", "INSERT INTO people VALUES (4, 'Emmy');"),
         ],
         pragmas: "",
+        backup: None,
+    },
+    restored("restore", Found::Sound),
+    restored("restore-damaged", Found::Damaged),
+    restored("restore-other-pages", Found::OtherPages),
+    Scripts {
+        name: "up-and-restore",
+        action: Action::Up,
+        setup: "",
+        applied: 2,
+        scripts: RESTORED,
+        pragmas: "",
+        backup: Some(Backup {
+            version: 1,
+            found: Found::Sound,
+        }),
     },
 ];

@@ -5,10 +5,11 @@
 
 use crate::cases::{Case, create_history, insert};
 use crate::scripts::Action;
+use crate::vfs;
 use litemigrate::internals::repair::{Change, Selection, baseline, repair};
 use litemigrate::rusqlite::fallible_iterator::FallibleIterator;
 use litemigrate::rusqlite::{self, Batch, Connection};
-use litemigrate::{Committed, Error, Event, Options, down, up};
+use litemigrate::{Committed, Error, Event, Options, down, restore, up};
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,16 @@ pub struct Said {
 }
 
 impl Said {
+    fn succeeded(newest: Option<Option<i64>>) -> Self {
+        Self {
+            success: true,
+            newest,
+            unsure: false,
+            kept: None,
+            text: String::new(),
+        }
+    }
+
     pub fn failed(text: String) -> Self {
         Self {
             success: false,
@@ -94,24 +105,39 @@ impl Said {
 }
 
 impl Subject {
-    pub fn run(
-        self,
-        case: &Case,
-        connection: &mut Connection,
-        applied: &mut dyn FnMut(i64),
-    ) -> Said {
-        match self {
-            Self::Litemigrate => litemigrate(case, connection, applied),
-            Self::Naive(mistake) => match naive(case, mistake, connection, applied) {
-                Ok(()) => Said {
-                    success: true,
-                    newest: None,
-                    unsure: false,
-                    kept: None,
-                    text: String::new(),
-                },
+    pub fn run(self, case: &Case, applied: &mut dyn FnMut(i64)) -> Result<Said, String> {
+        if case.action == Action::Restore {
+            return Ok(restored(case, applied));
+        }
+        let mut connection = case.open().map_err(|error| format!("open: {error}"))?;
+        Ok(match self {
+            Self::Litemigrate => litemigrate(case, &mut connection, applied),
+            Self::Naive(mistake) => match naive(case, mistake, &mut connection, applied) {
+                Ok(()) => Said::succeeded(None),
                 Err(error) => Said::failed(error.to_string()),
             },
+        })
+    }
+}
+
+/// Copies the backup back, on connections of its own.
+pub fn restored(case: &Case, applied: &mut dyn FnMut(i64)) -> Said {
+    let [database, backup] = case.restored();
+    let mut options = Options::default();
+    options.vfs = Some(vfs::NAME.to_owned());
+    match restore(&backup, &database, &options) {
+        Ok(newest) => {
+            applied(0);
+            Said::succeeded(Some(newest))
+        }
+        Err(error) => {
+            let text = error.to_string();
+            Said {
+                unsure: ["or holds the backup", "the backup was copied"]
+                    .iter()
+                    .any(|words| text.contains(words)),
+                ..Said::failed(text)
+            }
         }
     }
 }
@@ -144,6 +170,7 @@ fn litemigrate(case: &Case, connection: &mut Connection, applied: &mut dyn FnMut
         }
         Action::Baseline(to) => baseline(connection, scripts, Some(to), false, &options)
             .map(|changes| changed(changes, applied)),
+        Action::Restore => return restored(case, applied),
         Action::Repair(version) => {
             let selection = Selection::Versions(vec![version]);
             repair(connection, scripts, &selection, &options)
@@ -151,13 +178,7 @@ fn litemigrate(case: &Case, connection: &mut Connection, applied: &mut dyn FnMut
         }
     };
     match result {
-        Ok(newest) => Said {
-            success: true,
-            newest,
-            unsure: false,
-            kept: None,
-            text: String::new(),
-        },
+        Ok(newest) => Said::succeeded(newest),
         Err(error) => {
             let script = match &error {
                 Error::Script(script) => Some(script),

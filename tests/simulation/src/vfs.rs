@@ -2,7 +2,7 @@
 //!
 //! Owns the pointers. Each function hands its call to [`World`] and its answer back.
 
-use crate::world::{World, here};
+use crate::world::{World, found_here, here};
 use litemigrate::rusqlite::ffi;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
@@ -94,9 +94,11 @@ fn of(file: *mut ffi::sqlite3_file) -> (Arc<World>, usize, usize) {
     (world, me, unsafe { (*file.cast::<File>()).handle })
 }
 
+/// All files are in one folder, wherever that is.
 fn text<'a>(name: *const c_char) -> &'a str {
     let name = unsafe { CStr::from_ptr(name) };
-    name.to_str().expect("names are ours")
+    let name = name.to_str().expect("names are ours");
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 unsafe extern "C" fn open(
@@ -160,6 +162,36 @@ unsafe extern "C" fn sleep(_: *mut ffi::sqlite3_vfs, microseconds: c_int) -> c_i
     let (world, me) = here();
     world.sleep(me, microseconds);
     microseconds
+}
+
+#[repr(C)]
+pub struct Time {
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+/// In place of the C library's: who sleeps without SQLite lets others run, too, and
+/// nobody sleeps really.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nanosleep(wanted: *const Time, _: *mut Time) -> c_int {
+    let wanted = unsafe { &*wanted };
+    let microseconds = wanted.seconds * 1_000_000 + wanted.nanoseconds / 1000;
+    if let Some((world, me)) = found_here() {
+        // Until a moment of the real clock may be for ever.
+        world.sleep(me, microseconds.min(1_000_000) as c_int);
+    }
+    0
+}
+
+/// As Rust asks for it: relative to now, or until a moment of the monotonic clock.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_nanosleep(
+    _clock: c_int,
+    _flags: c_int,
+    wanted: *const Time,
+    rest: *mut Time,
+) -> c_int {
+    unsafe { nanosleep(wanted, rest) }
 }
 
 unsafe extern "C" fn current_time(_: *mut ffi::sqlite3_vfs, out: *mut f64) -> c_int {

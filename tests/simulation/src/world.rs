@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 #[derive(Debug, Default)]
@@ -47,6 +48,8 @@ pub struct State {
 }
 
 pub struct World {
+    /// Where its files are real ones, too.
+    folder: Option<PathBuf>,
     state: Mutex<State>,
     turned: Condvar,
 }
@@ -60,18 +63,23 @@ thread_local! {
 
 /// The machine and the process of this thread.
 pub fn here() -> (Arc<World>, usize) {
-    let found = HERE.with_borrow(Clone::clone);
-    found.expect("a thread that is no simulated process uses the simulated disk")
+    found_here().expect("a thread that is no simulated process uses the simulated disk")
+}
+
+/// None if this thread is no simulated process.
+pub fn found_here() -> Option<(Arc<World>, usize)> {
+    HERE.with_borrow(Clone::clone)
 }
 
 impl World {
-    pub fn new(image: &Image, lies: Lies) -> Arc<Self> {
+    pub fn new(image: &Image, lies: Lies, folder: Option<&Path>) -> Arc<Self> {
         let state = State {
             disk: Disk::of(image),
             lies,
             ..State::default()
         };
         Arc::new(Self {
+            folder: folder.map(Path::to_owned),
             state: Mutex::new(state),
             turned: Condvar::new(),
         })
@@ -83,8 +91,17 @@ impl World {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// The folder is this machine's now.
+    fn mirror(&self) {
+        if let Some(folder) = &self.folder {
+            let made = self.state().disk.mirror(folder);
+            made.expect("a folder for real files");
+        }
+    }
+
     /// Does something as the only process.
     pub fn alone<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
+        self.mirror();
         HERE.set(Some((Arc::clone(self), 0)));
         let result = work();
         HERE.set(None);
@@ -108,6 +125,7 @@ impl World {
         processes: Vec<Box<dyn FnOnce() -> T + Send + '_>>,
         schedule: &[(usize, usize)],
     ) -> Vec<T> {
+        self.mirror();
         let mut state = self.state();
         state.turn = 0;
         state.alive = vec![true; processes.len()];
