@@ -140,14 +140,20 @@ mutants:
 		$(DECIDES:%=--file 'src/%/**') \
 		-- --locked --lib --bins --test it
 
-# The targets build, with the stable compiler too.
+# The targets build and take what is in fixtures/corpus, with the stable compiler too.
 fuzz-check:
 	cd tests/fuzz && CARGO_TARGET_DIR=../../target/fuzz $(CARGO) check --locked
+	cd tests/fuzz && CARGO_TARGET_DIR=../../target/fuzz $(CARGO) run --locked --example random 0
+
+# A minute for each target of random inputs that are made of the corpus, with the stable
+# compiler.
+fuzz-random:
+	cd tests/fuzz && CARGO_TARGET_DIR=../../target/fuzz $(CARGO) run --release --locked --example random 60
 
 # A minute for each target; needs a nightly compiler and cargo-fuzz.
 fuzz:
-	for target in arguments history location names script; do \
-		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=60 -max_len=500 || exit 1; \
+	for target in $$(ls fixtures/corpus); do \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target fixtures/corpus/$$target -- -max_total_time=60 -max_len=500 || exit 1; \
 	done
 
 # The program, its man page and completions; PROGRAM can be the small or the static one.
@@ -200,4 +206,4 @@ clean:
 	$(CARGO) clean
 	rm -rf dist
 
-.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage test-litestream bench simulation simulation-quick coverage mutants fuzz fuzz-check install deb test-deb dist check-dist packaging clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage test-litestream bench simulation simulation-quick coverage mutants fuzz fuzz-check fuzz-random install deb test-deb dist check-dist packaging clean

@@ -142,4 +142,37 @@ pub mod internals {
     ) -> Result<Vec<crate::AppliedMigration>, crate::Error> {
         crate::plan::history::read(connection, &crate::HistoryTable::default())
     }
+
+    /// Whether a comparison of schemas takes two statements for the same, where these are
+    /// the names, in lower case.
+    #[must_use]
+    pub fn is_same(one: &str, other: &str, names: &std::collections::BTreeSet<String>) -> bool {
+        crate::schema::sql::is_same(one, other, names)
+    }
+
+    /// What each script of another tool's folder becomes: what applies, and what undoes; or
+    /// why not.
+    #[must_use]
+    pub fn convert_foreign(
+        tool: &str,
+        folder: &std::path::Path,
+    ) -> Vec<Result<Vec<String>, String>> {
+        use crate::files::foreign::{Tool, convert::convert, folder::sources};
+        let Some(tool) = Tool::of_word(tool) else {
+            return Vec::new();
+        };
+        let found = match sources(tool, folder) {
+            Ok(found) => found,
+            Err(error) => return vec![Err(error.to_string())],
+        };
+        let refused = found
+            .findings
+            .iter()
+            .map(|finding| Err(finding.to_string()));
+        let converted = found.sources.iter().map(|source| {
+            let converted = convert(tool, source).map_err(|finding| finding.to_string())?;
+            Ok(converted.up.into_iter().chain(converted.down).collect())
+        });
+        refused.chain(converted).collect()
+    }
 }

@@ -426,7 +426,7 @@ pub(super) fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
 /// Where a piece of a file is no text, or has a NUL byte.
 fn not_text(path: &Path, bytes: &[u8], origin: Origin) -> Finding {
     if let Err(error) = std::str::from_utf8(bytes)
-        && (error.error_len().is_some() || !bytes.contains(&0))
+        && !bytes[..error.valid_up_to()].contains(&0)
     {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         let line = String::from_utf8_lossy(&bytes[error.valid_up_to()..]);

@@ -22,10 +22,11 @@ impl Token<'_> {
             (Kind::Double, Kind::Double) => a == b || (a.eq_ignore_ascii_case(&b) && is_name(&a)),
             (Kind::String | Kind::Sign, _) | (_, Kind::String | Kind::Sign) => false,
             (Kind::Word, Kind::Word) => a.eq_ignore_ascii_case(&b),
-            // In quotes a keyword is none.
+            // In quotes a keyword is none, and a number is a string.
             (Kind::Word, _) | (_, Kind::Word) => {
                 let is_among = |words: &[&str]| words.iter().any(|w| w.eq_ignore_ascii_case(&a));
                 a.eq_ignore_ascii_case(&b)
+                    && !a.starts_with(|first: char| first.is_ascii_digit())
                     && !is_among(&KEYWORDS)
                     && (is_name(&b) || !is_among(&LITERALS))
             }
@@ -297,6 +298,8 @@ mod tests {
             ("1.5", "1 .5"),
             ("a - -1", "a--1"),
             ("É", "é"),
+            ("a = 1", "a = \"1\""),
+            ("a = [1e2]", "a = 1e2"),
         ] {
             assert!(!same(a, b), "{a} {b}");
         }

@@ -1,19 +1,3 @@
-//! A command line parses, or says why not in one line.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use litemigrate::internals::parses;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-
-fuzz_target!(|data: &[u8]| {
-    let words = data
-        .split(|byte| *byte == b'\n')
-        .map(|word| OsString::from_vec(word.to_vec()));
-    if let Err(message) = parses(words) {
-        assert!(
-            !message.is_empty() && !message.contains(['\n', '\x1b']),
-            "{message:?}"
-        );
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| litemigrate_fuzz::arguments::run(data));
