@@ -338,17 +338,21 @@ impl Pieces {
     /// A piece as text, with what was left of the one before it, and without a character
     /// that the next one ends. The error is what stands where no text is.
     fn text(&mut self, bytes: Vec<u8>, is_last: bool) -> Result<String, Vec<u8>> {
-        let mut bytes = match self.begun.is_empty() {
+        let bytes = match self.begun.is_empty() {
             true => bytes,
             false => [std::mem::take(&mut self.begun), bytes].concat(),
         };
-        if let Err(error) = std::str::from_utf8(&bytes)
-            && error.error_len().is_none()
-            && !is_last
-        {
-            self.begun = bytes.split_off(error.valid_up_to());
-        }
-        String::from_utf8(bytes).map_err(FromUtf8Error::into_bytes)
+        String::from_utf8(bytes).or_else(|error| {
+            let (is_cut_off, end) = {
+                let error = error.utf8_error();
+                (error.error_len().is_none() && !is_last, error.valid_up_to())
+            };
+            let mut bytes = error.into_bytes();
+            if is_cut_off {
+                self.begun = bytes.split_off(end);
+            }
+            String::from_utf8(bytes).map_err(FromUtf8Error::into_bytes)
+        })
     }
 }
 
@@ -365,39 +369,49 @@ pub(super) fn scan(path: &Path, buffer: &mut Vec<u8>) -> Result<(Metadata, Check
         check_text(path, buffer)?;
     }
     let mut hasher = Sha384::new();
-    let mut origin = Origin::default();
-    // The end of the last piece, for the place of what is wrong in the next.
-    let mut text = String::new();
     let mut piece = buffer.clone();
     let mut is_last = false;
     loop {
         hasher.update(&piece);
+        let text = pieces.text(std::mem::take(&mut piece), is_last);
+        if text.is_ok_and(|text| !text.contains('\0')) {
+            if is_last {
+                return Ok((metadata, Checksum(hasher.finalize().into())));
+            }
+            is_last = pieces.next(&mut piece).map_err(failed)?;
+        } else {
+            return Err(wrong_text(path).unwrap_or_else(failed));
+        }
+    }
+}
+
+/// Reads a long file again, to tell where it is no text or has a NUL byte.
+fn wrong_text(path: &Path) -> io::Result<Finding> {
+    let (mut pieces, _) = Pieces::open(path)?;
+    let mut origin = Origin::default();
+    // The end of the last piece, for the place of what is wrong in the next.
+    let mut text = String::new();
+    let mut piece = Vec::new();
+    loop {
+        let is_last = pieces.next(&mut piece)?;
         let next = match pieces.text(std::mem::take(&mut piece), is_last) {
             Ok(next) if !next.contains('\0') => next,
-            // Enough of what follows to show the line.
-            Ok(wrong) => {
-                let mut bytes = text.into_bytes();
-                bytes.extend_from_slice(wrong.as_bytes());
-                pieces.next(&mut piece).map_err(failed)?;
+            other => {
+                let wrong = other.map_or_else(|bytes| bytes, String::into_bytes);
+                let mut bytes = [text.into_bytes(), wrong].concat();
+                // Enough of what follows to show the line.
+                pieces.next(&mut piece)?;
                 bytes.append(&mut piece);
-                return Err(not_text(path, &bytes, origin));
-            }
-            Err(wrong) => {
-                let mut bytes = text.into_bytes();
-                bytes.extend(wrong);
-                pieces.next(&mut piece).map_err(failed)?;
-                bytes.append(&mut piece);
-                return Err(not_text(path, &bytes, origin));
+                return Ok(not_text(path, &bytes, origin));
             }
         };
         if is_last {
-            return Ok((metadata, Checksum(hasher.finalize().into())));
+            return Err(io::Error::other("it is changing"));
         }
         text.push_str(&next);
         let kept = floor(&text, text.len().saturating_sub(CONTEXT));
         origin.pass_over(&text[..kept]);
         text.drain(..kept);
-        is_last = pieces.next(&mut piece).map_err(failed)?;
     }
 }
 

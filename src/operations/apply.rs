@@ -112,7 +112,25 @@ pub fn up(
     options: &Options,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
-    run(connection, migrations, options, Direction::Up, report)
+    run(
+        connection,
+        migrations,
+        options,
+        Direction::Up,
+        false,
+        report,
+    )
+}
+
+/// The same where [`refuse_pending`] was asked already, before there was anything to
+/// write to: it reads each script.
+pub(crate) fn up_after_look(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    options: &Options,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary, Error> {
+    run(connection, migrations, options, Direction::Up, true, report)
 }
 
 /// Undoes applied migrations with their `.down.sql`, newest first: those above
@@ -130,7 +148,14 @@ pub fn down(
     options: &Options,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
-    run(connection, migrations, options, Direction::Down, report)
+    run(
+        connection,
+        migrations,
+        options,
+        Direction::Down,
+        true,
+        report,
+    )
 }
 
 /// What a run is to do.
@@ -176,6 +201,7 @@ fn run(
     migrations: &[Migration],
     options: &Options,
     direction: Direction,
+    was_looked_at: bool,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
     let job = Job {
@@ -186,7 +212,7 @@ fn run(
         replayed: false,
     };
     let view = View::read(connection, &job)?;
-    if direction == Direction::Up && !view.targets.is_empty() {
+    if !was_looked_at && !view.targets.is_empty() {
         let pending: Vec<&Migration> = view.targets.iter().copied().collect();
         refuse_pending(Some(connection), view.rows.is_empty(), &pending)?;
     }

@@ -146,6 +146,18 @@ impl<'a> Place<'a> {
     }
 }
 
+/// What is looked at where a statement's end is searched for.
+const STOPS: [bool; 256] = {
+    let mut stops = [false; 256];
+    let all = b";'\"`[-/$@#:?\0";
+    let mut at = 0;
+    while at < all.len() {
+        stops[all[at] as usize] = true;
+        at += 1;
+    }
+    stops
+};
+
 /// The length of a statement as its quotes and comments tell it. `None` of what may hold
 /// semicolons elsewhere, as a trigger and some parameters do, and of the last one.
 fn plain_length(rest: &str) -> Option<usize> {
@@ -156,17 +168,16 @@ fn plain_length(rest: &str) -> Option<usize> {
         return None;
     }
     loop {
-        let until = |end: &str| rest[at + 1..].find(end).map(|found| found + 1 + end.len());
-        at += match bytes.get(at)? {
+        at += bytes[at..].iter().position(|b| STOPS[usize::from(*b)])?;
+        let until = |end: u8| bytes[at + 1..].iter().position(|b| *b == end);
+        at += match bytes[at] {
             b';' => return Some(at + 1),
-            b'\'' => until("'")?,
-            b'"' => until("\"")?,
-            b'`' => until("`")?,
-            b'[' => until("]")?,
-            b'-' if bytes.get(at + 1) == Some(&b'-') => until("\n")?,
+            b'[' => until(b']')? + 2,
+            quote @ (b'\'' | b'"' | b'`') => until(quote)? + 2,
+            b'-' if bytes.get(at + 1) == Some(&b'-') => until(b'\n')? + 2,
             b'/' if bytes.get(at + 1) == Some(&b'*') => rest[at + 2..].find("*/")? + 4,
-            b'$' | b'@' | b'#' | b':' | b'?' | 0 => return None,
-            _ => 1,
+            b'-' | b'/' => 1,
+            _ => return None,
         };
     }
 }

@@ -10,19 +10,21 @@ use std::path::Path;
 /// Where the text goes on after white space and comments, `;` among them if
 /// `semicolons_too`; `None` if nothing follows.
 pub(crate) fn skip_blank(text: &str, semicolons_too: bool) -> Option<usize> {
-    let mut rest = text;
+    let bytes = text.as_bytes();
+    let mut at = 0;
     loop {
-        rest = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c', '\u{FEFF}']);
-        rest = if rest.starts_with("--") {
-            rest.find('\n').map_or("", |newline| &rest[newline..])
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.find("*/").map_or("", |end| &comment[end + 2..])
-        } else if semicolons_too && rest.starts_with(';') {
-            &rest[1..]
-        } else if rest.trim_start_matches('\0').is_empty() {
-            return None;
-        } else {
-            return Some(text.len() - rest.len());
+        // For each statement, so it is done by bytes.
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0C);
+        at += bytes[at..].iter().take_while(|byte| is_blank(byte)).count();
+        let rest = &text[at..];
+        at += match rest.as_bytes() {
+            [b'-', b'-', ..] => rest.find('\n').unwrap_or(rest.len()),
+            [b'/', b'*', ..] => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
+            [b';', ..] if semicolons_too => 1,
+            [0xEF, 0xBB, 0xBF, ..] => 3,
+            [] => return None,
+            [0, ..] if rest.trim_start_matches('\0').is_empty() => return None,
+            _ => return Some(at),
         };
     }
 }

@@ -5,7 +5,7 @@
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
 use crate::files::migration::Migration;
-use crate::operations::apply::up;
+use crate::operations::apply::up_after_look;
 use crate::plan::foreign::refuse_pending;
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::settled::newest_if_settled;
@@ -81,7 +81,7 @@ impl Run<'_> {
         };
         self.prepare_connection(&mut connection, report)?;
         report.warnings(&warnings);
-        let summary = up(
+        let summary = up_after_look(
             &mut connection,
             &self.migrations,
             &self.options,
