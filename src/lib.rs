@@ -125,8 +125,9 @@ struct Readme;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::database::location::Location;
-    pub use crate::files::migration::{NameVerdict, difference, parse_name};
+    pub use crate::files::migration::{NameVerdict, parse_name};
     pub use crate::files::read::set_window;
+    pub use crate::files::spelling::difference;
     pub use crate::operations::repair;
     pub use crate::program::parses;
     pub use crate::sqlpage::connection::register_functions;

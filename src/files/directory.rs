@@ -302,9 +302,9 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
         let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
         return Err(Finding::new("not-a-number", path, message));
     };
-    let (metadata, checksum) = scan(path, buffer)?;
-    check_replaces(path, buffer)?;
-    let migration = migration(parsed, path, buffer, checksum);
+    let (head, metadata, checksum) = scan(path, buffer)?;
+    check_replaces(path, head)?;
+    let migration = migration(parsed, path, head, checksum);
     let is_open = is_world_writable(&metadata);
     // Whoever has made a link chooses what is run.
     let linked = match &entry.file_type {

@@ -9,3 +9,4 @@ pub(crate) mod foreign;
 pub(crate) mod migration;
 pub(crate) mod read;
 mod replaces;
+pub(crate) mod spelling;

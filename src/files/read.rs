@@ -7,13 +7,13 @@ use crate::database::permission::place::Place;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::position::{CONTEXT, Origin, Position, floor};
 use crate::diagnostics::problem::Finding;
-use crate::files::migration::{Checksum, Difference, Migration, difference};
+use crate::files::migration::{Checksum, Migration};
+use crate::files::spelling::{Difference, Spellings, difference};
 use crate::script::text;
 use sha2::{Digest, Sha384};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::string::FromUtf8Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
@@ -33,6 +33,7 @@ pub fn set_window(bytes: usize) {
 pub(crate) struct Source<'a> {
     migration: &'a Migration,
     from: Bytes<'a>,
+    buffer: Vec<u8>,
     hasher: Sha384,
     /// The first piece, until it is taken.
     head: String,
@@ -77,6 +78,7 @@ impl<'a> Source<'a> {
         let mut source = Self {
             migration,
             from,
+            buffer: Vec::new(),
             hasher: Sha384::new(),
             head: String::new(),
             is_taken: false,
@@ -127,19 +129,16 @@ impl<'a> Source<'a> {
                 return Ok(());
             }
             Bytes::File(pieces) => {
-                let mut bytes = Vec::new();
-                self.is_complete = pieces
-                    .next(&mut bytes)
+                let (bytes, is_last) = pieces
+                    .next(&mut self.buffer)
                     .map_err(|source| unread(migration, source))?;
-                self.hasher.update(&bytes);
-                let piece = pieces.text(bytes, self.is_complete);
-                let piece = piece.map_err(|_| changed("is not UTF-8"))?;
-                if piece.contains('\0') {
+                self.is_complete = is_last;
+                self.hasher.update(bytes);
+                let end = text.len();
+                let piece = pieces.append(bytes, is_last, text);
+                piece.map_err(|_| changed("is not UTF-8"))?;
+                if text[end..].contains('\0') {
                     return Err(changed("holds a NUL byte"));
-                }
-                match text.is_empty() {
-                    true => *text = piece,
-                    false => text.push_str(&piece),
                 }
             }
         }
@@ -207,8 +206,7 @@ pub(crate) fn text_findings(migration: &Migration) -> Result<Vec<Finding>, Error
 /// Reads a text that is no migration, such as a settings file. The error is a
 /// sentence.
 pub(crate) fn read_text(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    read_file(path, &mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    let bytes = read_file(path).map_err(|error| format!("cannot be read: {error}"))?;
     if bytes.contains(&0) {
         return Err("holds a NUL byte".to_owned());
     }
@@ -222,9 +220,16 @@ pub(crate) fn spelling_difference(migration: &Migration, recorded: &[u8]) -> Opt
     if let Some(text) = &migration.embedded {
         return difference(text.as_bytes(), recorded);
     }
-    let mut bytes = Vec::new();
-    read_file(&migration.path, &mut bytes).ok()?;
-    difference(&bytes, recorded)
+    let mut spellings = Spellings::default();
+    let mut buffer = Vec::new();
+    let (mut pieces, _) = Pieces::open(&migration.path).ok()?;
+    loop {
+        let (piece, is_last) = pieces.next(&mut buffer).ok()?;
+        spellings.feed(piece);
+        if is_last {
+            return spellings.which_is(recorded);
+        }
+    }
 }
 
 /// Makes a new file that must not be there yet, and writes `content`. It has its name
@@ -298,27 +303,19 @@ impl Pieces {
         Ok((pieces, metadata))
     }
 
-    /// Reads the next piece into `buffer`, which is cleared first. Whether it is the last.
-    pub(super) fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    /// Reads the next piece by way of `buffer`, which is as long as the longest piece so
+    /// far. Whether it is the last.
+    pub(super) fn next<'b>(&mut self, buffer: &'b mut Vec<u8>) -> io::Result<(&'b [u8], bool)> {
         let wanted = self.left.min(WINDOW.load(Ordering::Relaxed));
-        self.read(wanted, buffer)
-    }
-
-    /// Reads all of the rest.
-    fn read_all(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
-        self.read(self.left, buffer)
-    }
-
-    fn read(&mut self, wanted: usize, buffer: &mut Vec<u8>) -> io::Result<bool> {
-        buffer.clear();
-        buffer
-            .try_reserve(wanted + 1)
-            .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
         // A file of no promised length is asked whether it has one by now.
-        buffer.resize(wanted.max(1), 0);
+        let length = wanted.max(1);
+        if buffer.len() < length {
+            // The system gives zeros; to extend the old one would write them.
+            *buffer = vec![0; length];
+        }
         let mut filled = 0;
-        while filled < buffer.len() {
-            match self.file.read(&mut buffer[filled..]) {
+        while filled < length {
+            match self.file.read(&mut buffer[filled..length]) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -330,58 +327,63 @@ impl Pieces {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let ended = filled < wanted;
-        buffer.truncate(filled);
         self.left -= filled;
-        Ok(ended || self.left == 0)
+        Ok((&buffer[..filled], ended || self.left == 0))
     }
 
-    /// A piece as text, with what was left of the one before it, and without a character
-    /// that the next one ends. The error is what stands where no text is.
-    fn text(&mut self, bytes: Vec<u8>, is_last: bool) -> Result<String, Vec<u8>> {
-        let bytes = match self.begun.is_empty() {
-            true => bytes,
-            false => [std::mem::take(&mut self.begun), bytes].concat(),
-        };
-        String::from_utf8(bytes).or_else(|error| {
-            let (is_cut_off, end) = {
-                let error = error.utf8_error();
-                (error.error_len().is_none() && !is_last, error.valid_up_to())
-            };
-            let mut bytes = error.into_bytes();
-            if is_cut_off {
-                self.begun = bytes.split_off(end);
+    /// Appends a piece to a text, with what was left of the one before it, and without a
+    /// character that the next one ends. The error is what stands where no text is.
+    fn append(&mut self, piece: &[u8], is_last: bool, text: &mut String) -> Result<(), Vec<u8>> {
+        let joined;
+        let piece = match self.begun.is_empty() {
+            true => piece,
+            false => {
+                joined = [&std::mem::take(&mut self.begun), piece].concat();
+                &joined
             }
-            String::from_utf8(bytes).map_err(FromUtf8Error::into_bytes)
-        })
+        };
+        let valid = match std::str::from_utf8(piece) {
+            Ok(valid) => valid,
+            Err(error) if error.error_len().is_none() && !is_last => {
+                let (valid, begun) = piece.split_at(error.valid_up_to());
+                self.begun = begun.to_vec();
+                std::str::from_utf8(valid).unwrap_or_default()
+            }
+            Err(_) => return Err(piece.to_vec()),
+        };
+        text.push_str(valid);
+        Ok(())
     }
 }
 
-/// Reads a script and checks that it is text, in pieces if it is long: leaves the first
-/// of them in `buffer`.
-pub(super) fn scan(path: &Path, buffer: &mut Vec<u8>) -> Result<(Metadata, Checksum), Finding> {
+/// Reads a script by way of `buffer` and checks that it is text, in pieces if it is long.
+/// Gives back the first of them.
+pub(super) fn scan<'b>(
+    path: &Path,
+    buffer: &'b mut Vec<u8>,
+) -> Result<(&'b [u8], Metadata, Checksum), Finding> {
     let failed = |error: io::Error| unreadable(path, &error);
     let (mut pieces, metadata) = Pieces::open(path).map_err(failed)?;
-    if pieces.next(buffer).map_err(failed)? {
-        check_text(path, buffer)?;
-        return Ok((metadata, Checksum::of(buffer)));
+    let (first, is_all) = pieces.next(buffer).map_err(failed)?;
+    if is_all || is_utf16(first) {
+        check_text(path, first)?;
     }
-    if is_utf16(buffer) {
-        check_text(path, buffer)?;
+    if is_all {
+        return Ok((first, metadata, Checksum::of(first)));
     }
     let mut hasher = Sha384::new();
-    let mut piece = buffer.clone();
-    let mut is_last = false;
+    let (mut piece, mut is_last) = (first, is_all);
+    let (mut others, mut text) = (Vec::new(), String::new());
     loop {
-        hasher.update(&piece);
-        let text = pieces.text(std::mem::take(&mut piece), is_last);
-        if text.is_ok_and(|text| !text.contains('\0')) {
-            if is_last {
-                return Ok((metadata, Checksum(hasher.finalize().into())));
-            }
-            is_last = pieces.next(&mut piece).map_err(failed)?;
-        } else {
+        hasher.update(piece);
+        text.clear();
+        if pieces.append(piece, is_last, &mut text).is_err() || text.contains('\0') {
             return Err(wrong_text(path).unwrap_or_else(failed));
         }
+        if is_last {
+            return Ok((first, metadata, Checksum(hasher.finalize().into())));
+        }
+        (piece, is_last) = pieces.next(&mut others).map_err(failed)?;
     }
 }
 
@@ -389,38 +391,46 @@ pub(super) fn scan(path: &Path, buffer: &mut Vec<u8>) -> Result<(Metadata, Check
 fn wrong_text(path: &Path) -> io::Result<Finding> {
     let (mut pieces, _) = Pieces::open(path)?;
     let mut origin = Origin::default();
-    // The end of the last piece, for the place of what is wrong in the next.
+    // A piece, and the end of the one before it, to show where it stands.
     let mut text = String::new();
-    let mut piece = Vec::new();
+    let mut buffer = Vec::new();
     loop {
-        let is_last = pieces.next(&mut piece)?;
-        let next = match pieces.text(std::mem::take(&mut piece), is_last) {
-            Ok(next) if !next.contains('\0') => next,
-            other => {
-                let wrong = other.map_or_else(|bytes| bytes, String::into_bytes);
-                let mut bytes = [text.into_bytes(), wrong].concat();
-                // Enough of what follows to show the line.
-                pieces.next(&mut piece)?;
-                bytes.append(&mut piece);
-                return Ok(not_text(path, &bytes, origin));
-            }
+        let (piece, is_last) = pieces.next(&mut buffer)?;
+        let kept = text.len();
+        let wrong = match pieces.append(piece, is_last, &mut text) {
+            Ok(()) if !text[kept..].contains('\0') => None,
+            Ok(()) => Some(Vec::new()),
+            Err(wrong) => Some(wrong),
         };
+        if let Some(wrong) = wrong {
+            // Enough of what follows to show the line.
+            let (next, _) = pieces.next(&mut buffer)?;
+            let bytes = [text.as_bytes(), &wrong, next].concat();
+            return Ok(not_text(path, &bytes, origin));
+        }
         if is_last {
             return Err(io::Error::other("it is changing"));
         }
-        text.push_str(&next);
-        let kept = floor(&text, text.len().saturating_sub(CONTEXT));
-        origin.pass_over(&text[..kept]);
-        text.drain(..kept);
+        let passed = floor(&text, text.len().saturating_sub(CONTEXT));
+        origin.pass_over(&text[..passed]);
+        text.drain(..passed);
     }
 }
 
-/// Reads the whole of a regular file into `buffer`, which is cleared first and
-/// has room for one byte more afterwards. Returns what the system knows of it.
-pub(super) fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Metadata> {
-    let (mut pieces, metadata) = Pieces::open(path)?;
-    pieces.read_all(buffer)?;
-    Ok(metadata)
+/// Reads the whole of a regular file.
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let (mut pieces, _) = Pieces::open(path)?;
+    let mut all = Vec::new();
+    all.try_reserve_exact(pieces.left)
+        .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    let mut buffer = Vec::new();
+    loop {
+        let (piece, is_last) = pieces.next(&mut buffer)?;
+        all.extend_from_slice(piece);
+        if is_last {
+            return Ok(all);
+        }
+    }
 }
 
 pub(super) fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {
