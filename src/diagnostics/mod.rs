@@ -7,5 +7,6 @@ pub(crate) mod error;
 pub(crate) mod position;
 pub(crate) mod problem;
 mod sentence;
+pub(crate) mod sorted;
 pub(crate) mod text;
 pub(crate) mod words;

@@ -7,6 +7,7 @@
 use crate::database::permission::{directory_of, is_world_writable, world_writable};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
+use crate::diagnostics::sorted::sort;
 use crate::files::folder::duplicates;
 use crate::files::foreign::{self, Sign, sign_of_file, sign_of_folder};
 use crate::files::migration::{
@@ -139,7 +140,7 @@ pub fn same_scripts(one: &[Migration], other: &[Migration]) -> bool {
             .iter()
             .map(|migration| (migration.file_name(), migration.checksum.0))
             .collect();
-        list.sort_unstable();
+        sort(&mut list, &Ord::cmp);
         list
     };
     sorted(one) == sorted(other)
@@ -152,9 +153,9 @@ fn finish(
     mut findings: Vec<Finding>,
     recorded: impl FnOnce() -> Vec<(i64, Vec<u8>)>,
 ) -> Result<Directory, Error> {
-    found
-        .migrations
-        .sort_by(|a, b| (a.version, a.kind, &a.path).cmp(&(b.version, b.kind, &b.path)));
+    sort(&mut found.migrations, &|a, b| {
+        (a.version, a.kind, &a.path).cmp(&(b.version, b.kind, &b.path))
+    });
     let sorted: Vec<&Migration> = found.migrations.iter().collect();
     if sorted
         .windows(2)
@@ -162,11 +163,12 @@ fn finish(
     {
         findings.extend(duplicates(&sorted, &recorded()));
     }
-    found.warnings.sort_by(|a, b| a.path.cmp(&b.path));
+    let by_path = |a: &Finding, b: &Finding| a.path.cmp(&b.path);
+    sort(&mut found.warnings, &by_path);
     if findings.is_empty() {
         return Ok(found);
     }
-    findings.sort_by(|a, b| a.path.cmp(&b.path));
+    sort(&mut findings, &by_path);
     Err(Error::Unusable {
         directory: directory.to_owned(),
         findings,

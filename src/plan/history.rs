@@ -8,6 +8,7 @@
 mod write;
 
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
+use crate::diagnostics::sorted::sort;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
@@ -47,7 +48,7 @@ pub struct AppliedMigration {
 /// cannot be read.
 pub fn read(connection: &Connection, table: &HistoryTable) -> Result<Vec<AppliedMigration>, Error> {
     let mut history = rows(connection, table)?;
-    history.sort_by_key(|row| row.version);
+    sort(&mut history, &|a, b| a.version.cmp(&b.version));
     match history
         .windows(2)
         .find(|pair| pair[0].version == pair[1].version)

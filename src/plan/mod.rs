@@ -16,6 +16,7 @@ pub(crate) mod settled;
 pub(crate) mod targets;
 
 use crate::diagnostics::problem::{Finding, Problem};
+use crate::diagnostics::sorted::sort;
 use crate::files::migration::{Kind, Migration};
 use crate::plan::history::AppliedMigration;
 use crate::plan::renumbered::Moved;
@@ -150,7 +151,9 @@ pub fn plan<'a>(migrations: &'a [Migration], history: &'a [AppliedMigration]) ->
     let mut states = Vec::with_capacity(migrations.len().max(history.len()));
     let mut rows = history.iter().peekable();
     let mut migrations: Vec<&Migration> = migrations.iter().collect();
-    migrations.sort_by_key(|migration| (migration.version, migration.kind));
+    sort(&mut migrations, &|a, b| {
+        (a.version, a.kind).cmp(&(b.version, b.kind))
+    });
     for files in migrations.chunk_by(|a, b| a.version == b.version) {
         let version = files[0].version;
         while let Some(row) = rows.next_if(|row| row.version < version) {

@@ -3,6 +3,7 @@
 //! Owns the search for them, by checksum. Pure, total and linear but for sorting.
 
 use crate::diagnostics::problem::{Problem, Renumbering};
+use crate::diagnostics::sorted::sort;
 use crate::files::migration::{Checksum, Kind, Migration};
 use crate::plan::State;
 use crate::plan::history::AppliedMigration;
@@ -69,7 +70,7 @@ pub(super) fn find<'a>(states: &[State<'a>]) -> Vec<Moved<'a>> {
     for (content, same) in contents {
         pair(same, content == &empty.0[..], &mut moved);
     }
-    moved.sort_by_key(|moved| moved.row.version);
+    sort(&mut moved, &|a, b| a.row.version.cmp(&b.row.version));
     judge(&mut moved, states);
     moved
 }
@@ -126,7 +127,7 @@ fn pair<'a>(same: Same<'a>, is_empty: bool, moved: &mut Vec<Moved<'a>>) {
 pub(super) fn files(moved: &[Moved<'_>]) -> Vec<i64> {
     let certain = moved.iter().filter(|moved| moved.is_certain());
     let mut versions: Vec<i64> = certain.map(|moved| moved.file.version).collect();
-    versions.sort_unstable();
+    sort(&mut versions, &Ord::cmp);
     versions
 }
 

@@ -4,6 +4,7 @@
 //! Pure, total and, but for the search of a version, linear.
 
 use crate::diagnostics::problem::{Finding, Problem};
+use crate::diagnostics::sorted::sort;
 use crate::files::migration::{Kind, Migration};
 use crate::plan::State;
 
@@ -104,7 +105,7 @@ pub(super) fn settle<'a>(states: &mut [State<'a>]) -> Vec<Squash<'a>> {
                 at = next(&mut free, at + 1);
             }
         }
-        squash.rows.sort_unstable();
+        sort(&mut squash.rows, &Ord::cmp);
         squashes.push(squash);
     }
     squashes.reverse();
@@ -203,7 +204,7 @@ impl Record {
             .flat_map(|range| [*range.start(), *range.end()])
             .filter(|version| self.count(*version, *version) == 0)
             .collect();
-        lacking.sort_unstable();
+        sort(&mut lacking, &Ord::cmp);
         lacking.dedup();
         lacking
     }

@@ -5,6 +5,7 @@
 
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::{Finding, Problem};
+use crate::diagnostics::sorted::sort;
 use crate::files::folder::duplicates;
 use crate::files::migration::{Kind, Migration};
 use crate::files::read;
@@ -69,7 +70,7 @@ fn to_apply<'a>(
         true => Vec::new(),
         false => migrations.iter().filter(is_pending).collect(),
     };
-    scripts.sort_by_key(|migration| migration.version);
+    sort(&mut scripts, &|a, b| a.version.cmp(&b.version));
     let findings = duplicates(&scripts, &[]);
     if !findings.is_empty() {
         return Err(unusable(findings));

@@ -3,6 +3,7 @@
 //!
 //! Owns which order is none. Only tells definitions apart: nothing is made of the result.
 
+use crate::diagnostics::sorted::sort;
 use crate::schema::tokens::{Token, tokens};
 
 /// The statement that makes a table, with the constraints of each column in one order, and
@@ -31,10 +32,11 @@ pub(crate) fn in_one_order(sql: &str) -> String {
     }
     let (mut unique, mut items): (Vec<_>, Vec<_>) =
         parts.into_iter().partition(|item| is_unique(item));
-    unique.sort_by_key(|item| {
+    let words = |item: &Vec<&Token<'_>>| -> Vec<String> {
         let words = item.iter().map(|token| token.content().to_lowercase());
-        words.collect::<Vec<_>>()
-    });
+        words.collect()
+    };
+    sort(&mut unique, &|a, b| words(a).cmp(&words(b)));
     items.append(&mut unique);
     let text = |tokens: &[&Token<'_>]| {
         let texts: Vec<&str> = tokens.iter().map(|token| token.text).collect();

@@ -3,6 +3,7 @@
 //! Owns what only one tool puts into a folder. Lists, and reads no more than it takes to
 //! know whose a folder is. Never writes.
 
+use crate::diagnostics::sorted::sort;
 use crate::files::foreign::marker::searched;
 use crate::files::foreign::{Tool, VersionedName, versioned_name};
 use crate::files::read::read_text;
@@ -117,7 +118,7 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
             names.push(path);
         }
     }
-    names.sort();
+    sort(&mut names, &Ord::cmp);
     Ok(names)
 }
 

@@ -8,6 +8,7 @@ use super::run::Run;
 use super::view::row_of;
 use crate::diagnostics::error::{Cause, Committed, Error, ScriptError, sqlite_message};
 use crate::diagnostics::problem::{Finding, Problem};
+use crate::diagnostics::sorted::sort;
 use crate::files::migration::Migration;
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::plan;
@@ -74,7 +75,7 @@ impl<'a> Run<'a, '_> {
             Direction::Up => next.push(row_of(migration)),
             Direction::Down => next.retain(|row| row.version != migration.version),
         }
-        next.sort_by_key(|row| row.version);
+        sort(&mut next, &|a, b| a.version.cmp(&b.version));
         let plan = plan(self.job.migrations, &next);
         let problems = plan.problems(&self.job.options.policy);
         problems.first().map(Problem::sentence)

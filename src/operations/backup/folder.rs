@@ -6,6 +6,7 @@
 use super::Job;
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::Error;
+use crate::diagnostics::sorted::sort;
 use crate::operations::copy::{at, history_of};
 use crate::plan::history::AppliedMigration;
 use std::ffi::OsString;
@@ -58,7 +59,7 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         found.extend(version.filter(|version| is_file && *version < newest));
     }
-    found.sort_unstable_by(|a, b| b.cmp(a));
+    sort(&mut found, &|a, b| b.cmp(a));
     for version in found.into_iter().skip(keep - 1) {
         let path = folder.join(name_in(job.database, version));
         let is_ours = history_of(&at(&path, job.vfs), job.table, job.limits).is_ok_and(|history| {

@@ -6,6 +6,7 @@ use crate::database::location::Location;
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
+use crate::diagnostics::sorted::sort;
 use crate::files::migration::{Kind, Migration};
 use crate::files::read::text_findings;
 use crate::operations::drift::{self, Replayed, applied_scripts};
@@ -194,7 +195,7 @@ impl Run<'_> {
         }
         let replayed = match self.replay(&scripts) {
             Err(error @ Error::Replay(_)) => {
-                scripts.sort_by_key(|migration| migration.version);
+                sort(&mut scripts, &|a, b| a.version.cmp(&b.version));
                 self.replay(&scripts).map_err(|_| error)?
             }
             result => result?,
