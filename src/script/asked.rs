@@ -253,9 +253,11 @@ impl Runner<'_> {
             let is_it = |(known, _): &(String, Option<u64>)| known.eq_ignore_ascii_case(table);
             let is_history = self.rules.history.is(table);
             if !is_history && !self.counted.iter().any(is_it) {
-                let rows = match self.made.contains(table) {
-                    true => None,
-                    false => rows_of(connection, table)?,
+                let known = self.watched.rows.get(&table.to_ascii_lowercase());
+                let rows = match (self.made.contains(table), known) {
+                    (true, _) => None,
+                    (false, Some(known)) => *known,
+                    (false, None) => rows_of(connection, table)?,
                 };
                 self.counted.push((table.to_owned(), rows));
             }

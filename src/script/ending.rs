@@ -98,6 +98,7 @@ impl Runner<'_> {
     pub(super) fn count_after(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         for (table, before) in std::mem::take(&mut self.counted) {
             let after = rows_of(connection, &table)?;
+            self.watched.rows.insert(table.to_ascii_lowercase(), after);
             // A table that the script has made and given another name.
             if after.is_some() || before.is_some() {
                 self.ran.rows.push(RowCount {
@@ -106,6 +107,10 @@ impl Runner<'_> {
                     after,
                 });
             }
+        }
+        // Of these, names may stand for other tables now.
+        if self.ran.drops || self.ran.alters {
+            self.watched.rows.clear();
         }
         Ok(())
     }

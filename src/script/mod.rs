@@ -36,7 +36,7 @@ use authorizer::{Rules, Seen, authorize};
 use runner::Runner;
 use rusqlite::Connection;
 use rusqlite::hooks::{Action, AuthContext, Authorization};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use window::ReadOn;
@@ -124,6 +124,8 @@ pub(crate) struct Watched {
     pub whole: Option<Whole>,
     /// The tables that hold other applications' histories, asked before the first script.
     pub histories: Option<Arc<[String]>>,
+    /// If rows are counted: how many a table has, by its name in lower case.
+    pub rows: BTreeMap<String, Option<u64>>,
 }
 
 /// Runs every statement of the file `path`, whose text `read_on` gives piece by piece, and
