@@ -175,10 +175,7 @@ struct Job<'a, 'r> {
 /// memory that `connection` has open. Nothing outside of it is touched: ATTACH
 /// of a file and VACUUM INTO are refused.
 pub(crate) fn replay(connection: &mut Connection, migrations: &[&Migration]) -> Result<(), Error> {
-    let options = Options {
-        allow_cascade: true,
-        ..Options::default()
-    };
+    let options = Options::default();
     let view = View {
         data_version: data_version(connection)?,
         targets: migrations.iter().copied().collect(),

@@ -115,7 +115,8 @@ impl Runner<'_> {
         if seen & (saw::ATTACH | saw::TEMPORARY) != 0 {
             let _pause = shared.pause();
             if self.leftovers.is_none() {
-                self.leftovers = leftovers(connection).ok();
+                let known = self.watched.leftovers.take();
+                self.leftovers = known.or_else(|| leftovers(connection).ok());
             }
             if self.rules.counted
                 && let Some(name) = &shared.notes().attached
@@ -268,6 +269,7 @@ impl Runner<'_> {
     /// Which views, triggers and keys are all right, before something is dropped.
     pub(super) fn before_first_drop(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if !self.ran.drops {
+            self.watched.dropping = self.place.path.to_owned();
             let whole = self.watched.whole.get_or_insert_default();
             whole.look_at_new(connection)?;
         }

@@ -148,6 +148,10 @@ impl Runner<'_> {
     /// The connection outlives the script, and with it what only the connection
     /// knows: the next script that names such a table writes to the wrong place.
     pub(super) fn warn_of_leftovers(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        // One that is gone could come back.
+        if self.seen_in_all & (saw::DROP | saw::DROP_OTHER | saw::DETACH) != 0 {
+            self.watched.leftovers = None;
+        }
         let Some(before) = self.leftovers.take() else {
             return Ok(());
         };
@@ -158,6 +162,7 @@ impl Runner<'_> {
             );
             self.push(Finding::new("left-behind", self.place.path, message))?;
         }
+        self.watched.leftovers = Some(now);
         Ok(())
     }
 

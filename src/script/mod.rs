@@ -122,8 +122,12 @@ pub(crate) struct Watched {
     /// Which views, triggers and keys were all right before the first script that drops
     /// or renames.
     pub whole: Option<Whole>,
+    /// The last script that was about to drop or rename something.
+    pub dropping: PathBuf,
     /// The tables that hold other applications' histories, asked before the first script.
     pub histories: Option<Arc<[String]>>,
+    /// What the connection held after the last script, if that is known.
+    pub leftovers: Option<BTreeSet<String>>,
     /// If rows are counted: how many a table has, by its name in lower case.
     pub rows: BTreeMap<String, Option<u64>>,
 }

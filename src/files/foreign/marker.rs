@@ -319,16 +319,17 @@ fn is_candidate(line: &[u8]) -> bool {
 /// beginnings of lines only, which is many times faster than to tell comments from
 /// strings; a line that is cut off by the end of the piece could be anything.
 fn has_candidate(piece: &[u8], mut is_line_start: bool) -> io::Result<bool> {
+    let is_cut_off = !piece.ends_with(b"\n");
     let mut rest = piece;
     while !rest.is_empty() {
         if is_line_start {
-            let begins = rest.trim_ascii_start();
-            let is_cut_off = !rest.ends_with(b"\n");
-            if is_cut_off && (begins.is_empty() || begins == b"-") {
+            // Blank lines are passed over at once.
+            rest = rest.trim_ascii_start();
+            if is_cut_off && (rest.is_empty() || rest == b"-") {
                 return Ok(true);
             }
-            if begins.starts_with(b"--") {
-                let mut lines = begins.split(|byte| *byte == b'\n');
+            if rest.starts_with(b"--") {
+                let mut lines = rest.split(|byte| *byte == b'\n');
                 let is_it = lines.next().is_some_and(is_candidate);
                 if is_it || (is_cut_off && lines.next().is_none()) {
                     return Ok(true);

@@ -108,6 +108,14 @@ impl<'a, 'r> Run<'a, 'r> {
             return result;
         }
         // What was applied before a failure stays, and so does what it has broken.
+        if let Err(Error::Script(failed)) = &result
+            && failed.statements_kept > 0
+        {
+            self.wrote = true;
+            if self.watched.dropping == failed.path {
+                self.dropper.clone_from(&failed.path);
+            }
+        }
         if self.wrote && !self.job.replayed {
             roll_back(connection);
             // A look that cannot answer says nothing: the run's own end is what counts.
@@ -254,8 +262,6 @@ impl<'a, 'r> Run<'a, 'r> {
         let report = &mut self.report;
         begin(connection, &self.limits, &mut || report(Event::Waiting))?;
         if data_version(connection)? != self.view.data_version {
-            // A copy that was made before somebody else wrote is out of date.
-            self.backed_up &= self.wrote;
             self.view = View::read(connection, &self.job)?;
             self.newest = self.view.newest();
         }
