@@ -3,7 +3,7 @@
 //! Owns the arithmetic of offsets. SQLite tells the end of a statement; nothing is
 //! split here.
 
-use super::text::{blank_length, skip_blank};
+use super::text::{blank_length, skip_blank, table};
 use super::window::Window;
 use crate::diagnostics::error::{Error, sqlite_message};
 use crate::diagnostics::position::{CONTEXT, Position};
@@ -147,16 +147,7 @@ impl<'a> Place<'a> {
 }
 
 /// What is looked at where a statement's end is searched for.
-const STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let all = b";'\"`[-/$@#:?\0";
-    let mut at = 0;
-    while at < all.len() {
-        stops[all[at] as usize] = true;
-        at += 1;
-    }
-    stops
-};
+const STOPS: [bool; 256] = table(b";'\"`[-/$@#:?\0");
 
 /// The length of a statement as its quotes and comments tell it. `None` of what may hold
 /// semicolons elsewhere, as a trigger and some parameters do, and of the last one.

@@ -48,12 +48,25 @@ pub(crate) fn blank_length(text: &str) -> usize {
     }
 }
 
+/// Which bytes are among these: asked of each byte of a script.
+pub(super) const fn table(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+const OPENERS: [bool; 256] = table(b"'\"`[-/");
+
 /// Where a comment, a string or a quoted name begins that does not end in the text, which
 /// begins between two tokens.
 pub(crate) fn open_token(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|b| b"'\"`[-/".contains(b)) {
+    while let Some(found) = bytes[at..].iter().position(|b| OPENERS[usize::from(*b)]) {
         at += found;
         let rest = &text[at..];
         let length = if rest.starts_with("--") {

@@ -6,6 +6,7 @@
 
 use crate::database::location::file_of;
 use crate::database::permission::discovery::{refuse_foreign_library, rights_of};
+use crate::database::permission::is_root;
 use crate::diagnostics::error::{Cause, Error, sqlite_message};
 use crate::files::read::read_text;
 use crate::schema::history_table::HistoryTable;
@@ -127,7 +128,7 @@ pub fn connect(
         shared: false,
         for_sqlpage: false,
         strict: false,
-        rights: rights_of(&path),
+        rights: is_root().then(|| rights_of(&path)).flatten(),
         history: HistoryTable::default(),
         others: None,
         // Nothing is kept in memory: it is only for show.

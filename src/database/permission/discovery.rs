@@ -183,12 +183,10 @@ pub(crate) fn foreign_owners(owners: &BTreeMap<u32, PathBuf>, database: &Path) -
         .collect()
 }
 
-/// Whose rights a script has where root runs it: those of whoever owns it or anything on
-/// the way to it, and so can put another in its place, if that is not root.
+/// Whose rights a script has where root runs it, which is asked before: those of whoever
+/// owns it or anything on the way to it, and so can put another in its place, if that is
+/// not root.
 pub(crate) fn rights_of(script: &Path) -> Option<Rights> {
-    if !is_root() {
-        return None;
-    }
     let absolute = std::path::absolute(script).ok()?;
     let real = std::fs::canonicalize(script).unwrap_or_else(|_| absolute.clone());
     let led = (real != absolute).then(|| real.ancestors());

@@ -3,13 +3,13 @@
 //! Owns what each tool takes for such a line, and the search for one in a script that
 //! is pending. Reads a script in pieces: memory does not grow with it.
 
-use crate::database::permission::open_without_waiting;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
 use crate::files::foreign::Tool;
 use crate::files::migration::Migration;
-use std::fs::File;
-use std::io::{self, BufRead, Read, Seek};
+use crate::files::read::Pieces;
+use std::io::{self, BufRead};
+use std::path::Path;
 
 /// What a line says to the tool whose annotation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -303,8 +303,14 @@ pub(crate) struct Seen {
     pub refusal: Option<Finding>,
 }
 
-/// Whether a line could be an annotation of any tool.
+/// Whether a comment line could be an annotation of any tool.
 fn is_candidate(line: &[u8]) -> bool {
+    // Nearly all others are told by how they begin.
+    let first = line.iter().find(|byte| !matches!(byte, b'-' | 0..=b' '));
+    let begins = first.is_some_and(|first| b"m/=!dD".contains(first) || *first >= 0x80);
+    if !begins && !line.contains(&b'+') {
+        return false;
+    }
     let Some(line) = std::str::from_utf8(line).ok().map(str::trim) else {
         return false;
     };
@@ -342,20 +348,19 @@ fn has_candidate(piece: &[u8], mut is_line_start: bool) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Looks through a pending script, in pieces as long as `piece`.
+/// Looks through a pending script, in pieces, by way of `buffer`.
 ///
 /// # Errors
 ///
 /// What the system says if it cannot be read.
-pub(crate) fn look_through(migration: &Migration, piece: &mut [u8]) -> io::Result<Seen> {
+pub(crate) fn look_through(migration: &Migration, buffer: &mut Vec<u8>) -> io::Result<Seen> {
     let mut search = Search::new();
     if let Some(text) = &migration.embedded {
         search.feed(text.as_bytes());
     } else {
-        let mut file = open_without_waiting(&migration.path)?;
         let mut is_line_start = true;
         let mut has_any = false;
-        each_piece(&mut file, piece, |piece| {
+        each_piece(&migration.path, buffer, |piece| {
             has_any = has_any || has_candidate(piece, is_line_start)?;
             is_line_start = piece.ends_with(b"\n");
             Ok(())
@@ -363,8 +368,7 @@ pub(crate) fn look_through(migration: &Migration, piece: &mut [u8]) -> io::Resul
         if !has_any {
             return Ok(Seen::default());
         }
-        file.rewind()?;
-        each_piece(&mut file, piece, |piece| {
+        each_piece(&migration.path, buffer, |piece| {
             search.feed(piece);
             Ok(())
         })?;
@@ -394,16 +398,16 @@ pub(crate) fn look_through(migration: &Migration, piece: &mut [u8]) -> io::Resul
 }
 
 fn each_piece(
-    file: &mut File,
-    piece: &mut [u8],
+    path: &Path,
+    buffer: &mut Vec<u8>,
     mut work: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
+    let (mut pieces, _) = Pieces::open(path)?;
     loop {
-        match file.read(piece) {
-            Ok(0) => return Ok(()),
-            Ok(count) => work(&piece[..count])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        let (piece, is_last) = pieces.next(buffer)?;
+        work(piece)?;
+        if is_last {
+            return Ok(());
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{Event, Job, Step, Summary};
 use crate::database::guard::lock_script;
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
+use crate::database::permission::is_root;
 use crate::database::permission::place::Place;
 use crate::database::settings::Settings;
 use crate::database::transaction::{begin, roll_back};
@@ -54,6 +55,8 @@ pub(super) struct Run<'a, 'r> {
     pub attached_files: Vec<PathBuf>,
     /// Whether all scripts are in one transaction.
     pub together: bool,
+    /// Whether root runs it: asked once.
+    pub as_root: bool,
     backed_up: bool,
     verified: bool,
     /// The update that the backup is the state before, to be forgotten when it is over.
@@ -87,6 +90,7 @@ impl<'a, 'r> Run<'a, 'r> {
             schema: None,
             dropped: Vec::new(),
             attached_files: Vec::new(),
+            as_root: is_root(),
             backed_up: false,
             verified: false,
             unfinished: None,

@@ -27,7 +27,7 @@ impl<'a> Run<'a, '_> {
             transactional: migration.transactional,
             history: options.table.clone(),
             others: None,
-            rights: rights_of(&migration.path),
+            rights: self.as_root.then(|| rights_of(&migration.path)).flatten(),
             allow_cascade: options.allow_cascade,
             contained: self.job.contained,
             replayed: self.job.replayed,

@@ -37,9 +37,9 @@ pub(crate) fn refuse_pending(
     }
     let mut forms = Vec::with_capacity(pending.len());
     let mut findings = Vec::new();
-    let mut piece = vec![0; 64 << 10];
+    let mut buffer = Vec::new();
     for migration in pending {
-        let seen = look_through(migration, &mut piece).map_err(|source| Error::Read {
+        let seen = look_through(migration, &mut buffer).map_err(|source| Error::Read {
             path: migration.path.clone(),
             source,
         })?;
