@@ -6,9 +6,10 @@
 use super::text::{blank_length, skip_blank, table};
 use super::window::Window;
 use crate::diagnostics::error::{Error, sqlite_message};
-use crate::diagnostics::position::{CONTEXT, Position};
+use crate::diagnostics::position::{CONTEXT, Origin, Position, floor};
 use crate::schema::tokens::tokens;
 use rusqlite::Statement;
+use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -24,6 +25,9 @@ pub(super) struct Place<'a> {
     pub end: usize,
     /// Where the statement that was run last begins.
     last: usize,
+    /// Up to where lines were counted, so that places one after the other cost no more
+    /// than one.
+    counted: Cell<(usize, Origin)>,
 }
 
 impl<'a> Place<'a> {
@@ -34,6 +38,7 @@ impl<'a> Place<'a> {
             start: 0,
             end: 0,
             last: 0,
+            counted: Cell::default(),
         }
     }
 
@@ -45,7 +50,9 @@ impl<'a> Place<'a> {
     /// Reads on, because what is next does not end in what is at hand.
     pub(super) fn read_on(&mut self) -> Result<(), Error> {
         let end = self.end;
-        let cut = self.window.read_on(end)?;
+        let read = self.window.read_on(end);
+        self.counted.set((0, self.window.origin()));
+        let cut = read?;
         self.start = self.start.saturating_sub(cut);
         self.end -= cut;
         // What is given up is ended.
@@ -137,7 +144,15 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn position(&self, offset: usize) -> Position {
-        Position::within(self.path, self.sql(), offset, self.window.origin())
+        let sql = self.sql();
+        let from = floor(sql, offset.saturating_sub(CONTEXT));
+        let (mut counted, mut origin) = self.counted.get();
+        if counted > from {
+            (counted, origin) = (0, self.window.origin());
+        }
+        origin.pass_over(&sql[counted..from]);
+        self.counted.set((from, origin));
+        Position::within(self.path, &sql[from..], offset - from, origin)
     }
 
     /// The place of the current statement.
