@@ -5,7 +5,7 @@ TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
 # A panic ends the program, so nothing needs the tables to unwind by, and what little
 # of libgcc is needed is linked in: no shared library but the C library's.
 LEAN = RUSTFLAGS="-C force-unwind-tables=no -L native=$(CURDIR)/target/lean $$(cat target/lean/flags) $(RUSTFLAGS)"
-STATIC = RUSTFLAGS="-C force-unwind-tables=no -C target-feature=+crt-static -C relocation-model=static $$(cat target/lean/flags) $(RUSTFLAGS)"
+STATIC = RUSTFLAGS="-C force-unwind-tables=no -C target-feature=+crt-static -C relocation-model=static $$(cat target/lean/flags target/lean/tables) $(RUSTFLAGS)"
 # A static program cannot load shared libraries.
 STATIC_SQLITE = LIBSQLITE3_FLAGS="$$(sed -n 's/^LIBSQLITE3_FLAGS = "\(.*\)"/\1/p' .cargo/config.toml) -USQLITE_ENABLE_LOAD_EXTENSION -DSQLITE_OMIT_LOAD_EXTENSION"
 # What the compiler of SQLite can do to make it smaller.
@@ -18,7 +18,8 @@ all: target/lean/flags
 
 # What the linker and the C library of this machine can do: a program that has it must
 # run. lld and gold fold functions that are equal, GNU's ld does not; relocations can be
-# packed since glibc 2.36.
+# packed since glibc 2.36. lld can also fold tables that are equal, of which the static C
+# library has many: those of each mathematical function once for each kind of processor.
 target/lean/flags:
 	mkdir -p target/lean
 	echo 'INPUT(-lgcc_eh -lgcc -lc)' >target/lean/libgcc_s.so
@@ -29,6 +30,9 @@ target/lean/flags:
 		then printf "%s " "-C link-arg=-Wl,$$flag"; \
 		else echo "make: the programs are larger: this machine does without -Wl,$$flag" >&2; fi; \
 	done >$@.new
+	tables="-C link-arg=-Wl,--ignore-data-address-equality"; \
+		if rustc -o target/lean/try $$tables target/lean/try.rs 2>/dev/null && target/lean/try; \
+		then echo "$$tables"; fi >target/lean/tables
 	echo 'int main(void) { return 0; }' >target/lean/try.c
 	-$(or $(CC),cc) -Oz -o target/lean/try target/lean/try.c 2>/dev/null && echo -Oz >target/lean/cflags
 	touch target/lean/cflags
