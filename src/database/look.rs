@@ -1,4 +1,6 @@
-//! Looks at a database and leaves it as it was: no file, no sidecar that stays.
+//! Looks at a database and leaves it as it was: no file, no sidecar that stays. Only where
+//! a `-wal` is without its `-shm`, as in a copy of a machine that was cut off, the latter
+//! stays: every reader makes it, and who removes it moves the `-wal` into the database.
 //!
 //! Owns the ways to read a database in WAL mode, on a read-only medium, or after
 //! a crash. Never writes, and knows nothing of what is read.
