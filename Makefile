@@ -117,10 +117,18 @@ test-litestream: $(LITESTREAM)
 check-import: all
 	tests/import.sh target/release/litemigrate
 
-# Times us beside the real sqlx, SQLPage's fork and the sqlite3 shell, in turn.
+# Times us beside the real sqlx, SQLPage's fork and the sqlite3 shell, in turn, and ends
+# with the rows of README's table. The large ones need 4 GB in TMPDIR. WORKLOAD is a word
+# of the names of those that are wanted (WAL, databases, drift …), or --without-large.
 bench: all
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
-	target/oracle/release/bench target/release/litemigrate
+	target/oracle/release/bench target/release/litemigrate $(WORKLOAD)
+
+# How CPU time grows: each workload at n and 4n, the ratio, and the sqlite3 shell's;
+# WORKLOAD as above.
+linear: all
+	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked --bin linear
+	target/oracle/release/linear target/release/litemigrate $(WORKLOAD)
 
 # A run on a simulated disk: every power cut, every call that fails, every schedule of
 # two processes with two preemptions; and planted faults, each of which must be found.
@@ -210,4 +218,4 @@ clean:
 	$(CARGO) clean
 	rm -rf dist
 
-.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage test-litestream bench simulation simulation-quick coverage mutants fuzz fuzz-check fuzz-random install deb test-deb dist check-dist packaging clean
+.PHONY: all small static footprint run test test-system accept check lint oracle check-import test-sqlpage test-litestream bench linear simulation simulation-quick coverage mutants fuzz fuzz-check fuzz-random install deb test-deb dist check-dist packaging clean

@@ -1,6 +1,9 @@
 //! What the oracle, the bench and the two small programs share: who there is, and how
 //! each is called.
 
+pub mod measure;
+pub mod scripts;
+
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +14,7 @@ pub enum Who {
     Us,
     Sqlx,
     Fork,
-    /// The sqlite3 shell, which has no history; the bench alone runs it.
+    /// The sqlite3 shell, which has no history; it is timed only.
     Shell,
 }
 
