@@ -56,9 +56,13 @@ static: target/lean/flags
 	install -D target/$(TARGET)/static/litemigrate target/static/litemigrate
 	$(call lean,target/static/litemigrate)
 
-# Sizes, memory and system calls of the three; needs GNU time and strace.
-footprint: all small static
-	tests/footprint.sh target/release/litemigrate target/small/litemigrate target/static/litemigrate
+# Sizes, by section and by crate, memory and system calls of the three; needs GNU time
+# and strace. The names are in the fast one if it is linked once more without strip.
+footprint: small static
+	$(LEAN) $(CARGO) rustc --release --locked --bin litemigrate -- -C strip=none
+	cp target/release/litemigrate target/lean/symbols
+	$(MAKE) all
+	tests/footprint.sh target/lean/symbols target/release/litemigrate target/small/litemigrate target/static/litemigrate
 
 # Builds, then migrates the bundled example into a database file, and shows it.
 run: all
