@@ -20,7 +20,7 @@ all: target/lean/flags
 # run. lld and gold fold functions that are equal, GNU's ld does not; relocations can be
 # packed since glibc 2.36. lld can also fold tables that are equal, of which the static C
 # library has many: those of each mathematical function once for each kind of processor.
-target/lean/flags:
+target/lean/flags: Makefile
 	mkdir -p target/lean
 	echo 'INPUT(-lgcc_eh -lgcc -lc)' >target/lean/libgcc_s.so
 	head -c 8 /dev/zero >target/lean/no-tables

@@ -399,7 +399,7 @@ fn wrong_text(path: &Path) -> io::Result<Finding> {
         let kept = text.len();
         let wrong = match pieces.append(piece, is_last, &mut text) {
             Ok(()) if !text[kept..].contains('\0') => None,
-            Ok(()) => Some(Vec::new()),
+            Ok(()) => Some(std::mem::take(&mut pieces.begun)),
             Err(wrong) => Some(wrong),
         };
         if let Some(wrong) = wrong {

@@ -45,7 +45,7 @@ pub(crate) struct Spellings {
     /// From where on they are not the same as that.
     with_lf: Option<Marked>,
     with_crlf: Option<Marked>,
-    /// Lines that are not hashed yet, because they are short.
+    /// Room for a piece with other line endings.
     lines: Vec<u8>,
 }
 
@@ -87,7 +87,6 @@ impl Spellings {
         let ended = held.strip_suffix(b"\r\n").or(held.strip_suffix(b"\n"));
         let ended = ended.unwrap_or(&held);
         self.hash(ended);
-        // A mark alone is no line.
         let newline = &held[ended.len()..];
         let spellings = [Some(self.as_it_is), self.with_lf, self.with_crlf];
         for (index, marked) in spellings.into_iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::database::location::file_of;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
-use crate::plan::foreign::refuse_pending;
+use crate::plan::foreign::{Forms, refuse_way_back};
 use crate::plan::policy::Options;
 use crate::plan::targets::Direction;
 use crate::schema::SchemaChange;
@@ -112,25 +112,26 @@ pub fn up(
     options: &Options,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
+    run(connection, migrations, options, Direction::Up, None, report)
+}
+
+/// The same where the pending scripts were looked through already, before there was
+/// anything to write to.
+pub(crate) fn up_after_look(
+    connection: &mut Connection,
+    migrations: &[Migration],
+    options: &Options,
+    forms: Forms,
+    report: &mut dyn FnMut(Event<'_>),
+) -> Result<Summary, Error> {
     run(
         connection,
         migrations,
         options,
         Direction::Up,
-        false,
+        Some(forms),
         report,
     )
-}
-
-/// The same where [`refuse_pending`] was asked already, before there was anything to
-/// write to: it reads each script.
-pub(crate) fn up_after_look(
-    connection: &mut Connection,
-    migrations: &[Migration],
-    options: &Options,
-    report: &mut dyn FnMut(Event<'_>),
-) -> Result<Summary, Error> {
-    run(connection, migrations, options, Direction::Up, true, report)
 }
 
 /// Undoes applied migrations with their `.down.sql`, newest first: those above
@@ -153,7 +154,7 @@ pub fn down(
         migrations,
         options,
         Direction::Down,
-        true,
+        None,
         report,
     )
 }
@@ -190,7 +191,7 @@ pub(crate) fn replay(connection: &mut Connection, migrations: &[&Migration]) -> 
         contained: true,
         replayed: true,
     };
-    execute(connection, job, view, &mut |_| {}).map(|_| ())
+    execute(connection, job, view, Forms::new(), &mut |_| {}).map(|_| ())
 }
 
 fn run(
@@ -198,7 +199,7 @@ fn run(
     migrations: &[Migration],
     options: &Options,
     direction: Direction,
-    was_looked_at: bool,
+    forms: Option<Forms>,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
     let job = Job {
@@ -208,27 +209,29 @@ fn run(
         contained: options.dry_run && file_of(connection).as_os_str().is_empty(),
         replayed: false,
     };
-    let view = View::read(connection, &job)?;
-    if !was_looked_at && !view.targets.is_empty() {
-        let pending: Vec<&Migration> = view.targets.iter().copied().collect();
-        refuse_pending(Some(connection), view.rows.is_empty(), &pending)?;
-    }
+    let mut view = View::read(connection, &job)?;
     if view.targets.is_empty() {
         return Ok(Summary {
             applied: 0,
             newest: view.newest(),
         });
     }
-    execute(connection, job, view, report)
+    let forms = match (forms, direction) {
+        (Some(forms), _) => forms,
+        (None, Direction::Up) => refuse_way_back(view.targets.make_contiguous())?,
+        (None, Direction::Down) => Forms::new(),
+    };
+    execute(connection, job, view, forms, report)
 }
 
 fn execute<'a>(
     connection: &mut Connection,
     job: Job<'a, '_>,
     view: View<'a>,
+    forms: Forms,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Result<Summary, Error> {
-    let mut run = Run::prepare(connection, job, view, report)?;
+    let mut run = Run::prepare(connection, job, view, forms, report)?;
     // A panic in the caller's `report` must not leave a transaction open.
     let result = catch_unwind(AssertUnwindSafe(|| run.execute(connection)));
     let given_back = run.give_back(connection);

@@ -115,8 +115,7 @@ impl Runner<'_> {
         if seen & (saw::ATTACH | saw::TEMPORARY) != 0 {
             let _pause = shared.pause();
             if self.leftovers.is_none() {
-                let known = self.watched.leftovers.take();
-                self.leftovers = known.or_else(|| leftovers(connection).ok());
+                self.leftovers = leftovers(connection).ok();
             }
             if self.rules.counted
                 && let Some(name) = &shared.notes().attached
@@ -254,11 +253,9 @@ impl Runner<'_> {
             let is_it = |(known, _): &(String, Option<u64>)| known.eq_ignore_ascii_case(table);
             let is_history = self.rules.history.is(table);
             if !is_history && !self.counted.iter().any(is_it) {
-                let known = self.watched.rows.get(&table.to_ascii_lowercase());
-                let rows = match (self.made.contains(table), known) {
-                    (true, _) => None,
-                    (false, Some(known)) => *known,
-                    (false, None) => rows_of(connection, table)?,
+                let rows = match self.made.contains(table) {
+                    true => None,
+                    false => rows_of(connection, table)?,
                 };
                 self.counted.push((table.to_owned(), rows));
             }
@@ -269,7 +266,6 @@ impl Runner<'_> {
     /// Which views, triggers and keys are all right, before something is dropped.
     pub(super) fn before_first_drop(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if !self.ran.drops {
-            self.watched.dropping = self.place.path.to_owned();
             let whole = self.watched.whole.get_or_insert_default();
             whole.look_at_new(connection)?;
         }

@@ -98,7 +98,6 @@ impl Runner<'_> {
     pub(super) fn count_after(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         for (table, before) in std::mem::take(&mut self.counted) {
             let after = rows_of(connection, &table)?;
-            self.watched.rows.insert(table.to_ascii_lowercase(), after);
             // A table that the script has made and given another name.
             if after.is_some() || before.is_some() {
                 self.ran.rows.push(RowCount {
@@ -107,10 +106,6 @@ impl Runner<'_> {
                     after,
                 });
             }
-        }
-        // Of these, names may stand for other tables now.
-        if self.ran.drops || self.ran.alters {
-            self.watched.rows.clear();
         }
         Ok(())
     }
@@ -148,10 +143,6 @@ impl Runner<'_> {
     /// The connection outlives the script, and with it what only the connection
     /// knows: the next script that names such a table writes to the wrong place.
     pub(super) fn warn_of_leftovers(&mut self, connection: &Connection) -> Result<(), Stopped> {
-        // One that is gone could come back.
-        if self.seen_in_all & (saw::DROP | saw::DROP_OTHER | saw::DETACH) != 0 {
-            self.watched.leftovers = None;
-        }
         let Some(before) = self.leftovers.take() else {
             return Ok(());
         };
@@ -162,7 +153,6 @@ impl Runner<'_> {
             );
             self.push(Finding::new("left-behind", self.place.path, message))?;
         }
-        self.watched.leftovers = Some(now);
         Ok(())
     }
 

@@ -36,7 +36,7 @@ use authorizer::{Rules, Seen, authorize};
 use runner::Runner;
 use rusqlite::Connection;
 use rusqlite::hooks::{Action, AuthContext, Authorization};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use window::ReadOn;
@@ -122,14 +122,10 @@ pub(crate) struct Watched {
     /// Which views, triggers and keys were all right before the first script that drops
     /// or renames.
     pub whole: Option<Whole>,
-    /// The last script that was about to drop or rename something.
+    /// The last script outside a transaction that has dropped or altered something.
     pub dropping: PathBuf,
     /// The tables that hold other applications' histories, asked before the first script.
     pub histories: Option<Arc<[String]>>,
-    /// What the connection held after the last script, if that is known.
-    pub leftovers: Option<BTreeSet<String>>,
-    /// If rows are counted: how many a table has, by its name in lower case.
-    pub rows: BTreeMap<String, Option<u64>>,
 }
 
 /// Runs every statement of the file `path`, whose text `read_on` gives piece by piece, and

@@ -399,6 +399,10 @@ impl<'a> Runner<'a> {
             self.dropped.push(notes.own_table.clone());
         }
         drop(notes);
+        let ends_drop = saw::DROP | saw::DROP_OTHER | saw::ALTER | saw::COMMIT;
+        if seen & ends_drop != 0 && self.ran.drops && connection.is_autocommit() {
+            self.watched.dropping = self.place.path.to_owned();
+        }
         if seen & saw::ALTER != 0 && !self.dropped.is_empty() && connection.is_autocommit() {
             self.warn_of_open_rebuild(connection)?;
         }

@@ -349,3 +349,48 @@ fn an_application_can_baseline_repair_compare_and_restore() {
     let newest = restore(&sandbox.path.join("before.db"), &file, &Options::default()).unwrap();
     assert_eq!(newest, Some(1));
 }
+
+/// While we wait for the lock, goose applies the script that is pending: it is not run
+/// again.
+#[test]
+fn what_another_tool_applies_while_we_wait_is_not_run_again() {
+    let sandbox = Sandbox::new("library-other-tool");
+    let file = sandbox.path.join("app.db");
+    let other = Connection::open(&file).unwrap();
+    other
+        .execute_batch("CREATE TABLE t (x); BEGIN IMMEDIATE")
+        .unwrap();
+    let script = "-- +goose Up\nINSERT INTO t VALUES (1);";
+    let scripts = embedded(&[("0001_a.sql", script)]).unwrap();
+    let mut connection = Connection::open(&file).unwrap();
+    let mut waited = 0;
+    let options = Options::default();
+    let result = up(
+        &mut connection,
+        &scripts.migrations,
+        &options,
+        &mut |event| {
+            if let Event::Waiting = event {
+                waited += 1;
+                other
+                .execute_batch(
+                    "INSERT INTO t VALUES (1);
+                    CREATE TABLE goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')));
+                    INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, 1), (1, 1);
+                    COMMIT",
+                )
+                .unwrap();
+            }
+        },
+    );
+    assert_eq!(waited, 1);
+    assert!(matches!(result, Err(Error::Declined { .. })), "{result:?}");
+    let count = |sql: &str| {
+        other
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!(count("SELECT count(*) FROM t"), 1);
+    let history = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    assert_eq!(count(history), 0);
+}

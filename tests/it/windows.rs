@@ -185,3 +185,15 @@ fn a_comment_that_is_never_closed_is_found_in_a_long_script() {
     );
     assert!(!stderr.contains("1_long.sql:"), "{stderr}");
 }
+
+/// The line of a NUL byte is shown whole, also where a character of it is in two pieces.
+#[test]
+fn the_line_of_a_nul_byte_is_shown_whole() {
+    let sandbox = Sandbox::new("windows-nul");
+    let text = format!("{}\n", "-".repeat(99)).repeat(655);
+    let line = format!("a\0{}\u{e9}z", "b".repeat(65535 - text.len() - 2));
+    sandbox.script("1_nul.sql", format!("{text}{line}\n{text}"));
+    let output = sandbox.run(&["check"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("b\u{e9}z"), "{stderr}");
+}

@@ -17,6 +17,7 @@ use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::operations::backup::{self, unfinished::Unfinished};
 use crate::operations::copy::refuse_damage;
+use crate::plan::foreign::{Forms, refuse_applied_elsewhere, refuse_way_back};
 use crate::plan::history;
 use crate::plan::targets::Direction;
 use crate::schema::Schema;
@@ -55,6 +56,10 @@ pub(super) struct Run<'a, 'r> {
     pub attached_files: Vec<PathBuf>,
     /// Whether all scripts are in one transaction.
     pub together: bool,
+    /// The tools whose annotations the scripts have that were looked through.
+    forms: Forms,
+    /// Whether another tool has applied the targets was asked, under the lock.
+    is_ours: bool,
     /// Whether root runs it: asked once.
     pub as_root: bool,
     backed_up: bool,
@@ -73,6 +78,7 @@ impl<'a, 'r> Run<'a, 'r> {
         connection: &mut Connection,
         job: Job<'a, 'r>,
         view: View<'a>,
+        forms: Forms,
         report: &'r mut dyn FnMut(Event<'_>),
     ) -> Result<Self, Error> {
         let limits = job.options.limits();
@@ -90,6 +96,8 @@ impl<'a, 'r> Run<'a, 'r> {
             schema: None,
             dropped: Vec::new(),
             attached_files: Vec::new(),
+            forms,
+            is_ours: false,
             as_root: is_root(),
             backed_up: false,
             verified: false,
@@ -112,7 +120,7 @@ impl<'a, 'r> Run<'a, 'r> {
             return result;
         }
         // What was applied before a failure stays, and so does what it has broken.
-        if let Err(Error::Script(failed)) = &result
+        if let Err(Error::Script(failed) | Error::Warned(failed)) = &result
             && failed.statements_kept > 0
         {
             self.wrote = true;
@@ -268,7 +276,9 @@ impl<'a, 'r> Run<'a, 'r> {
         if data_version(connection)? != self.view.data_version {
             self.view = View::read(connection, &self.job)?;
             self.newest = self.view.newest();
+            self.is_ours = false;
         }
+        self.refuse_other_tools(connection)?;
         let warnings = std::mem::take(&mut self.view.warnings);
         if let Some(first) = self.view.targets.front().copied() {
             self.refuse_warnings(first, 0, &warnings)?;
@@ -278,6 +288,22 @@ impl<'a, 'r> Run<'a, 'r> {
             refuse_damage(connection, "migrate it")?;
             self.verified = true;
         }
+        Ok(())
+    }
+
+    /// Asked under the lock, because another tool may have come before us.
+    fn refuse_other_tools(&mut self, connection: &Connection) -> Result<(), Error> {
+        if self.is_ours || self.job.replayed || !self.is_up() {
+            return Ok(());
+        }
+        let targets: Vec<&Migration> = self.view.targets.iter().copied().collect();
+        let is_new = |migration: &&Migration| !self.forms.contains_key(&migration.version);
+        let new: Vec<&Migration> = targets.iter().copied().filter(is_new).collect();
+        self.forms.extend(refuse_way_back(&new)?);
+        if self.view.rows.is_empty() {
+            refuse_applied_elsewhere(connection, &targets, &self.forms)?;
+        }
+        self.is_ours = true;
         Ok(())
     }
 

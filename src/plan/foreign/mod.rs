@@ -17,7 +17,11 @@ use crate::files::read::read_sql;
 use crate::plan::foreign::matching::{AppliedScript, Script};
 use crate::plan::foreign::tables::{read, tools};
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// Of pending scripts, by version: the tool whose annotations they have.
+pub(crate) type Forms = BTreeMap<i64, Option<Tool>>;
 
 /// Refuses to run pending scripts that are another tool's: those that hold their way
 /// back, and, where the database has no history of ours, those that another tool's
@@ -31,11 +35,17 @@ pub(crate) fn refuse_pending(
     connection: Option<&Connection>,
     has_no_history: bool,
     pending: &[&Migration],
-) -> Result<(), Error> {
-    if pending.is_empty() {
-        return Ok(());
+) -> Result<Forms, Error> {
+    let forms = refuse_way_back(pending)?;
+    if let Some(connection) = connection.filter(|_| has_no_history) {
+        refuse_applied_elsewhere(connection, pending, &forms)?;
     }
-    let mut forms = Vec::with_capacity(pending.len());
+    Ok(forms)
+}
+
+/// The part of it that reads each file.
+pub(crate) fn refuse_way_back(pending: &[&Migration]) -> Result<Forms, Error> {
+    let mut forms = Forms::new();
     let mut findings = Vec::new();
     let mut buffer = Vec::new();
     for migration in pending {
@@ -43,26 +53,35 @@ pub(crate) fn refuse_pending(
             path: migration.path.clone(),
             source,
         })?;
-        forms.push(seen.tool);
+        forms.insert(migration.version, seen.tool);
         findings.extend(seen.refusal);
     }
-    if let Some(first) = findings.first() {
-        return Err(Error::Unusable {
+    match findings.first() {
+        None => Ok(forms),
+        Some(first) => Err(Error::Unusable {
             directory: directory_of(&first.path).to_owned(),
             findings,
             warnings: Vec::new(),
-        });
+        }),
     }
-    let Some(connection) = connection.filter(|_| has_no_history) else {
+}
+
+/// The part of it that asks a database without a history of ours.
+pub(crate) fn refuse_applied_elsewhere(
+    connection: &Connection,
+    pending: &[&Migration],
+    forms: &Forms,
+) -> Result<(), Error> {
+    if pending.is_empty() {
         return Ok(());
-    };
+    }
     for tool in tools(connection)? {
         let names: Vec<String> = pending.iter().map(|file| file.short_name()).collect();
         let scripts = scripts_of(pending, &names, tool)?;
         let descriptions: Vec<&str> = pending.iter().map(|file| &*file.description).collect();
         let has_form = |index: usize| match tool {
             Tool::GolangMigrate => pending[index].kind == Kind::Up,
-            tool => forms[index] == Some(tool),
+            tool => forms.get(&pending[index].version) == Some(&Some(tool)),
         };
         let named = read(connection, tool)?.named(&scripts, &descriptions, &has_form);
         if let Some(&first) = named.first() {

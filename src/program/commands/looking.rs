@@ -151,7 +151,7 @@ impl Run<'_> {
             return Ok(());
         }
         let pending: Vec<&Migration> = plan.pending(None).collect();
-        refuse_pending(connection, history.is_empty(), &pending)
+        refuse_pending(connection, history.is_empty(), &pending).map(|_| ())
     }
 
     fn read_history(&self, connection: &Connection) -> Result<Vec<AppliedMigration>, Error> {

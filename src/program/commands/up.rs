@@ -6,7 +6,7 @@ use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
 use crate::files::migration::Migration;
 use crate::operations::apply::up_after_look;
-use crate::plan::foreign::refuse_pending;
+use crate::plan::foreign::{Forms, refuse_pending};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::settled::newest_if_settled;
 use crate::plan::targets::{Direction, targets};
@@ -20,18 +20,18 @@ impl Run<'_> {
     /// Applies what is pending.
     pub(crate) fn up(&self, report: &mut Report) -> Result<Outcome, Error> {
         // Whether anything is to be done, what a person should know about that,
-        // and the newest version.
+        // the newest version, and what the scripts look like.
         let judge = |connection: Option<&Connection>, history: &[AppliedMigration]| {
             let targets = targets(&self.migrations, history, &self.options, Direction::Up)?;
             let scripts = targets.scripts;
             let pending: Vec<&Migration> = scripts.iter().copied().collect();
-            refuse_pending(connection, history.is_empty(), &pending)?;
+            let forms = refuse_pending(connection, history.is_empty(), &pending)?;
             let warnings = match self.project.sqlpage {
                 Some(_) => warnings::of_scripts(scripts.iter().copied()),
                 None => Vec::new(),
             };
             let newest = history.last().map(|row| row.version);
-            Ok((!scripts.is_empty(), warnings, newest))
+            Ok((!scripts.is_empty(), warnings, newest, forms))
         };
         let seen = look(
             &self.project.database,
@@ -40,7 +40,7 @@ impl Run<'_> {
             |connection| {
                 self.as_sqlpage_sees_it(connection)?;
                 match newest_if_settled(connection, &self.migrations, &self.options)? {
-                    Some(newest) => Ok((false, Vec::new(), Some(newest))),
+                    Some(newest) => Ok((false, Vec::new(), Some(newest), Forms::new())),
                     None => {
                         let history = history::read(connection, &self.options.table)?;
                         judge(Some(connection), &history)
@@ -58,7 +58,7 @@ impl Run<'_> {
         }
         let seen = seen?;
         let is_new = seen.is_none();
-        let ((to_do, warnings, newest), connection) = match seen {
+        let ((to_do, warnings, newest, forms), connection) = match seen {
             Some(seen) => seen,
             None => (judge(None, &[])?, None),
         };
@@ -85,6 +85,7 @@ impl Run<'_> {
             &mut connection,
             &self.migrations,
             &self.options,
+            forms,
             &mut |event| report.event(event),
         )?;
         report.up_done(summary.applied, summary.newest);
