@@ -27,7 +27,9 @@ pub fn row(workload: &Workload, stage: &Stage, measured: &[Measured]) -> Option<
             }
         });
     }
-    let seconds = ours.median(|cost| cost.wall);
+    let walls = ours.costs.iter().map(|cost| cost.wall);
+    // The others of a busy machine make it longer, never shorter.
+    let seconds = walls.fold(f64::INFINITY, f64::min);
     let mut cell = match seconds < 0.1 {
         true => format!("{} ms", short(seconds * 1e3)),
         false => format!("{} s", short(seconds)),

@@ -53,7 +53,7 @@ pub fn all() -> Vec<Workload> {
         }),
         told(
             Told::CallsInstructionsWrites,
-            workload("nothing to do, 1,000 scripts", 7, |place| {
+            workload("nothing to do, 1,000 scripts", 15, |place| {
                 idle(place, small(1_000))
             }),
         ),
@@ -84,7 +84,7 @@ pub fn all() -> Vec<Workload> {
         }),
         told(
             Told::Syncs,
-            workload("apply 1,000 small scripts", 3, |place| {
+            workload("apply 1,000 small scripts", 5, |place| {
                 apply(place, small(1_000), &ALL)
             }),
         ),
