@@ -108,7 +108,7 @@ fn run(workload: &Workload, stage: &Stage) -> Vec<Measured> {
                 costs,
                 counts: Counts::default(),
             };
-            if measured.median(|cost| cost.wall) < 3.0 {
+            if measured.median(|cost| cost.cpu) < 1.0 {
                 stage.fresh();
                 measured.counts.calls(command, &stage.log);
             }
