@@ -148,13 +148,15 @@ coverage:
 	tests/coverage.sh
 
 # Changes what decides, one place at a time: a test must fail. SHARD is the part of it
-# that is done, an hour or less. Needs cargo-mutants. What survives is in target/mutants.
+# that is done, a quarter of an hour each. Needs cargo-mutants and cargo-nextest. What survives is in
+# target/mutants; what may survive, and why, in tests/mutants.md.
 SHARD = 0/16
 DECIDES = plan script operations database files
 mutants:
-	$(CARGO) mutants --shard $(SHARD) --output target/mutants \
+	FAIL_FAST=1 CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --shard $(SHARD) \
+		--sharding round-robin --timeout 60 --test-tool nextest --output target/mutants \
 		$(DECIDES:%=--file 'src/%/**') \
-		-- --locked --lib --bins --test it
+		-- --locked --lib --test it --config-file tests/nextest.toml --profile mutants
 
 # The targets build and take what is in fixtures/corpus, with the stable compiler too.
 fuzz-check:

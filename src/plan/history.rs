@@ -18,7 +18,7 @@ pub(crate) use write::{WriteError, correct, record, record_at, remove, renumber,
 /// What should be text is turned into it by SQLite, whatever it is. What is far longer
 /// than any that we, SQLPage or sqlx write is not read at all: SQLite knows the length
 /// without it, and a row costs no more memory than a good one.
-const COLUMNS: &str = "version, CASE WHEN octet_length(description) < 65536 THEN CAST(description AS TEXT) ELSE '(too long to be shown)' END, CASE WHEN octet_length(installed_on) < 1024 THEN CAST(installed_on AS TEXT) END, success, CASE WHEN octet_length(checksum) < 1024 THEN checksum END, execution_time";
+const COLUMNS: &str = "version, CASE WHEN octet_length(description) >= 65536 THEN '(too long to be shown)' ELSE CAST(description AS TEXT) END, CASE WHEN octet_length(installed_on) < 1024 THEN CAST(installed_on AS TEXT) END, success, CASE WHEN octet_length(checksum) < 1024 THEN checksum END, execution_time";
 
 /// What decides whether anything is to be done.
 const BRIEF: &str = "version, success, CASE WHEN octet_length(checksum) = 48 THEN checksum END";
@@ -277,5 +277,26 @@ pub(crate) fn create(connection: &Connection, table: &HistoryTable) -> Result<()
             "create the table of the history",
             &error,
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::schema::history_table::HistoryTable;
+    use rusqlite::Connection;
+
+    /// What another tool left empty is no good row, and none that lasted a nanosecond.
+    #[test]
+    fn what_a_row_does_not_say_is_not_known() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE _sqlx_migrations (version, description, installed_on, success, checksum, execution_time); INSERT INTO _sqlx_migrations (version) VALUES (1)")
+            .unwrap();
+        let rows = read(&connection, &HistoryTable::default()).unwrap();
+        let row = &rows[0];
+        assert_eq!((row.version, row.success), (1, false));
+        assert_eq!((&*row.description, &*row.installed_on), ("", ""));
+        assert_eq!((&row.checksum[..], row.execution_time), (&[][..], -1));
     }
 }

@@ -9,7 +9,7 @@ use crate::files::migration::Migration;
 fn kind(version: i64) -> u32 {
     match version.unsigned_abs().checked_ilog10() {
         None | Some(..=5) => 0,
-        Some(digits) => digits + 1,
+        Some(digits) => digits,
     }
 }
 
@@ -48,4 +48,37 @@ fn is_cut_date(migration: &Migration) -> bool {
         part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit())
     };
     (1990..2100).contains(&migration.version) && is_two_digits() && is_two_digits()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_cut_date;
+    use crate::files::migration::{Checksum, Kind, Migration};
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_cut_date_is_a_year_and_two_numbers_of_two_digits() {
+        for (version, description, expected) in [
+            (2024, "01 31 name", true),
+            (2024, "01 31", true),
+            (2024, "to do 1", false),
+            (2024, "1 3 name", false),
+            (2024, "01 name", false),
+            (2024, "01", false),
+            (1989, "01 31 name", false),
+            (2100, "01 31 name", false),
+        ] {
+            let file = Migration {
+                version,
+                description: description.to_owned(),
+                kind: Kind::Simple,
+                path: PathBuf::new(),
+                checksum: Checksum([0; 48]),
+                transactional: true,
+                replaces: Vec::new(),
+                embedded: None,
+            };
+            assert_eq!(is_cut_date(&file), expected, "{version} {description}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use crate::diagnostics::problem::{Finding, Problem};
 use crate::diagnostics::sorted::sort;
-use crate::files::migration::{Kind, Migration};
+use crate::files::migration::Migration;
 use crate::plan::State;
 
 /// A file that replaces others, and what that means for this database.
@@ -53,8 +53,7 @@ impl Squash<'_> {
 pub(super) fn settle<'a>(states: &mut [State<'a>]) -> Vec<Squash<'a>> {
     let replaces = |state: &State<'a>| match state {
         State::Pending(file) | State::Applied(file, _) | State::Modified(file, _) => {
-            let counts = file.kind != Kind::Down && !file.replaces.is_empty();
-            counts.then_some(*file)
+            (!file.replaces.is_empty()).then_some(*file)
         }
         _ => None,
     };

@@ -68,3 +68,31 @@ fn past_undoing(files: &[Migration]) -> &[Migration] {
     let next = files.iter().position(applies);
     &files[next.unwrap_or(files.len())..]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::newest_if_settled;
+    use crate::files::directory::embedded;
+    use crate::plan::policy::Options;
+    use rusqlite::Connection;
+
+    #[test]
+    fn it_is_settled_when_every_file_has_its_row() {
+        let files = embedded(&[("1_a.sql", "SELECT 1"), ("2_b.sql", "SELECT 2")]).unwrap();
+        let files = &files.migrations;
+        let connection = Connection::open_in_memory().unwrap();
+        let options = Options::default();
+        let settled = || newest_if_settled(&connection, files, &options).unwrap();
+        assert_eq!(settled(), None, "no table");
+        crate::plan::history::create(&connection, &options.table).unwrap();
+        let row = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?1, '', ?2, ?3, 0)";
+        for (file, expected) in files.iter().zip([None, Some(2)]) {
+            let values = (file.version, true, &file.checksum.0[..]);
+            connection.execute(row, values).unwrap();
+            assert_eq!(settled(), expected, "{}", file.version);
+        }
+        let first = "UPDATE _sqlx_migrations SET success = 0";
+        connection.execute(first, []).unwrap();
+        assert_eq!(settled(), None, "failed");
+    }
+}

@@ -3,7 +3,8 @@
 //! script with the program on PATH), and what must come of it: `stdout`, `stderr`, `status`, and `after` (what `app.db` or
 //! `sqlpage/sqlpage.db` then holds, with the rows that `query.sql` asks for). What is absent must be empty or 0.
 //!
-//! `make accept` rewrites the expectations; the diff is the review. The scenarios that
+//! `make accept` rewrites the expectations; the diff is the review. With `FAIL_FAST` the
+//! first scenario that ends otherwise is the last. The scenarios that
 //! `LITEMIGRATE_LEAVE_OUT` names are left out: a static program loads no extensions, and
 //! an emulator needs more memory than some allow.
 
@@ -29,7 +30,11 @@ fn every_scenario_ends_as_it_says() {
         names.remove(at.unwrap_or_else(|| panic!("no scenario {name}")));
     }
     let mut failures = String::new();
+    let fail_fast = std::env::var_os("FAIL_FAST").is_some();
     for scenario in &names {
+        if fail_fast && !failures.is_empty() {
+            break;
+        }
         let found = run(scenario);
         for (file, found) in found {
             let path = scenario.join(file);

@@ -221,3 +221,41 @@ pub(crate) fn replace(
     }
     record(connection, table, migration, Duration::ZERO)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_as_created;
+    use crate::plan::history::create;
+    use crate::schema::history_table::HistoryTable;
+    use rusqlite::Connection;
+
+    /// Only then may what was inserted go unread.
+    #[test]
+    fn a_table_of_another_definition_is_not_ours() {
+        let table = HistoryTable::default();
+        let connection = Connection::open_in_memory().unwrap();
+        create(&connection, &table).unwrap();
+        assert!(is_as_created(&connection, &table));
+        let query = "SELECT sql FROM sqlite_schema WHERE type = 'table'";
+        let made: String = connection.query_row(query, [], |row| row.get(0)).unwrap();
+        let columns = made.lines().filter(|line| line.starts_with("    "));
+        for column in columns {
+            let words: Vec<&str> = column.split_whitespace().collect();
+            for other in [
+                column.replacen(words[0], "another", 1),
+                column.replacen(words[1], "REAL", 1),
+                match column.contains("NOT NULL") {
+                    true => column.replacen("NOT NULL", "", 1),
+                    false => column.replacen("KEY", "KEY NOT NULL", 1),
+                },
+                column.replacen("PRIMARY KEY", "UNIQUE", 1),
+            ] {
+                let connection = Connection::open_in_memory().unwrap();
+                let sql = made.replace(column, &other);
+                connection.execute_batch(&sql).unwrap();
+                let same = other == column;
+                assert_eq!(is_as_created(&connection, &table), same, "{other}");
+            }
+        }
+    }
+}
