@@ -30,6 +30,7 @@ fn an_application_migrates_its_own_connection_with_embedded_scripts() {
         &mut |event| {
             if let Event::Applied(step) = event {
                 applied.push(step.migration.version);
+                assert_eq!(step.schema_changes, [], "not in a dry run");
             }
         },
     )
@@ -393,4 +394,87 @@ fn what_another_tool_applies_while_we_wait_is_not_run_again() {
     assert_eq!(count("SELECT count(*) FROM t"), 1);
     let history = "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
     assert_eq!(count(history), 0);
+}
+
+/// The library's `up` refuses it too, and `down` has nothing to ask: the way back may
+/// keep the other tool's line.
+#[test]
+fn what_another_tool_has_applied_is_declined() {
+    let list = embedded(&[
+        (
+            "20240101000000_a.up.sql",
+            "CREATE TABLE IF NOT EXISTS a (x);",
+        ),
+        ("20240101000000_a.down.sql", "-- +goose Down\nDROP TABLE a;"),
+    ])
+    .unwrap()
+    .migrations;
+    let mut connection = Connection::open_in_memory().unwrap();
+    let options = Options::default();
+    up(&mut connection, &list, &options, &mut |_| {}).unwrap();
+    let theirs = "CREATE TABLE schema_migrations (version TEXT PRIMARY KEY); INSERT INTO schema_migrations VALUES ('20240101000000')";
+    connection.execute_batch(theirs).unwrap();
+    down(&mut connection, &list, &options, &mut |_| {}).unwrap();
+    let refused = up(&mut connection, &list, &options, &mut |_| {});
+    assert!(
+        matches!(refused, Err(Error::Declined { .. })),
+        "{refused:?}"
+    );
+}
+
+/// All in one transaction: if it cannot be committed, those before the last went with it.
+#[test]
+fn what_was_rolled_back_with_the_last_script_is_counted() {
+    let sandbox = Sandbox::new("library-together");
+    let list = embedded(&[
+        ("1_a.sql", "CREATE TABLE a (x);"),
+        ("2_b.sql", "CREATE TABLE b (x);"),
+        ("3_c.sql", "CREATE TABLE c (x);"),
+    ])
+    .unwrap()
+    .migrations;
+    let mut connection = sandbox.database();
+    connection.execute_batch("CREATE TABLE t (x)").unwrap();
+    let reader = sandbox.database();
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM t")
+        .unwrap();
+    let mut options = Options::default();
+    options.single_transaction = true;
+    options.lock_wait = Duration::ZERO;
+    let refused = up(&mut connection, &list, &options, &mut |_| {});
+    let Err(Error::Script(script)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((script.version, script.rolled_back_with_it), (3, 2));
+}
+
+/// Only another machine's process, or one that does not know our lock, comes so far.
+#[test]
+fn a_script_that_ran_twice_at_once_is_said_to_have() {
+    let sandbox = Sandbox::new("library-twice");
+    let list = embedded(&[(
+        "1_a.sql",
+        "-- no-transaction\nCREATE TABLE IF NOT EXISTS a (x);",
+    )])
+    .unwrap()
+    .migrations;
+    let mut connection = sandbox.database();
+    let mut record = |event: Event<'_>| {
+        if let Event::Started(migration) = event {
+            let row = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (?1, ?2, TRUE, ?3, 0)";
+            let values = (
+                migration.version,
+                &migration.description,
+                &migration.checksum.0[..],
+            );
+            sandbox.database().execute(row, values).unwrap();
+        }
+    };
+    let refused = up(&mut connection, &list, &Options::default(), &mut record);
+    let text = refused.unwrap_err().to_string();
+    assert!(
+        text.contains("another process ran it at the same time"),
+        "{text}"
+    );
 }

@@ -197,3 +197,56 @@ fn the_line_of_a_nul_byte_is_shown_whole() {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("b\u{e9}z"), "{stderr}");
 }
+
+/// What stands at a file's beginning is seen in a long one, and a long beginning of
+/// nothing is not taken for all.
+#[test]
+fn the_head_of_a_long_script_is_its_head() {
+    let sandbox = Sandbox::new("windows-head");
+    let line = "INSERT INTO t VALUES ('it');\n";
+    let (mark, head) = ("\u{FEFF}", "-- no-transaction\nCREATE TABLE t (x);\n");
+    sandbox.script("1_long.sql", format!("{mark}{head}{}", line.repeat(9000)));
+    sandbox.script("2_blank.sql", format!("{}{line}", " ".repeat(200_000)));
+    let output = sandbox.run(&["up"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("1_long.sql:1:1: the byte order mark"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("2_blank.sql"), "{stderr}");
+    assert_eq!(sandbox.query("SELECT count(*) FROM t"), "9001");
+}
+
+/// A script that is exchanged while it is read is not applied; outside a transaction it is
+/// told that what it has done stays.
+#[test]
+fn a_script_that_changes_while_it_is_read_is_not_applied() {
+    let sandbox = Sandbox::new("windows-changed");
+    let line = "INSERT INTO t VALUES ('it');\n";
+    let inside = format!("CREATE TABLE t (x);\n{}", line.repeat(9000));
+    let other = inside.replace("'it'", "'at'");
+    for head in ["", "-- no-transaction\n"] {
+        let text = format!("{head}{inside}");
+        sandbox.script("1_a.sql", &text);
+        let list = litemigrate::read_dir(&sandbox.path.join("migrations")).unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
+        let options = Options::default();
+        let exchange = &mut |event: Event<'_>| {
+            if let Event::Started(_) = event {
+                sandbox.script("1_a.sql", format!("{head}{other}"));
+            }
+        };
+        let result = litemigrate::up(&mut connection, &list.migrations, &options, exchange);
+        let made = "SELECT count(*) FROM sqlite_schema WHERE name = 't'";
+        let made: i64 = connection.query_row(made, [], |row| row.get(0)).unwrap();
+        match result.unwrap_err() {
+            Error::Changed { .. } => assert_eq!((head, made), ("", 0)),
+            Error::Script(script) => {
+                assert_eq!((head.is_empty(), made), (false, 1), "{script:?}");
+                assert!(script.statements_kept > 0, "{script:?}");
+                assert!(script.message.contains("has changed"), "{script:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
