@@ -206,7 +206,7 @@ fn the_head_of_a_long_script_is_its_head() {
     let line = "INSERT INTO t VALUES ('it');\n";
     let (mark, head) = ("\u{FEFF}", "-- no-transaction\nCREATE TABLE t (x);\n");
     sandbox.script("1_long.sql", format!("{mark}{head}{}", line.repeat(9000)));
-    sandbox.script("2_blank.sql", format!("{}{line}", " ".repeat(200_000)));
+    sandbox.script("2_blank.sql", format!("{}{line}", "\n".repeat(200_000)));
     let output = sandbox.run(&["up"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(

@@ -157,3 +157,24 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, Error> {
         .query_row("PRAGMA main.data_version", [], |row| row.get(0))
         .map_err(|error| Error::database(connection, "read the database", &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Changes;
+
+    #[test]
+    fn of_many_versions_five_are_named() {
+        let phrase = |last| {
+            let changed = (1..=last).collect();
+            let changes = Changes {
+                changed,
+                ..Changes::default()
+            };
+            changes.phrase()
+        };
+        assert_eq!(phrase(1), "version 1 is changed");
+        assert!(phrase(5).ends_with(", version 5 is changed"));
+        assert!(phrase(6).ends_with(", version 5 is changed, and 1 more"));
+        assert!(phrase(7).ends_with(", version 5 is changed, and 2 more"));
+    }
+}
