@@ -79,3 +79,89 @@ pub(crate) fn roll_back(connection: &Connection) {
         let _ = connection.execute_batch("ROLLBACK");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{NOTABLE_WAIT, begin, commit, roll_back};
+    use crate::database::limits::Limits;
+    use crate::diagnostics::error::{Cause, Error};
+    use rusqlite::Connection;
+    use std::time::Duration;
+
+    fn limits(lock_wait: Duration) -> Limits {
+        Limits {
+            lock_wait,
+            deadline: None,
+            heartbeat: None,
+        }
+    }
+
+    /// Two connections with one database, of which the first has the write lock.
+    fn two(name: &str) -> (Connection, Connection) {
+        let file = format!("litemigrate-{name}-{}.db", std::process::id());
+        let path = std::env::temp_dir().join(file);
+        let _ = std::fs::remove_file(&path);
+        let (holder, other) = (
+            Connection::open(&path).unwrap(),
+            Connection::open(&path).unwrap(),
+        );
+        holder
+            .execute_batch("CREATE TABLE t (x); BEGIN IMMEDIATE")
+            .unwrap();
+        // What is open lives on without its name.
+        std::fs::remove_file(&path).unwrap();
+        (holder, other)
+    }
+
+    #[test]
+    fn a_wait_is_told_once_and_ends_with_the_lock() {
+        let (holder, other) = two("told");
+        let mut told = 0;
+        let patience = NOTABLE_WAIT + Duration::from_secs(60);
+        begin(&other, &limits(patience), &mut || {
+            told += 1;
+            holder.execute_batch("COMMIT").unwrap();
+        })
+        .unwrap();
+        assert_eq!((told, other.is_autocommit()), (1, false));
+        roll_back(&other);
+        assert!(other.is_autocommit());
+        roll_back(&other);
+    }
+
+    #[test]
+    fn a_wait_that_is_soon_over_is_not_told() {
+        let (_holder, other) = two("soon");
+        for patience in [Duration::ZERO, NOTABLE_WAIT] {
+            let mut told = false;
+            let result = begin(&other, &limits(patience), &mut || told = true);
+            assert!(matches!(
+                result,
+                Err(Error::Database {
+                    cause: Cause::Busy,
+                    ..
+                })
+            ));
+            assert!(!told, "{patience:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_lock_is_not_waited_for() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("BEGIN").unwrap();
+        let mut told = false;
+        let patience = limits(NOTABLE_WAIT * 2);
+        let result = begin(&connection, &patience, &mut || told = true);
+        assert!(matches!(
+            result,
+            Err(Error::Database {
+                cause: Cause::Statement,
+                ..
+            })
+        ));
+        assert!(!told);
+        commit(&connection, &patience).unwrap();
+        assert!(connection.is_autocommit());
+    }
+}
