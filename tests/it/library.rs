@@ -478,3 +478,27 @@ fn a_script_that_ran_twice_at_once_is_said_to_have() {
         "{text}"
     );
 }
+
+/// A copy of a database that was open, `-wal` and all, is whole until it is replaced, and
+/// what lay beside it is not read with the new one.
+#[test]
+fn what_lies_beside_an_old_backup_is_brought_in_before_it_is_replaced() {
+    let sandbox = Sandbox::new("library-beside");
+    sandbox.script("1_a.sql", "CREATE TABLE a (x);\n");
+    sandbox.expect(0, &["up"]);
+    sandbox.script("2_b.sql", "CREATE TABLE b (x);\n");
+    let at = |name: &str| sandbox.path.join(name);
+    let open = Connection::open(at("open.db")).unwrap();
+    open.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE old (x); INSERT INTO old VALUES (randomblob(100000))")
+        .unwrap();
+    for suffix in ["", "-wal"] {
+        let [from, to] = ["open.db", "before.db"].map(|name| at(&format!("{name}{suffix}")));
+        std::fs::copy(from, to).unwrap();
+    }
+    sandbox.expect(0, &["up", "--backup", "before.db"]);
+    assert!(!at("before.db-wal").exists());
+    let backup = Connection::open(at("before.db")).unwrap();
+    let tables = "SELECT group_concat(name) FROM sqlite_schema WHERE type = 'table'";
+    let tables: String = backup.query_row(tables, [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, "_sqlx_migrations,a");
+}
