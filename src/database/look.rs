@@ -310,3 +310,34 @@ impl<'a> Quiet<'a> {
                 .is_ok_and(|metadata| Fingerprint::of(&metadata) == self.before)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, look};
+    use crate::database::limits::Limits;
+    use crate::database::location::Location;
+    use rusqlite::Connection;
+    use std::time::Duration;
+
+    /// What follows is written by the connection that has looked.
+    #[test]
+    fn only_who_may_want_to_write_is_given_the_connection() {
+        let file = format!("litemigrate-access-{}.db", std::process::id());
+        let location = Location::file(std::env::temp_dir().join(file));
+        let made = Connection::open(&location.path).unwrap();
+        made.execute_batch("CREATE TABLE t (x)").unwrap();
+        let limits = Limits {
+            lock_wait: Duration::ZERO,
+            deadline: None,
+            heartbeat: None,
+        };
+        let given = |access| {
+            let seen = look(&location, access, &limits, |_| Ok(())).unwrap();
+            seen.unwrap().1
+        };
+        assert!(given(Access::Look).is_none());
+        let connection = given(Access::LookThenWrite).unwrap();
+        connection.execute_batch("DROP TABLE t").unwrap();
+        std::fs::remove_file(&location.path).unwrap();
+    }
+}

@@ -166,12 +166,81 @@ fn crash_and_look(header_says_wal: bool) {
         bytes[18..20].copy_from_slice(&[2, 2]);
         std::fs::write(&file, bytes).unwrap();
     }
+    // Who may not write cannot roll it back.
+    let before = state(&crashed);
+    crashed.expect(77, &["check", "-D", "sqlite:app.db?mode=ro"]);
+    assert!(state(&crashed) == before);
     crashed.expect(0, &["check"]);
     assert_eq!(
         crashed.query("SELECT count(*) FROM sqlite_schema WHERE name = 'big'"),
         "0"
     );
     assert_eq!(crashed.query("PRAGMA integrity_check"), "ok");
+}
+
+/// A database in WAL mode whose writer was cut off, as it leaves it.
+fn cut_off() -> Sandbox {
+    let sandbox = sandbox("wal");
+    sandbox.expect(0, &["up", "--to", "1"]);
+    let writer = sandbox.database();
+    writer
+        .execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE kept_in_wal (x)")
+        .unwrap();
+    let names = ["app.db", "app.db-wal", "app.db-shm"];
+    for name in names {
+        let copy = sandbox.path.join(format!("copy-{name}"));
+        std::fs::copy(sandbox.path.join(name), copy).unwrap();
+    }
+    drop(writer);
+    for name in names {
+        let copy = sandbox.path.join(format!("copy-{name}"));
+        std::fs::rename(copy, sandbox.path.join(name)).unwrap();
+    }
+    sandbox
+}
+
+#[test]
+fn a_wal_left_by_a_crash_is_read_and_stays() {
+    let crashed = cut_off();
+    let state = || {
+        let mut state = state(&crashed);
+        state.retain(|(name, ..)| name != "app.db-shm");
+        state
+    };
+    let before = state();
+    crashed.script("2_b.sql", "SELECT nosuch;\n");
+    crashed.expect(3, &["check"]);
+    assert!(state() == before);
+}
+
+/// Shared memory can be made by nobody there. What is in a `-wal` cannot be left out.
+#[test]
+fn a_wal_in_a_read_only_directory_is_not_passed_over() {
+    let base = std::env::temp_dir().join(format!("litemigrate-look-wal-{}", std::process::id()));
+    for is_empty in [false, true] {
+        let crashed = cut_off();
+        let _ = std::fs::remove_dir_all(&base);
+        std::fs::create_dir_all(base.join("migrations")).unwrap();
+        std::fs::copy(program(), base.join("program")).unwrap();
+        for name in ["app.db", "app.db-wal", "migrations/1_a.sql"] {
+            std::fs::copy(crashed.path.join(name), base.join(name)).unwrap();
+        }
+        if is_empty {
+            std::fs::write(base.join("app.db-wal"), "").unwrap();
+        }
+        std::fs::set_permissions(&base, Permissions::from_mode(0o555)).unwrap();
+        let output = as_nobody(&base.join("program"), &base, &["check"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let code = if is_empty { 0 } else { 77 };
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert_eq!(
+            stderr.contains("what was written last is in"),
+            !is_empty,
+            "{stderr}"
+        );
+        std::fs::set_permissions(&base, Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::remove_dir_all(&base).unwrap();
 }
 
 /// Runs the program as somebody who may not write: as `nobody` if we are root.
