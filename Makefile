@@ -154,7 +154,7 @@ SHARD = 0/16
 DECIDES = plan script operations database files
 mutants:
 	FAIL_FAST=1 CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --shard $(SHARD) \
-		--sharding round-robin --timeout 60 --test-tool nextest --output target/mutants \
+		--sharding round-robin --timeout 150 --test-tool nextest --output target/mutants \
 		$(DECIDES:%=--file 'src/%/**') \
 		-- --locked --lib --test it --config-file tests/nextest.toml --profile mutants
 

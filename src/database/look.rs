@@ -315,29 +315,61 @@ impl<'a> Quiet<'a> {
 mod tests {
     use super::{Access, look};
     use crate::database::limits::Limits;
-    use crate::database::location::Location;
+    use crate::database::location::{Location, Mode};
     use rusqlite::Connection;
+    use rusqlite::config::DbConfig;
     use std::time::Duration;
 
-    /// What follows is written by the connection that has looked.
-    #[test]
-    fn only_who_may_want_to_write_is_given_the_connection() {
-        let file = format!("litemigrate-access-{}.db", std::process::id());
+    fn made(name: &str) -> Location {
+        let file = format!("litemigrate-{name}-{}.db", std::process::id());
         let location = Location::file(std::env::temp_dir().join(file));
         let made = Connection::open(&location.path).unwrap();
         made.execute_batch("CREATE TABLE t (x)").unwrap();
-        let limits = Limits {
-            lock_wait: Duration::ZERO,
-            deadline: None,
-            heartbeat: None,
-        };
-        let given = |access| {
-            let seen = look(&location, access, &limits, |_| Ok(())).unwrap();
+        location
+    }
+
+    const LIMITS: Limits = Limits {
+        lock_wait: Duration::ZERO,
+        deadline: None,
+        heartbeat: None,
+    };
+
+    /// What follows is written by the connection that has looked.
+    #[test]
+    fn only_who_may_write_is_given_the_connection() {
+        let location = made("access");
+        let given = |location, access| {
+            let seen = look(location, access, &LIMITS, |_| Ok(())).unwrap();
             seen.unwrap().1
         };
-        assert!(given(Access::Look).is_none());
-        let connection = given(Access::LookThenWrite).unwrap();
+        assert!(given(&location, Access::Look).is_none());
+        let read_only = Location {
+            mode: Mode::ReadOnly,
+            ..location.clone()
+        };
+        assert!(given(&read_only, Access::LookThenWrite).is_none());
+        let connection = given(&location, Access::LookThenWrite).unwrap();
         connection.execute_batch("DROP TABLE t").unwrap();
+        std::fs::remove_file(&location.path).unwrap();
+    }
+
+    /// The scripts' own schema is, because that is what they run in.
+    #[test]
+    fn the_schema_is_not_trusted_while_it_is_looked_at() {
+        let location = made("trust");
+        let trust = |connection: &Connection| {
+            let trusted = DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA;
+            let defensive = DbConfig::SQLITE_DBCONFIG_DEFENSIVE;
+            (
+                connection.db_config(trusted).unwrap(),
+                connection.db_config(defensive).unwrap(),
+            )
+        };
+        let read = |connection: &Connection| Ok(trust(connection));
+        let seen = look(&location, Access::LookThenWrite, &LIMITS, read);
+        let (meanwhile, given) = seen.unwrap().unwrap();
+        assert_eq!(meanwhile, (false, true));
+        assert_eq!(trust(&given.unwrap()), (true, false));
         std::fs::remove_file(&location.path).unwrap();
     }
 }
