@@ -18,6 +18,18 @@ const CASES: &[(&str, &str, &str, Option<&str>)] = &[
         Some("references"),
     ),
     (
+        "set null of rows that a trigger writes to, too",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, v UNIQUE); CREATE TABLE c(id INTEGER PRIMARY KEY, p REFERENCES p ON DELETE SET NULL, n); INSERT INTO p VALUES(1,'a'); INSERT INTO c VALUES(10,1,0),(20,1,0),(30,NULL,0); CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO c VALUES(1,NULL,0); UPDATE c SET n = n + 1; END;",
+        "REPLACE INTO p VALUES(2,'a');",
+        Some("c loses 2 of its references"),
+    ),
+    (
+        "a key that the script has added",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, v); CREATE TABLE c(id INTEGER PRIMARY KEY);",
+        "REPLACE INTO p VALUES(1,'a'); ALTER TABLE c ADD COLUMN p REFERENCES p(id) ON DELETE CASCADE; INSERT INTO c VALUES(10,1); REPLACE INTO p VALUES(1,'b');",
+        Some("c loses 1"),
+    ),
+    (
         "both rebuilt",
         "CREATE TABLE p(id INTEGER PRIMARY KEY,v); CREATE TABLE c(id INTEGER PRIMARY KEY, p REFERENCES p(id) ON DELETE CASCADE); INSERT INTO p VALUES(1,'a'),(2,'b'); INSERT INTO c VALUES(10,1),(20,2);",
         "CREATE TABLE p2(id INTEGER PRIMARY KEY,v,w); INSERT INTO p2 SELECT *,0 FROM p; CREATE TABLE c2(id INTEGER PRIMARY KEY, p REFERENCES p(id) ON DELETE CASCADE); INSERT INTO c2 SELECT * FROM c; DROP TABLE c; DROP TABLE p; ALTER TABLE p2 RENAME TO p; ALTER TABLE c2 RENAME TO c;",
