@@ -148,8 +148,8 @@ coverage:
 	tests/coverage.sh
 
 # Changes what decides, one place at a time: a test must fail. SHARD is the part of it
-# that is done, a quarter of an hour each. Needs cargo-mutants and cargo-nextest. What survives is in
-# target/mutants; what may survive, and why, in tests/mutants.md.
+# that is done, in half an hour. Needs cargo-mutants and cargo-nextest. What survives is
+# in target/mutants; what may survive, and why, in tests/mutants.md.
 SHARD = 0/16
 DECIDES = plan script operations database files
 mutants:
