@@ -40,6 +40,8 @@ struct Suspect {
     table: String,
     has_rowid: bool,
     is_emptied: bool,
+    /// The statement or a trigger writes to it, too.
+    is_written: bool,
     /// Where SQLite's word of each row is not enough.
     rows_before: Option<i64>,
     references_before: Option<References>,
@@ -199,6 +201,8 @@ impl Guard {
             Write::Drop if more < 0 => (-more, 0),
             Write::Drop => (0, untold),
             _ if more < 0 => (-more, 0),
+            // The others are what triggers did elsewhere.
+            _ if !suspect.is_written && !suspect.is_emptied => (0, 0),
             // What a trigger made is not all that was changed.
             _ => (untold - more, 0),
         })
@@ -236,6 +240,7 @@ impl Suspect {
             table: table.to_owned(),
             has_rowid: schemas.has_rowid(connection, schema, table)?,
             is_emptied: true,
+            is_written: true,
             rows_before: None,
             references_before: None,
         })
@@ -361,6 +366,9 @@ fn replaced_with(
             }
             let mut suspect = Suspect::new(connection, schemas, table.0, &loser.table)?;
             suspect.is_emptied = loser.is_emptied;
+            let mut sides = notes.triggered.iter();
+            suspect.is_written = own.1.eq_ignore_ascii_case(&loser.table)
+                || sides.any(|side| suspect.is(&side.schema, &side.table));
             let is_ambiguous = is_ambiguous(notes, table.0, &loser);
             if is_ambiguous && !suspect.has_rowid {
                 suspect.count_rows(connection)?;

@@ -677,6 +677,24 @@ const CASES: &[Case] = &[
         &["warning"],
     ),
     (
+        "replace no loss, a trigger writes elsewhere",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, v UNIQUE); CREATE TABLE c(id INTEGER PRIMARY KEY, p REFERENCES p ON DELETE CASCADE) WITHOUT ROWID; CREATE TABLE l(p PRIMARY KEY) WITHOUT ROWID; INSERT INTO p VALUES(1,'a'),(3,'c'); INSERT INTO c VALUES(10,3); CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO l VALUES(new.id); END;",
+        &["REPLACE INTO p VALUES(2,'a');"],
+        &[],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "replace with a loss, a trigger writes elsewhere",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, v UNIQUE); CREATE TABLE c(id INTEGER PRIMARY KEY, p REFERENCES p ON DELETE CASCADE) WITHOUT ROWID; CREATE TABLE l(p PRIMARY KEY) WITHOUT ROWID; INSERT INTO p VALUES(1,'a'),(3,'c'); INSERT INTO c VALUES(10,3); CREATE TRIGGER t AFTER INSERT ON p BEGIN INSERT INTO l VALUES(new.id); END;",
+        &["REPLACE INTO p VALUES(2,'c');"],
+        &[],
+        1,
+        &["c loses 1 row"],
+        &[],
+    ),
+    (
         "explain drop",
         "CREATE TABLE p(id INTEGER PRIMARY KEY,v); CREATE TABLE c(k PRIMARY KEY, p REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES(1,'a'); INSERT INTO c VALUES(1,1);",
         &[
