@@ -128,6 +128,7 @@ pub const FIXTURES_THAT_DIFFER: &[(&str, &str)] = &[
         "run here for real, where the files are",
     ),
     ("make-the-history-anew", "they do not notice"),
+    ("may-not-leave-a-history", "they do not notice"),
     ("excuses-no-drop", "they do not notice"),
     ("made-again-without-its-definition", "they do not notice"),
     ("a-trigger-on-the-history", "they do not notice"),
