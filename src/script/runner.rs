@@ -295,6 +295,9 @@ impl<'a> Runner<'a> {
         self.losses.forget_names();
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
+        if self.seen_in_all & saw::WRITABLE_SCHEMA != 0 && seen & saw::SCHEMA != 0 {
+            self.refuse_unreadable_schema(has_readable_schemas(connection))?;
+        }
         let notes = shared.notes();
         match &notes.created {
             _ if seen & (saw::ALTER | saw::ATTACH | saw::DETACH | saw::WRITABLE_SCHEMA) != 0 => {
@@ -405,11 +408,6 @@ impl<'a> Runner<'a> {
         }
         if seen & saw::ALTER != 0 && !self.dropped.is_empty() && connection.is_autocommit() {
             self.warn_of_open_rebuild(connection)?;
-        }
-        let destroys = self.seen_in_all & saw::WRITABLE_SCHEMA != 0 && seen & saw::SCHEMA != 0;
-        if destroys {
-            let _pause = self.seen.pause();
-            self.refuse_unreadable_schema(has_readable_schemas(connection))?;
         }
         if seen & saw::ATTACH != 0 {
             let shared = Arc::clone(&self.seen);

@@ -695,6 +695,106 @@ const CASES: &[Case] = &[
         &[],
     ),
     (
+        "a DELETE whose trigger replaces a row without children",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, v UNIQUE); CREATE TABLE t(id INTEGER PRIMARY KEY, p REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES(1,'a'),(5,'x'); INSERT INTO t VALUES(1,1),(2,1); CREATE TRIGGER r AFTER DELETE ON t BEGIN REPLACE INTO p VALUES(9,'x'); END;",
+        &["DELETE FROM t WHERE id=1;"],
+        &[],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "replace of a row to which none of its own table refers",
+        "CREATE TABLE e(id INTEGER PRIMARY KEY, v UNIQUE, b REFERENCES e ON DELETE SET NULL); INSERT INTO e VALUES(1,'a',NULL),(2,'b',NULL);",
+        &["REPLACE INTO e VALUES(3,'a',NULL);"],
+        &[],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "replace again after ALTER has added a key",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, v); CREATE TABLE c(id INTEGER PRIMARY KEY); INSERT INTO p VALUES(1,'a'); INSERT INTO c VALUES(1);",
+        &[
+            "REPLACE INTO p VALUES(1,'b'); ALTER TABLE c ADD COLUMN p REFERENCES p ON DELETE CASCADE; UPDATE c SET p=1; REPLACE INTO p VALUES(1,'c');",
+        ],
+        &[],
+        1,
+        &["c loses 1 row"],
+        &[],
+    ),
+    (
+        "an index that the script drops between ALTER and rebuild",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE INDEX i ON t(a); INSERT INTO t VALUES(1,1);",
+        &[
+            "ALTER TABLE t ADD COLUMN z; DROP INDEX i; CREATE TABLE n(id INTEGER PRIMARY KEY, a, z); INSERT INTO n SELECT id,a,z FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;",
+        ],
+        &[],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "a drop that takes rows, and one that does not",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p REFERENCES p ON DELETE CASCADE); CREATE TABLE o(x); INSERT INTO p VALUES(1); INSERT INTO c VALUES(1,1); INSERT INTO o VALUES(1);",
+        &["DROP TABLE p; DROP TABLE o;"],
+        &[],
+        1,
+        &["c loses 1 row"],
+        &[],
+    ),
+    (
+        "RELEASE ends one savepoint and not the one around it",
+        "CREATE TABLE t(x);",
+        &[
+            "SAVEPOINT a; INSERT INTO t VALUES(1); SAVEPOINT b; RELEASE b; ROLLBACK TO a; RELEASE a;",
+        ],
+        &[],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "a DELETE that a key forbids is no DROP",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p REFERENCES p); INSERT INTO p VALUES(1); INSERT INTO c VALUES(1,1);",
+        &["DELETE FROM p;"],
+        &[],
+        1,
+        &["FOREIGN KEY constraint failed"],
+        &["rows of other tables refer to"],
+    ),
+    (
+        "what ATTACH cannot open is the statement's fault",
+        "CREATE TABLE t(x);",
+        &["ATTACH '/nonexistent/folder/x.db' AS o;"],
+        &[],
+        1,
+        &["unable to open database"],
+        &[],
+    ),
+    (
+        "a schema that is no text",
+        "CREATE TABLE t(x);",
+        &[
+            "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = CAST(CAST(sql AS BLOB) || x'202d2dff' AS TEXT) WHERE name='t';",
+        ],
+        &[],
+        1,
+        &["not UTF-8 text"],
+        &[],
+    ),
+    (
+        "orphans of an attached database at DETACH",
+        "CREATE TABLE t(x);",
+        &[
+            "-- no-transaction\nPRAGMA foreign_keys=OFF; ATTACH ':memory:' AS m; CREATE TABLE m.p(id INTEGER PRIMARY KEY); CREATE TABLE m.c(id INTEGER PRIMARY KEY, p REFERENCES p); INSERT INTO m.c VALUES(1,7); DETACH m;",
+        ],
+        &[],
+        1,
+        &["m.c row 1 -> p"],
+        &[],
+    ),
+    (
         "explain drop",
         "CREATE TABLE p(id INTEGER PRIMARY KEY,v); CREATE TABLE c(k PRIMARY KEY, p REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES(1,'a'); INSERT INTO c VALUES(1,1);",
         &[
@@ -1798,6 +1898,36 @@ fn what_was_not_meant_is_said_and_nothing_else() {
         }
         for words in *never {
             assert!(!stderr.contains(words), "{name}, {words}: {stderr}");
+        }
+    }
+}
+
+/// What is the same orphan is told by the columns of its key and by their values.
+#[test]
+fn orphans_that_were_there_are_known_again() {
+    let cases = [
+        (
+            "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE q(id INTEGER PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, a REFERENCES p, b REFERENCES q); INSERT INTO c VALUES(1,7,NULL);",
+            "UPDATE c SET a=NULL, b=7;",
+            Some("c row 1 -> q"),
+        ),
+        (
+            "CREATE TABLE p(id PRIMARY KEY); CREATE TABLE c(id INTEGER PRIMARY KEY, p TEXT REFERENCES p); INSERT INTO c VALUES(1,'7.50');",
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, p REAL REFERENCES p); INSERT INTO n SELECT * FROM c; DROP TABLE c; ALTER TABLE n RENAME TO c;",
+            None,
+        ),
+    ];
+    for (first, script, says) in cases {
+        let sandbox = Sandbox::new("words-orphans");
+        let database = sandbox.database();
+        database.execute_batch("PRAGMA foreign_keys=OFF").unwrap();
+        database.execute_batch(first).unwrap();
+        sandbox.script("1_a.sql", format!("PRAGMA foreign_keys=OFF; {script}\n"));
+        let output = sandbox.run(&["up"]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        match says {
+            Some(words) => assert!(stderr.contains(words), "{script}: {stderr}"),
+            None => assert!(output.status.success(), "{script}: {stderr}"),
         }
     }
 }
