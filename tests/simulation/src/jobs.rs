@@ -20,13 +20,13 @@ pub fn all(quick: bool) -> Vec<Job> {
     // The long ones first, so that no processor is idle at the end.
     if !quick {
         for case in ["short/delete", "short/wal", "rebuild/delete", "rebuild/wal"] {
-            add(format!("meet litemigrate honest two-runs {case} 3 80"));
+            add(format!("meet litemigrate honest two-runs {case} 3 200"));
             add(format!("meet litemigrate honest three-runs {case} 2 8"));
             add(format!(
                 "meet litemigrate honest run-and-application {case} 2 1"
             ));
             add(format!(
-                "meet litemigrate honest run-and-reader {case} 3 80"
+                "meet litemigrate honest run-and-reader {case} 3 200"
             ));
             add(format!(
                 "meet litemigrate honest two-runs-and-application {case} 2 4"
@@ -70,7 +70,7 @@ pub fn all(quick: bool) -> Vec<Job> {
             (true, true) => (2, 1, 7, 7),
             (true, false) => (3, 2, 1, 2),
             (false, true) => (8, 60, 1, 1),
-            (false, false) => (10, 150, 1, 1),
+            (false, false) => (10, 100, 1, 1),
         };
         add(format!(
             "crashes litemigrate honest {} {few} {many} {cuts}",
