@@ -126,7 +126,7 @@ struct Readme;
 pub mod internals {
     pub use crate::database::location::Location;
     pub use crate::files::migration::{NameVerdict, parse_name};
-    pub use crate::files::read::set_window;
+    pub use crate::files::pieces::set_window;
     pub use crate::files::spelling::difference;
     pub use crate::operations::repair;
     pub use crate::program::parses;

@@ -7,6 +7,7 @@ pub(crate) mod directory;
 pub(crate) mod folder;
 pub(crate) mod foreign;
 pub(crate) mod migration;
+pub(crate) mod pieces;
 pub(crate) mod read;
 mod replaces;
 pub(crate) mod spelling;

@@ -1,32 +1,20 @@
 //! The bytes of one file: read, checked, and written once.
 //!
-//! Owns every read of a script's text, and what text may be. Never lists a folder.
+//! Owns what a script's text may be, and every read of one, by way of `pieces`. Never lists
+//! a folder.
 
-use crate::database::permission::open_without_waiting;
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::position::{CONTEXT, Origin, Position, floor};
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::{Checksum, Migration};
+use crate::files::pieces::{Pieces, window};
 use crate::files::spelling::{Difference, Spellings, difference};
 use crate::script::text;
 use sha2::{Digest, Sha384};
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Write};
+use std::fs::Metadata;
+use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// SQLite's limit for the length of a text (sqlite.org/limits.html): a longer
-/// script cannot be run, so it is not read either.
-const MAX_SCRIPT_BYTES: u64 = 1_000_000_000;
-
-/// How many bytes of a script are read at a time.
-static WINDOW: AtomicUsize = AtomicUsize::new(64 << 10);
-
-/// Reads scripts in pieces of another size: for tests.
-pub fn set_window(bytes: usize) {
-    WINDOW.store(bytes.max(1), Ordering::Relaxed);
-}
 
 /// The text of a migration, read a second time when its turn comes: in pieces, of which
 /// none ends inside a character, and hashed on the way.
@@ -117,7 +105,7 @@ impl<'a> Source<'a> {
         };
         match &mut self.from {
             Bytes::Program(rest) => {
-                let mut length = WINDOW.load(Ordering::Relaxed).min(rest.len());
+                let mut length = window().min(rest.len());
                 while !rest.is_char_boundary(length) {
                     length += 1;
                 }
@@ -222,14 +210,13 @@ pub(crate) fn spelling_difference(migration: &Migration, recorded: &[u8]) -> Opt
     }
     let mut spellings = Spellings::default();
     let mut buffer = Vec::new();
-    let (mut pieces, _) = Pieces::open(&migration.path).ok()?;
-    loop {
-        let (piece, is_last) = pieces.next(&mut buffer).ok()?;
+    let (pieces, _) = Pieces::open(&migration.path).ok()?;
+    let feed = |piece: &[u8]| {
         spellings.feed(piece);
-        if is_last {
-            return spellings.which_is(recorded);
-        }
-    }
+        Ok(())
+    };
+    pieces.each(&mut buffer, feed).ok()?;
+    spellings.which_is(recorded)
 }
 
 /// Makes a new file that must not be there yet, and writes `content`. It has its name
@@ -265,95 +252,6 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Finding {
         _ => "io-error",
     };
     Finding::new(kind, path, format!("cannot be read: {error}"))
-}
-
-/// A regular file that is read in pieces.
-pub(super) struct Pieces {
-    file: File,
-    /// How many bytes are to come. The length is a promise of the file system's that a
-    /// writer may break; reading ends at the end of the file, or at the promised length,
-    /// which saves a system call for each script. A script that grows meanwhile is found
-    /// out by its checksum when its turn comes.
-    left: usize,
-    /// The beginning of a character whose rest is in the next piece.
-    begun: Vec<u8>,
-}
-
-impl Pieces {
-    /// Opens it: what the system knows of it, too.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, Metadata)> {
-        let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
-        let file = open_without_waiting(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(unusable("it is not a regular file"));
-        }
-        if metadata.len() > MAX_SCRIPT_BYTES {
-            let message = format!(
-                "it has {} bytes, and SQLite takes {MAX_SCRIPT_BYTES} at most: split it",
-                metadata.len()
-            );
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-        }
-        let pieces = Self {
-            file,
-            left: usize::try_from(metadata.len()).map_err(io::Error::other)?,
-            begun: Vec::new(),
-        };
-        Ok((pieces, metadata))
-    }
-
-    /// Reads the next piece by way of `buffer`, which is as long as the longest piece so
-    /// far. Whether it is the last.
-    pub(super) fn next<'b>(&mut self, buffer: &'b mut Vec<u8>) -> io::Result<(&'b [u8], bool)> {
-        let wanted = self.left.min(WINDOW.load(Ordering::Relaxed));
-        // A file of no promised length is asked whether it has one by now.
-        let length = wanted.max(1);
-        if buffer.len() < length {
-            // The system gives zeros; to extend the old one would write them.
-            *buffer = vec![0; length];
-        }
-        let mut filled = 0;
-        while filled < length {
-            match self.file.read(&mut buffer[filled..length]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        if wanted == 0 && filled > 0 {
-            let message = "it is growing";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        }
-        let ended = filled < wanted;
-        self.left -= filled;
-        Ok((&buffer[..filled], ended || self.left == 0))
-    }
-
-    /// Appends a piece to a text, with what was left of the one before it, and without a
-    /// character that the next one ends. The error is what stands where no text is.
-    fn append(&mut self, piece: &[u8], is_last: bool, text: &mut String) -> Result<(), Vec<u8>> {
-        let joined;
-        let piece = match self.begun.is_empty() {
-            true => piece,
-            false => {
-                joined = [&std::mem::take(&mut self.begun), piece].concat();
-                &joined
-            }
-        };
-        let valid = match std::str::from_utf8(piece) {
-            Ok(valid) => valid,
-            Err(error) if error.error_len().is_none() && !is_last => {
-                let (valid, begun) = piece.split_at(error.valid_up_to());
-                self.begun = begun.to_vec();
-                std::str::from_utf8(valid).unwrap_or_default()
-            }
-            Err(_) => return Err(piece.to_vec()),
-        };
-        text.push_str(valid);
-        Ok(())
-    }
 }
 
 /// Reads a script by way of `buffer` and checks that it is text, in pieces if it is long.
@@ -419,18 +317,15 @@ fn wrong_text(path: &Path) -> io::Result<Finding> {
 
 /// Reads the whole of a regular file.
 pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let (mut pieces, _) = Pieces::open(path)?;
+    let (pieces, _) = Pieces::open(path)?;
     let mut all = Vec::new();
     all.try_reserve_exact(pieces.left)
         .map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    let mut buffer = Vec::new();
-    loop {
-        let (piece, is_last) = pieces.next(&mut buffer)?;
+    pieces.each(&mut Vec::new(), |piece| {
         all.extend_from_slice(piece);
-        if is_last {
-            return Ok(all);
-        }
-    }
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 pub(super) fn check_text(path: &Path, bytes: &[u8]) -> Result<(), Finding> {

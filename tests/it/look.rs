@@ -1,6 +1,7 @@
 //! Does looking leave everything as it was?
 
 use crate::support::{Sandbox, program, query, root};
+use litemigrate::rusqlite::Connection;
 use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -71,12 +72,7 @@ fn runs_with_nothing_to_do_and_looks_write_nothing() {
 
 #[test]
 fn what_a_live_writer_committed_is_seen() {
-    let sandbox = sandbox("wal");
-    sandbox.expect(0, &["up", "--to", "1"]);
-    let writer = sandbox.database();
-    writer
-        .execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE kept_in_wal (x)")
-        .unwrap();
+    let (sandbox, writer) = live();
     assert!(sandbox.path.join("app.db-wal").metadata().unwrap().len() > 0);
     sandbox.expect(3, &["check"]);
     sandbox.expect(0, &["up"]);
@@ -178,14 +174,20 @@ fn crash_and_look(header_says_wal: bool) {
     assert_eq!(crashed.query("PRAGMA integrity_check"), "ok");
 }
 
-/// A database in WAL mode whose writer was cut off, as it leaves it.
-fn cut_off() -> Sandbox {
+/// A database in WAL mode, and a writer whose commit is in its `-wal` only.
+fn live() -> (Sandbox, Connection) {
     let sandbox = sandbox("wal");
     sandbox.expect(0, &["up", "--to", "1"]);
     let writer = sandbox.database();
     writer
         .execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE kept_in_wal (x)")
         .unwrap();
+    (sandbox, writer)
+}
+
+/// A database in WAL mode whose writer was cut off, as it leaves it.
+fn cut_off() -> Sandbox {
+    let (sandbox, writer) = live();
     let names = ["app.db", "app.db-wal", "app.db-shm"];
     for name in names {
         let copy = sandbox.path.join(format!("copy-{name}"));

@@ -7,9 +7,8 @@ use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
 use crate::files::foreign::Tool;
 use crate::files::migration::Migration;
-use crate::files::read::Pieces;
+use crate::files::pieces::Pieces;
 use std::io::{self, BufRead};
-use std::path::Path;
 
 /// What a line says to the tool whose annotation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -360,7 +359,7 @@ pub(crate) fn look_through(migration: &Migration, buffer: &mut Vec<u8>) -> io::R
     } else {
         let mut is_line_start = true;
         let mut has_any = false;
-        each_piece(&migration.path, buffer, |piece| {
+        Pieces::open(&migration.path)?.0.each(buffer, |piece| {
             has_any = has_any || has_candidate(piece, is_line_start)?;
             is_line_start = piece.ends_with(b"\n");
             Ok(())
@@ -368,7 +367,7 @@ pub(crate) fn look_through(migration: &Migration, buffer: &mut Vec<u8>) -> io::R
         if !has_any {
             return Ok(Seen::default());
         }
-        each_piece(&migration.path, buffer, |piece| {
+        Pieces::open(&migration.path)?.0.each(buffer, |piece| {
             search.feed(piece);
             Ok(())
         })?;
@@ -395,21 +394,6 @@ pub(crate) fn look_through(migration: &Migration, buffer: &mut Vec<u8>) -> io::R
         tool: search.tool,
         refusal,
     })
-}
-
-fn each_piece(
-    path: &Path,
-    buffer: &mut Vec<u8>,
-    mut work: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    let (mut pieces, _) = Pieces::open(path)?;
-    loop {
-        let (piece, is_last) = pieces.next(buffer)?;
-        work(piece)?;
-        if is_last {
-            return Ok(());
-        }
-    }
 }
 
 #[cfg(test)]
