@@ -91,7 +91,13 @@ pub fn build(planted: &Planted, target: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
         .args(["build", "--release", "--locked", "--quiet"])
+        // Little is explored with it: most of the time would be the optimizer's.
+        .args([
+            "--config",
+            "profile.release.package.litemigrate.opt-level=0",
+        ])
         .current_dir(copy.join(nested))
+        .env("CARGO_INCREMENTAL", "1")
         .env("CARGO_TARGET_DIR", target)
         .output()
         .map_err(|error| format!("cargo: {error}"))?;
