@@ -313,12 +313,13 @@ impl<'a> Quiet<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, look};
+    use super::{Access, Quiet, TICK, look};
     use crate::database::limits::Limits;
     use crate::database::location::{Location, Mode};
     use rusqlite::Connection;
     use rusqlite::config::DbConfig;
-    use std::time::Duration;
+    use std::fs::{self, File};
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     fn made(name: &str) -> Location {
         let file = format!("litemigrate-{name}-{}.db", std::process::id());
@@ -371,5 +372,59 @@ mod tests {
         assert_eq!(meanwhile, (false, true));
         assert_eq!(trust(&given.unwrap()), (true, false));
         std::fs::remove_file(&location.path).unwrap();
+    }
+
+    /// A database that was changed then, and what is seen of it.
+    fn quiet(location: &Location, modified: SystemTime) -> Option<Quiet<'_>> {
+        let file = File::options().write(true).open(&location.path).unwrap();
+        file.set_modified(modified).unwrap();
+        Quiet::observe(location, &file.metadata().unwrap())
+    }
+
+    #[test]
+    fn only_what_nobody_touches_meanwhile_is_read_as_it_lies() {
+        let location = made("quiet");
+        let long_ago = SystemTime::now() - Duration::from_secs(60);
+        let seen = quiet(&location, long_ago).unwrap();
+        assert!(seen.lasted());
+        for sidecar in ["-wal", "-journal"] {
+            let sidecar = location.sidecar(sidecar);
+            fs::write(&sidecar, "something").unwrap();
+            assert!(!seen.lasted(), "{sidecar:?}");
+            assert!(quiet(&location, long_ago).is_none(), "{sidecar:?}");
+            fs::remove_file(&sidecar).unwrap();
+        }
+        let seen = quiet(&location, long_ago).unwrap();
+        let other = Connection::open(&location.path).unwrap();
+        other.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        assert!(!seen.lasted());
+        fs::remove_file(&location.path).unwrap();
+    }
+
+    #[test]
+    fn a_change_of_this_moment_is_waited_for() {
+        let location = made("moment");
+        let now = SystemTime::now();
+        assert!(quiet(&location, now).is_some());
+        assert!(now.elapsed().unwrap() >= TICK);
+        // A time without a fraction does not yet mean that the file system has none.
+        let second = now.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let second = UNIX_EPOCH + Duration::from_secs(second);
+        assert!(quiet(&location, second).is_some());
+        fs::remove_file(&location.path).unwrap();
+    }
+
+    #[test]
+    fn a_journal_that_is_over_is_not_hot() {
+        let location = made("journal");
+        let journal = location.sidecar("-journal");
+        assert!(!location.has_hot_journal());
+        for (content, is_hot) in [("", false), ("\0rest", false), ("\u{d9}rest", true)] {
+            fs::write(&journal, content).unwrap();
+            assert_eq!(location.has_hot_journal(), is_hot, "{content:?}");
+        }
+        for file in [journal, location.path] {
+            fs::remove_file(file).unwrap();
+        }
     }
 }
