@@ -49,6 +49,9 @@ const SETTINGS: [&str; 27] = [
     "writable_schema",
 ];
 
+/// Of a rollback journal, this is the connection's alone (sqlite.org/pragma.html).
+const JOURNAL: &str = "journal_mode";
+
 /// Cannot be asked for, but be seen (sqlite.org/pragma.html#pragma_case_sensitive_like).
 const LIKE: &str = "case_sensitive_like";
 
@@ -64,6 +67,8 @@ pub(crate) struct Settings {
     /// As the run needs them, each with its name.
     values: Vec<(&'static str, String)>,
     like_ignores_case: bool,
+    /// The mode of a rollback journal: `truncate` or `persist` if the caller has said so.
+    rollback_journal: String,
 }
 
 impl Settings {
@@ -93,8 +98,13 @@ impl Settings {
             journal_mode: None,
             values: Vec::new(),
             like_ignores_case: like_ignores_case(connection),
+            rollback_journal: "delete".to_owned(),
         };
         settings.journal_mode = settings.make_durable(connection)?;
+        let mode = ask("main.journal_mode")?;
+        if ["truncate", "persist"].contains(&mode.as_str()) {
+            settings.rollback_journal = mode;
+        }
         let values = SETTINGS
             .iter()
             .map(|name| Ok((*name, crate::schema::pragma::ask(connection, name)?)));
@@ -152,6 +162,16 @@ impl Settings {
                 ask(connection, &format!("{name} = {value}"))?;
                 changed.push(*name);
             }
+        }
+        // WAL is the database's, and meant to stay.
+        if named.contains(JOURNAL)
+            && connection.path() != Some("")
+            && let Some(now) = ask(connection, "main.journal_mode")?
+            && !["wal", "delete", self.rollback_journal.as_str()].contains(&now.as_str())
+        {
+            let mode = format!("main.journal_mode = {}", self.rollback_journal);
+            ask(connection, &mode)?;
+            changed.push(JOURNAL);
         }
         if named.contains(LIKE) && like_ignores_case(connection) != self.like_ignores_case {
             let value = if self.like_ignores_case { "OFF" } else { "ON" };

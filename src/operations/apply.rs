@@ -8,7 +8,6 @@ mod run;
 mod step;
 mod view;
 
-use crate::database::location::file_of;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
@@ -206,7 +205,7 @@ fn run(
         migrations,
         options,
         direction,
-        contained: options.dry_run && file_of(connection).as_os_str().is_empty(),
+        contained: false,
         replayed: false,
     };
     let mut view = View::read(connection, &job)?;

@@ -250,7 +250,7 @@ pub(crate) fn has_other_tables(
     connection: &Connection,
     table: &HistoryTable,
 ) -> rusqlite::Result<bool> {
-    let query = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != lower(?1) AND name NOT LIKE 'sqlite~_%' ESCAPE '~')";
+    let query = "SELECT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND lower(name) != lower(?1) AND name NOT GLOB 'sqlite_*')";
     connection.query_row(query, [table.name()], |row| row.get(0))
 }
 

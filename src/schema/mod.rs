@@ -109,7 +109,7 @@ impl Schema {
     /// Only of the objects whose row in the schema comes after the row `after`.
     pub(crate) fn read_objects(connection: &Connection, after: i64) -> rusqlite::Result<Self> {
         // Only a virtual table has shadows, and to list them looks at every table.
-        let query = "SELECT type, name, lower(tbl_name), coalesce(sql, '') FROM main.sqlite_schema WHERE rowid > ?1 AND lower(name) != '_sqlx_migrations' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND (NOT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0) OR tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'))";
+        let query = "SELECT type, name, lower(tbl_name), coalesce(sql, '') FROM main.sqlite_schema WHERE rowid > ?1 AND lower(name) != '_sqlx_migrations' AND name NOT GLOB 'sqlite_*' AND (NOT EXISTS (SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0) OR tbl_name NOT IN (SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'shadow'))";
         let mut statement = connection.prepare(query)?;
         let objects = statement.query_map([after], |row| {
             let object = Object {

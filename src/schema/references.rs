@@ -3,7 +3,7 @@
 //! Owns the questions about foreign keys that SQLite answers from its schema. Reads
 //! only, and never the rows.
 
-use super::sql::is_keyword;
+use super::sql::{in_any_case, is_keyword};
 use rusqlite::{Connection, Params, Row};
 
 /// A foreign key: a table refers to another.
@@ -64,7 +64,12 @@ pub(crate) fn written(name: &str) -> String {
     }
 }
 
-const COLUMNS: &str = "m.name, f.id, f.\"table\", f.\"from\", f.\"to\", upper(f.on_delete), upper(f.on_update), m.sql LIKE '%DEFERRED%'";
+fn columns() -> String {
+    format!(
+        "m.name, f.id, f.\"table\", f.\"from\", f.\"to\", upper(f.on_delete), upper(f.on_update), m.sql GLOB {}",
+        in_any_case("*deferred*")
+    )
+}
 
 /// All foreign keys of a schema, of each table in the order of their numbers. Only the
 /// definitions that have the word in them are asked.
@@ -79,8 +84,10 @@ pub(crate) fn all_after(
     after: i64,
 ) -> rusqlite::Result<Vec<Reference>> {
     let query = format!(
-        "SELECT {COLUMNS} FROM {}.sqlite_schema AS m, pragma_foreign_key_list(m.name, ?1) AS f WHERE m.rowid > ?2 AND m.type = 'table' AND m.sql LIKE '%REFERENCES%' AND m.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY m.rowid, f.id, f.seq",
-        quoted(schema)
+        "SELECT {} FROM {}.sqlite_schema AS m, pragma_foreign_key_list(m.name, ?1) AS f WHERE m.rowid > ?2 AND m.type = 'table' AND m.rootpage != 0 AND m.sql GLOB {} ORDER BY m.rowid, f.id, f.seq",
+        columns(),
+        quoted(schema),
+        in_any_case("*references*")
     );
     read(connection, &query, (schema, after))
 }
@@ -92,7 +99,8 @@ pub(crate) fn of_child(
     child: &str,
 ) -> rusqlite::Result<Vec<Reference>> {
     let query = format!(
-        "SELECT {COLUMNS} FROM {}.sqlite_schema AS m, pragma_foreign_key_list(m.name, ?1) AS f WHERE m.type = 'table' AND m.name = ?2 COLLATE BINARY ORDER BY f.id, f.seq",
+        "SELECT {} FROM {}.sqlite_schema AS m, pragma_foreign_key_list(m.name, ?1) AS f WHERE m.type = 'table' AND m.name = ?2 COLLATE BINARY ORDER BY f.id, f.seq",
+        columns(),
         quoted(schema)
     );
     read(connection, &query, [schema, child])

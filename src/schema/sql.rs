@@ -196,6 +196,16 @@ pub(crate) fn is_simple(sql: &str) -> bool {
     }
 }
 
+/// A pattern of GLOB's, quoted, that takes letters in any case. What we ask while a script
+/// runs never uses LIKE: the script's `PRAGMA case_sensitive_like` would decide for us.
+pub(crate) fn in_any_case(pattern: &str) -> String {
+    let letters = pattern.chars().map(|c| match c.is_ascii_alphabetic() {
+        true => format!("[{}{}]", c.to_ascii_uppercase(), c.to_ascii_lowercase()),
+        false => c.to_string(),
+    });
+    format!("'{}'", letters.collect::<String>())
+}
+
 /// A statement of the schema as it is written in a file: without comments, names
 /// in double quotes if they are quoted, the columns of a table and the statements
 /// of a trigger on lines of their own. What a virtual table is told stays as it

@@ -24,8 +24,21 @@ pub(crate) struct Whole {
     /// Triggers of a table with another trigger that stands before them: of that alone
     /// SQLite speaks. Each with its SQL.
     unclear: Vec<(String, String)>,
+    /// Of each its row in the schema, and the text that says what it looks at.
+    texts: BTreeMap<Key, (i64, String)>,
     /// The last row of the schema that was looked at.
     last_row: i64,
+}
+
+/// Something that was made for one table, and looks at another since that was renamed,
+/// although there is one of the old name again.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub kind: &'static str,
+    pub name: String,
+    /// The table's old name, which another has now.
+    pub before: String,
+    pub now: String,
 }
 
 /// Something that found what it looks for once, and does not now.
@@ -91,12 +104,40 @@ impl Whole {
             .collect()
     }
 
+    /// What SQLite has made look at a table under its new name, because ALTER TABLE RENAME
+    /// does that (sqlite.org/lang_altertable.html), while a new table has the old one.
+    pub(crate) fn moved_since(&self, before: &Self) -> Vec<Moved> {
+        let is_new = |name: &String| self.names.contains(name) && !before.names.contains(name);
+        let moved = self.texts.iter().filter_map(|(key, (row, text))| {
+            let (row_before, text_before) = before.texts.get(key)?;
+            // What the script itself has made again looks at what it says.
+            if row != row_before || text == text_before {
+                return None;
+            }
+            let words = |text| tokens(text).map(|token| token.content().to_ascii_lowercase());
+            let mut pairs = words(text_before).zip(words(text));
+            let (before_name, now) = pairs.find(|(before, now)| before != now)?;
+            let is_back = before.names.contains(&before_name) && self.names.contains(&before_name);
+            (is_back && is_new(&now)).then(|| Moved {
+                kind: key.0,
+                name: key.1.clone(),
+                before: before_name,
+                now,
+            })
+        });
+        moved.collect()
+    }
+
     fn ask_views(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        for view in names(
-            connection,
-            "SELECT name FROM main.sqlite_schema WHERE rowid > ?1 AND type = 'view'",
-            self.last_row,
-        )? {
+        let query =
+            "SELECT name, rowid, sql FROM main.sqlite_schema WHERE rowid > ?1 AND type = 'view'";
+        let mut statement = connection.prepare(query)?;
+        let rows = statement.query_map([self.last_row], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        let views: Vec<(String, i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
+        for (view, row, sql) in views {
+            self.texts.insert(("view", view.clone()), (row, sql));
             let query = format!("SELECT * FROM main.{}", quoted(&view));
             if let Some(message) = complaint(connection, &query)? {
                 self.found.insert(("view", view), message);
@@ -106,12 +147,16 @@ impl Whole {
     }
 
     fn ask_triggers(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let query = "SELECT name, tbl_name, sql FROM main.sqlite_schema WHERE rowid > ?1 AND type = 'trigger' ORDER BY tbl_name";
+        let query = "SELECT name, tbl_name, sql, rowid FROM main.sqlite_schema WHERE rowid > ?1 AND type = 'trigger' ORDER BY tbl_name";
         let mut statement = connection.prepare(query)?;
         let rows = statement.query_map([self.last_row], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
-        let triggers: Vec<(String, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
+        let triggers: Vec<(String, String, String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
+        for (name, _, sql, row) in &triggers {
+            let text = (*row, sql.clone());
+            self.texts.insert(("trigger", name.clone()), text);
+        }
         for group in triggers.chunk_by(|a, b| a.1 == b.1) {
             let table = quoted(&group[0].1);
             // A view that is broken itself has none.
@@ -145,8 +190,8 @@ impl Whole {
                 continue;
             }
             let is_named =
-                |message: &String| group.iter().any(|(_, _, sql)| names_it(sql, message));
-            for (name, _, sql) in group {
+                |message: &String| group.iter().any(|(_, _, sql, _)| names_it(sql, message));
+            for (name, _, sql, _) in group {
                 let is_its = |message: &&String| {
                     group.len() == 1 || names_it(sql, message) || !is_named(message)
                 };
@@ -161,6 +206,10 @@ impl Whole {
     }
 
     fn ask_keys(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let query = "SELECT name, rowid FROM main.sqlite_schema WHERE type = 'table'";
+        let mut statement = connection.prepare(query)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rows: BTreeMap<String, i64> = rows.collect::<rusqlite::Result<_>>()?;
         for reference in all_after(connection, "main", self.last_row)? {
             let name = format!("{} ({})", reference.child, reference.from.join(", "));
             let complaint = match parent_key(connection, "main", &reference)? {
@@ -170,7 +219,12 @@ impl Whole {
                     Some(format!("what it names is no key of {}", reference.parent))
                 }
             };
-            self.found.insert(("foreign key", name), complaint);
+            let key = ("foreign key", name);
+            if let Some(row) = rows.get(&reference.child) {
+                let text = (*row, quoted(&reference.parent));
+                self.texts.insert(key.clone(), text);
+            }
+            self.found.insert(key, complaint);
         }
         Ok(())
     }

@@ -37,6 +37,10 @@ impl Runner<'_> {
                 false => self.warn("unknown-pragma", message),
             };
         }
+        if pragma.name == "wal_checkpoint" && self.rules.transactional {
+            let message = "PRAGMA wal_checkpoint does nothing here, because SQLite makes no checkpoint inside a transaction: take it out, SQLite makes one by itself";
+            return self.warn("no-checkpoint", message.to_owned());
+        }
         let Some(value) = &pragma.value else {
             return Ok(());
         };

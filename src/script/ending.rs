@@ -4,7 +4,7 @@
 
 use super::authorizer::saw;
 use super::referring::referring;
-use super::remedy::KEPT;
+use super::remedy::{KEPT, ORPHANS};
 use super::runner::{Runner, leftovers};
 use super::text::{never_closed, unclosed_comment};
 use super::watch::rows_of;
@@ -61,6 +61,7 @@ impl Runner<'_> {
         let message = format!("the script leaves rows that refer to nothing: {list}");
         Err(Stopped {
             statements: self.kept,
+            remedy: Some(ORPHANS.to_owned()),
             ..Stopped::at_end(Cause::Statement, message)
         })
     }

@@ -11,7 +11,7 @@ use super::changed::Changed;
 use super::conflicts::{Loser, Schemas};
 use super::lost::{Loss, Lost};
 use super::notes::{Notes, Side, Write};
-use super::remedy::{REBUILD, REPLACE};
+use super::remedy::{REBUILD, RENAMED, REPLACE};
 use crate::schema::references::{of_child, quoted};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -49,8 +49,9 @@ struct Suspect {
 
 impl Guard {
     /// What to do where something was lost.
-    pub(super) fn cure(&self) -> &'static str {
+    pub(super) fn cure(&self, is_after_alter: bool) -> &'static str {
         match self.own {
+            Write::Drop if is_after_alter => RENAMED,
             Write::Drop => REBUILD,
             _ => REPLACE,
         }

@@ -31,6 +31,7 @@ pub(crate) mod window;
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
+use crate::schema::sql::in_any_case;
 use crate::schema::whole::Whole;
 use authorizer::{Rules, Seen, authorize};
 use runner::Runner;
@@ -97,6 +98,8 @@ pub(crate) struct Stopped {
     pub statements: usize,
     /// It was stopped by a warning.
     pub by_warning: bool,
+    /// What a person should know about what it did until then: often it is why.
+    pub warnings: Vec<Finding>,
     /// Its text could not be read on, or was another: nothing else is said here.
     pub unread: Option<Box<Error>>,
 }
@@ -111,6 +114,7 @@ impl Stopped {
             cause,
             statements: 0,
             by_warning: false,
+            warnings: Vec::new(),
             unread: None,
         }
     }
@@ -169,15 +173,21 @@ pub(crate) fn execute_batch(
         .and(unhooked);
     match (result, removed) {
         (Ok(()), Ok(())) => Ok(runner.ran),
-        (Err(stopped), _) => Err(stopped),
+        (Err(stopped), _) => Err(Stopped {
+            warnings: runner.ran.warnings,
+            ..stopped
+        }),
         (Ok(()), Err(error)) => Err(runner.stopped(&error, None)),
     }
 }
 
 /// The tables of another name that have the columns of a history.
 fn other_histories(connection: &Connection, rules: &Rules) -> rusqlite::Result<Arc<[String]>> {
-    let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE '%installed\\_on%checksum%execution\\_time%' ESCAPE '\\'";
-    let mut statement = connection.prepare(query)?;
+    let query = format!(
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql GLOB {}",
+        in_any_case("*installed_on*checksum*execution_time*")
+    );
+    let mut statement = connection.prepare(&query)?;
     let names = statement.query_map([], |row| row.get(0))?;
     let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
     let others = names.into_iter().filter(|name| !rules.history.is(name));

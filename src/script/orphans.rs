@@ -254,7 +254,7 @@ fn identity(
     table: &str,
 ) -> rusqlite::Result<Option<(String, i64)>> {
     let query = format!(
-        "SELECT name, rowid FROM {}.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE AND sql NOT LIKE 'CREATE VIRTUAL%'",
+        "SELECT name, rowid FROM {}.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE AND rootpage != 0",
         quoted(schema)
     );
     let mut statement = connection.prepare(&query)?;

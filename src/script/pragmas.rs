@@ -83,7 +83,14 @@ pub(crate) struct Asked {
 impl Asked {
     /// `None` for a pragma that does what it says.
     pub(crate) fn new(pragma: &Pragma, position: Position) -> Option<Self> {
-        let names = ["page_size", "auto_vacuum", "encoding", "temp_store"];
+        let names = [
+            "page_size",
+            "auto_vacuum",
+            "encoding",
+            "temp_store",
+            "user_version",
+            "application_id",
+        ];
         let value = pragma.value.as_ref()?;
         let schema = pragma.schema.as_deref().unwrap_or("main");
         (names.contains(&pragma.name.as_str()) && schema == "main").then(|| Self {
@@ -105,6 +112,17 @@ impl Asked {
             let is_so = now_lower.replace('-', "").starts_with(&asked);
             return Ok((!is_so).then(|| {
                 format!("PRAGMA encoding has no effect here: it is {now}, because the database has been made already")
+            }));
+        }
+        if ["user_version", "application_id"].contains(&pragma.as_str()) {
+            // SQLite takes anything else for 0 (`sqlite3GetInt32`).
+            let digits = value.strip_prefix("0x");
+            let number = match digits {
+                Some(digits) => u32::from_str_radix(digits, 16).is_ok_and(|n| n <= 0x7fff_ffff),
+                None => value.parse::<i32>().is_ok(),
+            };
+            return Ok((!number).then(|| {
+                format!("PRAGMA {pragma} = {value} sets {now}: it takes a number from -2147483648 to 2147483647")
             }));
         }
         let number = value.parse::<u32>().ok();
@@ -129,6 +147,12 @@ impl Asked {
         };
         if now == meant.to_string() {
             return Ok(None);
+        }
+        if pragma == "page_size" && ask(connection, "main.journal_mode")?.as_deref() == Some("wal")
+        {
+            return Ok(Some(format!(
+                "PRAGMA page_size has no effect here: it is {now}, and no database in WAL mode can change it: in a `-- no-transaction` script put PRAGMA journal_mode = DELETE before it, and VACUUM and PRAGMA journal_mode = WAL after it"
+            )));
         }
         Ok(Some(format!(
             "PRAGMA {pragma} has no effect here: it is {now}, because the database has tables already; a `-- no-transaction` script with VACUUM after it can change page_size and auto_vacuum"

@@ -18,6 +18,13 @@ pub(crate) const REBUILD: &str = "to rebuild the table put PRAGMA foreign_keys =
 /// For a DROP TABLE that other tables' rows forbid.
 pub(crate) const KEPT: &str = "to rebuild the table put PRAGMA foreign_keys = OFF before it (rows that refer to nothing are looked for at the script's end); to drop it for good delete these rows, or what they refer to it by, first";
 
+/// For both where the script has altered a table before: maybe it was this one's rename,
+/// which its children follow.
+pub(crate) const RENAMED: &str = "to rebuild a table by renaming it put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before the ALTER TABLE, or what refers to it follows the rename (rows that refer to nothing are looked for at the script's end); to drop it for good delete these rows first, or use --allow-cascade where they go with it";
+
+/// For rows that refer to nothing.
+pub(crate) const ORPHANS: &str = "give these rows what they refer to, or delete them, in the same script; if ALTER TABLE has renamed what they refer to, put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it";
+
 /// For a REPLACE that takes rows of other tables with it.
 pub(crate) const REPLACE: &str = "INSERT … ON CONFLICT DO UPDATE keeps the row and what refers to it; to let those rows go use --allow-cascade";
 

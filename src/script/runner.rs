@@ -223,6 +223,11 @@ impl<'a> Runner<'a> {
     ) -> Result<Flow, Stopped> {
         let seen = self.seen.what();
         if statement.is_explain() != 0 {
+            let pragma = self.seen.notes().pragma.clone();
+            if !self.rules.replayed && pragma.is_some_and(|pragma| pragma.value.is_some()) {
+                let message = "SQLite obeys most pragmas behind EXPLAIN as without it";
+                return Err(self.refused(message, Some("take EXPLAIN out, or the statement")));
+            }
             // It does nothing of what the authorizer saw in it.
             return match self.step(statement) {
                 Ok(()) => Ok(Flow::End),
@@ -345,7 +350,7 @@ impl<'a> Runner<'a> {
                 .after(connection, &self.changed_rows)
                 .map_err(|error| self.stopped_here(&error))?
         };
-        let cure = guard.cure();
+        let cure = guard.cure(self.ran.alters);
         match loss {
             Some(loss) if savepoint => {
                 let undo = "ROLLBACK TO litemigrate_guard; RELEASE litemigrate_guard";
@@ -429,7 +434,7 @@ impl<'a> Runner<'a> {
 /// What only the connection knows: temporary objects and attached databases.
 pub(super) fn leftovers(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
     // SQLite's own tables come and go with others.
-    let query = "SELECT 'the temporary ' || type || ' ' || name FROM temp.sqlite_schema WHERE name NOT LIKE 'sqlite~_%' ESCAPE '~' UNION ALL SELECT 'the attached database ' || name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
+    let query = "SELECT 'the temporary ' || type || ' ' || name FROM temp.sqlite_schema WHERE name NOT GLOB 'sqlite_*' UNION ALL SELECT 'the attached database ' || name FROM pragma_database_list WHERE name NOT IN ('main', 'temp')";
     let mut statement = connection.prepare(query)?;
     let found = statement.query_map([], |row| row.get(0))?;
     found.collect()

@@ -5,6 +5,7 @@
 use super::watch::Lost;
 use crate::diagnostics::error::sqlite_message;
 use crate::schema::references::{quoted, written};
+use crate::schema::sql::in_any_case;
 use crate::schema::tokens::{Token, tokens};
 use rusqlite::{Connection, ErrorCode};
 
@@ -30,8 +31,11 @@ enum Complaint {
 impl Search {
     /// All that there are.
     pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Self>> {
-        let query = "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0 AND sql LIKE 'CREATE VIRTUAL TABLE%USING%fts%content%'";
-        let mut statement = connection.prepare(query)?;
+        let query = format!(
+            "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0 AND sql GLOB {}",
+            in_any_case("*using*fts*content*")
+        );
+        let mut statement = connection.prepare(&query)?;
         let mut rows = statement.query([])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {

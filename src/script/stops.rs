@@ -5,7 +5,7 @@
 use super::Stopped;
 use super::authorizer::saw;
 use super::referring::referring;
-use super::remedy::{KEPT, remedy};
+use super::remedy::{KEPT, RENAMED, remedy};
 use super::runner::Runner;
 use crate::diagnostics::error::{Cause, Error, NO_TEMPORARY, sqlite_message};
 use rusqlite::ffi::{
@@ -81,7 +81,8 @@ impl Runner<'_> {
                     "{}: rows of other tables refer to {}: {rows}",
                     stopped.message, notes.own_table
                 );
-                stopped.remedy = Some(KEPT.to_owned());
+                let remedy = if self.ran.alters { RENAMED } else { KEPT };
+                stopped.remedy = Some(remedy.to_owned());
             }
         }
         stopped
@@ -146,6 +147,7 @@ impl Runner<'_> {
             cause,
             statements: self.kept,
             by_warning: false,
+            warnings: Vec::new(),
             unread: None,
         }
     }
@@ -159,6 +161,7 @@ impl Runner<'_> {
             cause: Cause::Statement,
             statements: self.kept,
             by_warning: false,
+            warnings: Vec::new(),
             unread: None,
         }
     }

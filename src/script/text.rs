@@ -109,7 +109,7 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
             (false, true) => "holds a byte order mark and nothing else",
             (false, false) => "holds white space and nothing else",
         };
-        let message = format!("{what}: is it the file that was meant? It is recorded as applied");
+        let message = format!("{what}: is it the file that was meant? It counts as run");
         return Some(Finding::new("empty-script", path, message));
     }
     if bare.is_some_and(|bare| bare.starts_with("-- no-transaction")) {

@@ -307,7 +307,7 @@ fn sequence(connection: &Connection, table: &str) -> rusqlite::Result<Option<i64
 
 /// How many rows a table has; `None` if there is no such table that can be counted.
 pub(crate) fn rows_of(connection: &Connection, table: &str) -> rusqlite::Result<Option<u64>> {
-    let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE AND sql NOT LIKE 'CREATE VIRTUAL%'";
+    let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE AND rootpage != 0";
     let name: Option<String> = connection
         .query_row(query, [table], |row| row.get(0))
         .optional()?;

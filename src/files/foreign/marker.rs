@@ -98,7 +98,8 @@ fn sql_migrate(line: &str) -> Option<Annotation> {
 }
 
 /// Marks of the way back of tools whose files cannot be brought over: MyBatis
-/// (`-- //@UNDO`), shmig (`-- ==== DOWN ====`), Play (`-- !Downs`).
+/// (`-- //@UNDO`), shmig (`-- ==== DOWN ====`), Play (`-- !Downs`), micrate
+/// (`-- +micrate Down`), rambler (`-- rambler down`), node-pg-migrate (`-- Down Migration`).
 fn is_other_way_back(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("--") else {
         return false;
@@ -109,6 +110,9 @@ fn is_other_way_back(line: &str) -> bool {
     mybatis.is_some_and(|word| word.eq_ignore_ascii_case("@UNDO"))
         || (rest.starts_with("====") && rest.ends_with("====") && shmig == "DOWN")
         || rest.trim_start_matches(['-', ' ']) == "!Downs"
+        || ["+micrate down", "rambler down", "down migration"]
+            .iter()
+            .any(|mark| rest.eq_ignore_ascii_case(mark))
 }
 
 /// The comments by which node's `sqlite` splits a file. They are ordinary words, so
@@ -449,6 +453,10 @@ mod tests {
             ("A;\n-- //@UNDO\nB;", true),
             ("A;\n-- ==== DOWN ====\nB;", true),
             ("A;\n-- !Downs\nB;", true),
+            ("A;\n-- +micrate Down\nB;", true),
+            ("A;\n-- rambler down\nB;", true),
+            ("A;\n-- Down Migration\nB;", true),
+            ("A;\n-- after a down migration\nB;", false),
             ("-- Up\nA;\n-- Down\nB;", true),
             ("A;\n-- Down\nB;", false),
             ("A;\n-- migrate:down\n", false),

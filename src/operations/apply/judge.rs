@@ -145,6 +145,14 @@ impl<'a> Run<'a, '_> {
         };
         let now = Whole::look(connection)
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
+        let moved = now.moved_since(before).into_iter().map(|moved| {
+            let message = format!(
+                "after this the {} {} looks at {}, and not at the new {}, because ALTER TABLE RENAME changes what names the table: put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it, or make the new table first and rename it last",
+                moved.kind, moved.name, moved.now, moved.before
+            );
+            Finding::new("moved-object", &self.dropper, message)
+        });
+        let mut findings: Vec<Finding> = moved.collect();
         let dead = now.dead_since(before).into_iter().map(|dead| {
             let message = format!(
                 "after this the {} {} no longer works ({}): make it again, in this script or in a new migration",
@@ -152,7 +160,8 @@ impl<'a> Run<'a, '_> {
             );
             Finding::new("dead-object", &self.dropper, message)
         });
-        Ok(dead.collect())
+        findings.extend(dead);
+        Ok(findings)
     }
 
     /// Of a run for show: asks COMMIT about the keys that only it checks, by one that is

@@ -221,7 +221,15 @@ impl<'a, 'r> Run<'a, 'r> {
             self.back_up(connection)?;
         }
         history::create(connection, &self.job.options.table)?;
-        let (steps, mut warnings) = self.apply_all_inside(connection)?;
+        let mut warnings = Vec::new();
+        let applied = self.apply_all_inside(connection, &mut warnings);
+        let steps = match applied {
+            Ok(steps) => steps,
+            Err(error) => {
+                self.warn(warnings);
+                return Err(error);
+            }
+        };
         let dead = self.dead_objects(connection)?;
         if let Some(last) = steps.last() {
             self.refuse_warnings(last.migration, 0, &dead)?;
@@ -249,9 +257,9 @@ impl<'a, 'r> Run<'a, 'r> {
     fn apply_all_inside(
         &mut self,
         connection: &mut Connection,
-    ) -> Result<(Vec<Step<'a>>, Vec<Finding>), Error> {
+        warnings: &mut Vec<Finding>,
+    ) -> Result<Vec<Step<'a>>, Error> {
         let mut steps: Vec<Step<'a>> = Vec::new();
-        let mut warnings = Vec::new();
         while let Some(migration) = self.view.targets.pop_front() {
             if self.runs_outside(migration) {
                 let message = "runs outside a transaction, so it was not run for show, and neither was its effect on what follows";
@@ -265,7 +273,7 @@ impl<'a, 'r> Run<'a, 'r> {
             steps.push(step);
             warnings.extend(more);
         }
-        Ok((steps, warnings))
+        Ok(steps)
     }
 
     /// Takes the write lock; if somebody else wrote since we looked, looks again.

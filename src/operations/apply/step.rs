@@ -84,6 +84,10 @@ impl<'a> Run<'a, '_> {
                 }
                 stopped.message = error.sentence();
             }
+            if !self.job.replayed {
+                self.warn(head.iter().cloned().collect());
+                self.warn(std::mem::take(&mut stopped.warnings));
+            }
             self.advise(connection, migration.transactional, &mut stopped);
             self.failed(migration, stopped)
         })?;
@@ -106,6 +110,11 @@ impl<'a> Run<'a, '_> {
         // Nothing of ours is there, and nothing of the script when it is rolled back.
         let is_first = self.newest.is_none() && (is_undone || stopped.statements == 0);
         if stopped.remedy.is_some() || !is_first {
+            return;
+        }
+        if !is_undone {
+            // An earlier start may have made it, and failed later.
+            stopped.remedy = Some("if an earlier start of this script has made it (it runs outside a transaction, so what was done stays), let the script pass over what is there (IF NOT EXISTS); `litemigrate baseline VERSION` is for a database that holds all that these scripts make".to_owned());
             return;
         }
         roll_back(connection);
@@ -209,9 +218,8 @@ impl<'a> Run<'a, '_> {
             run.failed(migration, stopped)
         };
         let ready = self
-            .settings
-            .restore_outside(connection)
-            .and_then(|()| self.put_back(connection, migration, &mut ran))
+            .put_back(connection, migration, &mut ran)
+            .and_then(|()| self.settings.restore_outside(connection))
             .and_then(|()| {
                 let report = &mut self.report;
                 begin(connection, &self.limits, &mut || report(Event::Waiting))

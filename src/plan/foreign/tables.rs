@@ -191,7 +191,9 @@ pub(crate) struct OtherHistory {
 pub(crate) fn tools(connection: &Connection) -> Result<Vec<Tool>, Error> {
     let failed = |error| Error::database(connection, "read the schema", &error);
     let names: Vec<String> = connection
-        .prepare("SELECT lower(name) FROM main.sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'create virtual%'")
+        .prepare(
+            "SELECT lower(name) FROM main.sqlite_schema WHERE type = 'table' AND rootpage != 0",
+        )
         .and_then(|mut statement| {
             let rows = statement.query_map([], |row| Ok(text(row.get_ref(0)?)))?;
             rows.map(|name| Ok(name?.unwrap_or_default())).collect()
