@@ -16,6 +16,9 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// What to do about a damaged database, as it ends the messages of SQLite's errors.
+pub(super) const PUT_BACK: &str = "put a backup back (`litemigrate restore FILE`)";
+
 /// How many pages are copied between two looks at the clock.
 const PAGES: i32 = 1000;
 
@@ -95,9 +98,16 @@ pub(super) fn verify(
     table: &HistoryTable,
     limits: &Limits,
 ) -> Result<Vec<AppliedMigration>, Error> {
-    read(location, limits, |connection| {
-        refuse_damage(connection, "verify the backup")?;
+    let verified = read(location, limits, |connection| {
+        refuse_damage(connection, "verify the backup", PUT_BACK)?;
         history::read(connection, table)
+    });
+    verified.map_err(|mut error| {
+        if let Error::Database { message, .. } = &mut error {
+            // It is what was to be put back.
+            *message = message.replace(PUT_BACK, "name another backup");
+        }
+        error
     })
 }
 
@@ -124,22 +134,47 @@ fn read<T>(
     seen.map(|(found, _)| found).ok_or_else(missing)
 }
 
-/// Refuses a damaged database.
-pub(super) fn refuse_damage(connection: &Connection, doing: &'static str) -> Result<(), Error> {
-    let verdict: String = connection
-        .query_row("PRAGMA main.quick_check(1)", [], |row| row.get(0))
-        .map_err(|error| Error::database(connection, doing, &error))?;
-    match verdict.as_str() {
-        "ok" => Ok(()),
-        _ => Err(Error::Database {
+/// Refuses a damaged database, and says what to do.
+pub(super) fn refuse_damage(
+    connection: &Connection,
+    doing: &'static str,
+    cure: &str,
+) -> Result<(), Error> {
+    // How the file is built comes first, so that values cannot hide it.
+    let first_of = |limit: u32| -> rusqlite::Result<Option<String>> {
+        let mut statement = connection.prepare(&format!("PRAGMA main.quick_check({limit})"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let verdict: String = row.get(0)?;
+            if verdict != "ok" && (limit == 1 || !is_of_a_value(&verdict)) {
+                return Ok(Some(verdict));
+            }
+        }
+        Ok(None)
+    };
+    let damage = match first_of(1) {
+        Ok(Some(verdict)) if is_of_a_value(&verdict) => first_of(1000),
+        first => first,
+    };
+    match damage.map_err(|error| Error::database(connection, doing, &error))? {
+        None => Ok(()),
+        Some(verdict) => Err(Error::Database {
             path: connection.path().unwrap_or_default().into(),
             doing,
             cause: Cause::Storage,
-            message: format!(
-                "the database is damaged: {verdict}: put a backup back (`litemigrate restore FILE`)"
-            ),
+            message: format!("the database is damaged: {verdict}: {cure}"),
         }),
     }
+}
+
+/// Whether quick_check speaks of a value that a constraint forbids: it may have been
+/// written with `ignore_check_constraints`, or before there was the constraint, and every
+/// backup has it too (sqlite.org/pragma.html#pragma_integrity_check).
+fn is_of_a_value(verdict: &str) -> bool {
+    // `NULL value in t.a`, and in a STRICT table `TEXT value in t.a`.
+    let of_value = verdict.split_once(" value in ");
+    verdict.starts_with("CHECK constraint failed in ")
+        || of_value.is_some_and(|(kind, _)| !kind.contains(' '))
 }
 
 /// The file's name in the VFS that SQLite is to use for it.

@@ -32,7 +32,7 @@ pub fn backup(
     let settings = Settings::prepare(connection, &limits)?;
     let made = begin(connection, &limits, &mut || {}).and_then(|()| {
         let none = Vec::new();
-        backup::create(connection, file, "up", none, options, &limits)
+        backup::create(connection, file, "up", none, false, options, &limits)
     });
     let given_back = settings.give_back(connection);
     let made = made.and_then(|made| given_back.map(|()| made))?;

@@ -53,6 +53,7 @@ pub fn restore(
         ..Location::file(file.to_owned())
     };
     let history = verify(&source, table, limits)?;
+    refuse_empty(&source, limits)?;
     let restoration = Restoration {
         source: &source,
         database,
@@ -84,6 +85,27 @@ pub fn restore(
         unfinished.forget();
     }
     Ok(history.last().map(|row| row.version))
+}
+
+/// An empty file is an empty database for SQLite, and for us a copy that was cut short:
+/// no backup of ours is one.
+fn refuse_empty(source: &Location, limits: &Limits) -> Result<(), Error> {
+    let query = "PRAGMA main.page_count";
+    let count = |connection: &Connection| {
+        connection
+            .query_row(query, [], |row| row.get(0))
+            .map_err(|error| Error::database(connection, "verify the backup", &error))
+    };
+    let pages: Option<i64> = look(source, Access::Look, limits, count)?.map(|(pages, _)| pages);
+    match pages {
+        Some(0) => Err(Error::Database {
+            path: source.path.clone(),
+            doing: "verify the backup",
+            cause: Cause::Storage,
+            message: "it is empty, as a copy is that was cut short: name another one".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 struct Restoration<'a> {

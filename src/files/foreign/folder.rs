@@ -65,7 +65,14 @@ pub(crate) fn sources(tool: Tool, folder: &Path) -> io::Result<Found> {
         }
         Tool::GolangMigrate => {
             for path in &names {
-                found.half_of_pair(path);
+                match golang_ending(&name_of(path)) {
+                    Some("sql") => found.half_of_pair(path),
+                    Some(_) => found.refuse(
+                        path,
+                        "is run by golang-migrate whatever its name ends in: let it end in .sql",
+                    ),
+                    None => {}
+                }
             }
         }
         Tool::Flyway | Tool::Refinery => {
@@ -417,6 +424,16 @@ impl Found {
     }
 }
 
+/// What the name of golang-migrate's file ends in: `^([0-9]+)_(.*)\.(down|up)\.(.*)$`
+/// (`source/parse.go`). `None` if it is not its.
+fn golang_ending(name: &str) -> Option<&str> {
+    let rest = name.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = rest.strip_prefix('_').filter(|_| rest.len() < name.len())?;
+    let after = |word: &str| rest.rfind(word).map(|at| at + word.len());
+    let at = after(".up.").max(after(".down."))?;
+    Some(&rest[at..])
+}
+
 /// Tag and time of each entry of Drizzle's journal: a list of flat objects, which only
 /// drizzle-kit writes.
 fn journal_entries(text: &str) -> Vec<(String, Option<i64>)> {
@@ -440,7 +457,26 @@ fn journal_entries(text: &str) -> Vec<(String, Option<i64>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::journal_entries;
+    use super::{golang_ending, journal_entries};
+
+    #[test]
+    fn what_golang_migrate_runs() {
+        for (name, ending) in [
+            ("1_a.up.sql", Some("sql")),
+            ("000001_a_b.down.sql", Some("sql")),
+            ("1_.up.sql", Some("sql")),
+            ("1_a.up.sqlite", Some("sqlite")),
+            ("1_a.up.SQL", Some("SQL")),
+            ("1_a.up.sql.bak", Some("sql.bak")),
+            ("1_a.up.down.sql", Some("sql")),
+            ("1-a.up.sql", None),
+            ("_a.up.sql", None),
+            ("a_1.up.sql", None),
+            ("1_a.sql", None),
+        ] {
+            assert_eq!(golang_ending(name), ending, "{name}");
+        }
+    }
 
     #[test]
     fn the_journal_is_read() {

@@ -16,7 +16,7 @@ use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::operations::backup::{self, unfinished::Unfinished};
-use crate::operations::copy::refuse_damage;
+use crate::operations::copy::{PUT_BACK, refuse_damage};
 use crate::plan::foreign::{Forms, refuse_applied_elsewhere, refuse_way_back};
 use crate::plan::history;
 use crate::plan::targets::Direction;
@@ -293,7 +293,7 @@ impl<'a, 'r> Run<'a, 'r> {
         }
         self.warn(warnings);
         if self.job.options.verify && !self.verified {
-            refuse_damage(connection, "migrate it")?;
+            refuse_damage(connection, "migrate it", PUT_BACK)?;
             self.verified = true;
         }
         Ok(())
@@ -330,7 +330,18 @@ impl<'a, 'r> Run<'a, 'r> {
             Direction::Down => "down",
         };
         let options = self.job.options;
-        let made = backup::create(connection, file, direction, versions, options, &self.limits)?;
+        // What it did before it failed stays, and is recorded nowhere.
+        let first = self.view.targets.front();
+        let may_have_begun = first.is_some_and(|first| self.runs_outside(first));
+        let made = backup::create(
+            connection,
+            file,
+            direction,
+            versions,
+            may_have_begun,
+            options,
+            &self.limits,
+        )?;
         match (&made.file, &made.kept) {
             (Some(file), Some(why)) => (self.report)(Event::BackupKept { file, why }),
             (Some(file), None) => (self.report)(Event::BackedUp(file)),

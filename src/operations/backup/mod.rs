@@ -11,7 +11,7 @@ pub(crate) mod unfinished;
 use crate::database::limits::Limits;
 use crate::database::location::{Location, file_of};
 use crate::database::permission::place::Place;
-use crate::database::permission::with_suffix;
+use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::Error;
 use crate::operations::copy::{at, copy_to, history_of, verify};
 use crate::plan::history::{self, AppliedMigration};
@@ -19,7 +19,7 @@ use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use unfinished::Unfinished;
@@ -45,8 +45,8 @@ pub(crate) struct Outcome {
 
 /// Copies the database of `connection`, which holds the write lock so that nobody
 /// changes it meanwhile, to the file or into the folder of `options`, before the first
-/// of these versions is applied or undone. The copy is no more readable than the
-/// database.
+/// of these versions is applied or undone, or is run again outside a transaction
+/// (`may_have_begun`). The copy is no more readable than the database.
 ///
 /// # Errors
 ///
@@ -56,18 +56,14 @@ pub(crate) fn create(
     wanted: &Path,
     direction: &'static str,
     versions: Vec<i64>,
+    may_have_begun: bool,
     options: &Options,
     limits: &Limits,
 ) -> Result<Outcome, Error> {
     let database = file_of(connection);
     let history = history::read(connection, &options.table)?;
     let into_folder = is_folder(wanted);
-    if into_folder && !wanted.is_dir() {
-        return Err(Error::CannotCreate {
-            path: wanted.to_owned(),
-            message: "there is no such folder: create it first".to_owned(),
-        });
-    }
+    refuse_missing_folder(wanted)?;
     let file = match into_folder {
         true => {
             let newest = history.last().map(|row| row.version);
@@ -103,7 +99,7 @@ pub(crate) fn create(
     };
     let before = match into_folder {
         true => None,
-        false => job.unfinished(&place, &update)?,
+        false => job.unfinished(&place, &update, may_have_begun)?,
     };
     if is_empty {
         // Until this update is over: the next start finds a database that is not empty.
@@ -137,6 +133,30 @@ pub(crate) fn create(
         kept: None,
         unfinished: (!into_folder).then_some(update),
     })
+}
+
+/// Refuses a folder that is not there: asked before a database is made, too.
+///
+/// # Errors
+///
+/// [`Error::CannotCreate`].
+pub(crate) fn refuse_missing_folder(wanted: &Path) -> Result<(), Error> {
+    match is_folder(wanted) && !wanted.is_dir() {
+        true => Err(Error::CannotCreate {
+            path: wanted.to_owned(),
+            message: "there is no such folder: create it first".to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// Whether a file is a script that was named by mistake: any other that is no database
+/// may be a damaged backup, which a good one replaces.
+fn is_script(file: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = open_without_waiting(file).and_then(|file| file.take(16).read_to_end(&mut head));
+    let is_text = read.is_ok() && !head.contains(&0);
+    is_text && file.extension().is_some_and(|ending| ending == "sql")
 }
 
 /// Whether the database holds nothing: an old backup is worth more than a copy of it.
@@ -180,6 +200,8 @@ impl Job<'_> {
                 Err(self.cannot_create("it is the database itself"))
             }
             Ok(found) if !found.is_file() => Err(self.cannot_create("it is not a regular file")),
+            Ok(_) if is_script(place.path()) => Err(self
+                .cannot_create("it is a script, by its name and its content: name another file")),
             _ => Ok(()),
         }
     }
@@ -205,7 +227,12 @@ impl Job<'_> {
     }
 
     /// The update that has begun with the backup that is there, and is not over.
-    fn unfinished(&self, place: &Place, update: &Unfinished) -> Result<Option<Unfinished>, Error> {
+    fn unfinished(
+        &self,
+        place: &Place,
+        update: &Unfinished,
+        may_have_begun: bool,
+    ) -> Result<Option<Unfinished>, Error> {
         let Some(before) = Unfinished::read(place.path()) else {
             return Ok(None);
         };
@@ -219,7 +246,13 @@ impl Job<'_> {
         }
         let is_on_its_way = before.direction == update.direction
             && before.versions.iter().any(|v| update.versions.contains(v));
-        if !is_on_its_way {
+        // Of which nothing stays: the state before it is that of now.
+        let has_begun = may_have_begun
+            || before.versions.iter().any(|version| {
+                let is_applied = self.history.iter().any(|row| row.version == *version);
+                is_applied == (before.direction == "up")
+            });
+        if !is_on_its_way || !has_begun {
             return Ok(None);
         }
         // One that is gone or damaged is worth less than a copy of what there is.

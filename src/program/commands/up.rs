@@ -6,6 +6,7 @@ use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
 use crate::files::migration::Migration;
 use crate::operations::apply::up_after_look;
+use crate::operations::backup::refuse_missing_folder;
 use crate::plan::foreign::{Forms, refuse_pending};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::settled::newest_if_settled;
@@ -70,6 +71,9 @@ impl Run<'_> {
         self.options
             .limits()
             .refuse_late(&self.project.database.path)?;
+        if let Some(file) = &self.options.backup {
+            refuse_missing_folder(file)?;
+        }
         if is_new && let Some(sqlpage) = &self.project.sqlpage {
             // One that cannot be loaded leaves no empty database behind.
             connection::load_extensions(&self.in_memory()?, &sqlpage.extensions)?;

@@ -74,6 +74,11 @@ impl Report {
             }
             Error::NotImported { findings, .. } => self.findings(findings),
             Error::Drift { differences, .. } => {
+                for (name, value) in &mut self.fields {
+                    if let ("problem_kinds", Json::Object(kinds)) = (*name, value) {
+                        kinds.push(("drift", Json::from(differences.len())));
+                    }
+                }
                 for difference in differences {
                     self.printer.error(&difference.to_string());
                     let (expected, found) = (&difference.expected, &difference.found);
