@@ -98,8 +98,6 @@ pub(crate) struct Stopped {
     pub statements: usize,
     /// It was stopped by a warning.
     pub by_warning: bool,
-    /// What a person should know about what it did until then: often it is why.
-    pub warnings: Vec<Finding>,
     /// Its text could not be read on, or was another: nothing else is said here.
     pub unread: Option<Box<Error>>,
 }
@@ -114,7 +112,6 @@ impl Stopped {
             cause,
             statements: 0,
             by_warning: false,
-            warnings: Vec::new(),
             unread: None,
         }
     }
@@ -128,6 +125,8 @@ pub(crate) struct Watched {
     pub whole: Option<Whole>,
     /// The last script outside a transaction that has dropped or altered something.
     pub dropping: PathBuf,
+    /// What a person should know about a script that stopped: often it is why.
+    pub warnings: Vec<Finding>,
     /// The tables that hold other applications' histories, asked before the first script.
     pub histories: Option<Arc<[String]>>,
 }
@@ -173,10 +172,10 @@ pub(crate) fn execute_batch(
         .and(unhooked);
     match (result, removed) {
         (Ok(()), Ok(())) => Ok(runner.ran),
-        (Err(stopped), _) => Err(Stopped {
-            warnings: runner.ran.warnings,
-            ..stopped
-        }),
+        (Err(stopped), _) => {
+            runner.watched.warnings = runner.ran.warnings;
+            Err(stopped)
+        }
         (Ok(()), Err(error)) => Err(runner.stopped(&error, None)),
     }
 }

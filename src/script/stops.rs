@@ -147,7 +147,6 @@ impl Runner<'_> {
             cause,
             statements: self.kept,
             by_warning: false,
-            warnings: Vec::new(),
             unread: None,
         }
     }
@@ -161,7 +160,6 @@ impl Runner<'_> {
             cause: Cause::Statement,
             statements: self.kept,
             by_warning: false,
-            warnings: Vec::new(),
             unread: None,
         }
     }

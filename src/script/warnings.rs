@@ -69,7 +69,6 @@ impl Runner<'_> {
             cause: Cause::Statement,
             statements: self.kept,
             by_warning: true,
-            warnings: Vec::new(),
             unread: None,
         };
         if stops {

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 /// The variables, in their order.
 pub(super) struct Environment {
     variables: Vec<(OsString, OsString)>,
+    /// The names of those that `.env` has set.
+    from_dotenv: Vec<OsString>,
     /// Names that stand in `.env` where it is not read any more.
     unread: Vec<(String, Position)>,
     /// The line that ended it.
@@ -30,6 +32,7 @@ impl Environment {
     pub fn of_this_process() -> Self {
         Self {
             variables: std::env::vars_os().collect(),
+            from_dotenv: Vec::new(),
             unread: Vec::new(),
             stopped: 0,
             warnings: Vec::new(),
@@ -57,11 +60,12 @@ impl Environment {
         let is_odd = |(_, value): &&(OsString, OsString)| value.to_str().is_none();
         let odd = self.variables.iter().filter(is_odd);
         let odd: Vec<OsString> = odd.map(|(name, _)| name.clone()).collect();
-        let variables = &mut self.variables;
+        let (variables, from_dotenv) = (&mut self.variables, &mut self.from_dotenv);
         let stopped = dotenv::load(&text, &mut known, &mut |key, value| {
             if odd.iter().any(|name| *name == *key) {
                 variables.retain(|(name, _)| *name != *key);
             }
+            from_dotenv.push((&key).into());
             variables.push((key.into(), value.into()));
         });
         if let Some(stopped) = stopped {
@@ -97,7 +101,7 @@ impl Environment {
     }
 
     /// A setting: with SQLPage's prefix before without it, in any case, as SQLPage
-    /// reads them. Gives back the name that was found, too.
+    /// reads them. Gives back where it was found, too.
     ///
     /// # Errors
     ///
@@ -110,7 +114,16 @@ impl Environment {
             found.find(|(key, _)| key.eq_ignore_ascii_case(name))
         };
         let found = last(&prefixed).or_else(|| last(name));
-        Ok(found.map(|(key, value)| (key.to_string_lossy().into_owned(), value.as_os_str())))
+        Ok(found.map(|(key, value)| {
+            let name = key.to_string_lossy().into_owned();
+            let origin = match &self.dotenv {
+                Some(path) if self.from_dotenv.contains(key) => {
+                    format!("{}: {name}", path.display())
+                }
+                _ => name,
+            };
+            (origin, value.as_os_str())
+        }))
     }
 
     /// The folder of SQLPage's configuration, if no file names it: the first of four

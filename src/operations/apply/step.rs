@@ -86,7 +86,8 @@ impl<'a> Run<'a, '_> {
             }
             if !self.job.replayed {
                 self.warn(head.iter().cloned().collect());
-                self.warn(std::mem::take(&mut stopped.warnings));
+                let warnings = std::mem::take(&mut self.watched.warnings);
+                self.warn(warnings);
             }
             self.advise(connection, migration.transactional, &mut stopped);
             self.failed(migration, stopped)

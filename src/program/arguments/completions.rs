@@ -35,7 +35,7 @@ fn value(flag: &Flag) -> Option<Value> {
         Value::Words(words.join(" "))
     } else if text == "DIR" {
         Value::Directory
-    } else if text == "FILE" || text.starts_with("PATH") {
+    } else if text.starts_with("FILE") || text.starts_with("PATH") {
         Value::File
     } else {
         Value::Other
