@@ -152,9 +152,10 @@ impl Environment {
         self.add_dotenv().ok()?;
         let name = match self.setting("database_url") {
             Ok(None) => return None,
-            Ok(Some((name, _))) => name,
-            Err(_) => "database_url".to_owned(),
+            Ok(Some((origin, _))) => origin,
+            Err(_) => ".env: database_url".to_owned(),
         };
+        let name = name.rsplit(": ").next().unwrap_or_default();
         let message = format!(
             "sets {name}, and is read with --profile sqlpage only: name the database with -D (--no-dotenv silences this)"
         );
