@@ -7,7 +7,7 @@ use super::authorizer::saw;
 use super::crossing::crossing;
 use super::losses::Guard;
 use super::notes::Write;
-use super::pragmas::{Asked, Journal, is_known, is_off, judge_journal};
+use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, judge_journal};
 use super::referring::{losing, referring};
 use super::remedy::ALONE;
 use super::runner::{Runner, leftovers};
@@ -44,6 +44,12 @@ impl Runner<'_> {
         let Some(value) = &pragma.value else {
             return Ok(());
         };
+        if pragma.name == "foreign_keys" && !is_switch(value) {
+            let message = format!(
+                "PRAGMA foreign_keys = {value} is OFF for SQLite, as all is that it does not know: write ON or OFF"
+            );
+            self.warn("pragma-value", message)?;
+        }
         if let Some(asked) = Asked::new(&pragma, self.place.here()) {
             // The last one counts.
             self.asked.retain(|other| other.pragma != asked.pragma);

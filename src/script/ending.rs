@@ -11,6 +11,7 @@ use super::watch::rows_of;
 use super::{RowCount, Stopped};
 use crate::diagnostics::error::{Cause, sqlite_message};
 use crate::diagnostics::problem::Finding;
+use crate::diagnostics::text::counted;
 use crate::schema::last_row;
 use crate::schema::pragma::ask;
 use rusqlite::Connection;
@@ -121,6 +122,16 @@ impl Runner<'_> {
                     asked.position,
                     message,
                 ))?;
+            }
+        }
+        // What an earlier start of it has left was there before this one.
+        if !self.rules.transactional && !self.rules.replayed {
+            for (table, count) in self.orphans.of_before() {
+                let rows = counted(count, "row", "rows");
+                let message = format!(
+                    "writes to {table} without foreign keys, of which {rows} referred to nothing before: if an earlier start of this script has left them, give them what they refer to, or delete them (PRAGMA foreign_key_check lists them)"
+                );
+                self.push(Finding::new("old-orphans", self.place.path, message))?;
             }
         }
         // The comment may be the end of the last statement, or follow it.

@@ -121,6 +121,16 @@ impl Orphans {
         Ok(())
     }
 
+    /// The tables whose rows referred to nothing before, with how many did.
+    pub(crate) fn of_before(&self) -> Vec<(String, usize)> {
+        let rows = |table: &Table| table.keys.values().map(Vec::len).sum();
+        let counts = self
+            .before
+            .iter()
+            .map(|table| (table.name.clone(), rows(table)));
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
     /// The rows that refer to nothing now and did not before, as a phrase; `None` if
     /// there are none.
     pub(crate) fn new_ones(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {

@@ -26,6 +26,13 @@ pub(crate) fn is_off(value: &str) -> bool {
     !["on", "yes", "true"].contains(&lower.as_str())
 }
 
+/// Whether a value is a word or a number for on or off, as whoever wrote it means it.
+pub(crate) fn is_switch(value: &str) -> bool {
+    let words = ["on", "off", "yes", "no", "true", "false"];
+    words.contains(&value.to_ascii_lowercase().as_str())
+        || value.starts_with(|c: char| c.is_ascii_digit())
+}
+
 /// The journal mode that SQLite takes `value` for: the first whose name begins so
 /// (`sqlite3Pragma`, `PragTyp_JOURNAL_MODE`). `None` if it is none, and only asks.
 fn journal_mode(value: &str) -> Option<&'static str> {

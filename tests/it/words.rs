@@ -17,6 +17,17 @@ type Case = (
 
 const CASES: &[Case] = &[
     (
+        "a word that is neither on nor off",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);",
+        &[
+            "PRAGMA foreign_keys = onn; PRAGMA foreign_keys = ON; PRAGMA foreign_keys = 'off'; PRAGMA foreign_keys = 1;",
+        ],
+        &[],
+        0,
+        &["2_next.sql:1:1: PRAGMA foreign_keys = onn is OFF"],
+        &["1:28"],
+    ),
+    (
         "like that tells case apart hides no cascade",
         "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, p integer references p(id) on delete cascade); CREATE TABLE src(a); CREATE VIEW v AS SELECT * FROM p; CREATE TRIGGER tr AFTER INSERT ON src BEGIN INSERT INTO p(n) VALUES(new.a); END; INSERT INTO p VALUES(1,'a'); INSERT INTO c VALUES(1,1);",
         &[
