@@ -110,15 +110,9 @@ pub fn connect(
     extensions: &[String],
 ) -> Result<(), Error> {
     load_extensions(connection, extensions)?;
-    let path = directory.join("on_connect.sql");
-    if !path.exists() {
+    let Some((path, text)) = on_connect(directory)? else {
         return Ok(());
-    }
-    let text = read_text(&path).map_err(|message| Error::Configuration {
-        origin: path.to_string_lossy().into_owned(),
-        message,
-        position: None,
-    })?;
+    };
     // Only run: a person who runs a script is told about it, and nobody about this file.
     let rules = Rules {
         transactional: false,
@@ -156,6 +150,24 @@ pub fn connect(
             },
         }),
     }
+}
+
+/// `on_connect.sql` and its text, if it is there.
+///
+/// # Errors
+///
+/// [`Error::Configuration`] if it cannot be read.
+pub fn on_connect(directory: &Path) -> Result<Option<(PathBuf, String)>, Error> {
+    let path = directory.join("on_connect.sql");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = read_text(&path).map_err(|message| Error::Configuration {
+        origin: path.to_string_lossy().into_owned(),
+        message,
+        position: None,
+    })?;
+    Ok(Some((path, text)))
 }
 
 /// Loads SQLite's extensions by their names or paths.

@@ -75,8 +75,9 @@ impl Run<'_> {
             refuse_missing_folder(file)?;
         }
         if is_new && let Some(sqlpage) = &self.project.sqlpage {
-            // One that cannot be loaded leaves no empty database behind.
+            // What cannot be loaded or read leaves no empty database behind.
             connection::load_extensions(&self.in_memory()?, &sqlpage.extensions)?;
+            connection::on_connect(&sqlpage.directory)?;
         }
         let mut connection = match connection {
             // A database that is not there is not made for show.
