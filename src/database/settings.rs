@@ -167,7 +167,7 @@ impl Settings {
         if named.contains(JOURNAL)
             && connection.path() != Some("")
             && let Some(now) = ask(connection, "main.journal_mode")?
-            && !["wal", "delete", self.rollback_journal.as_str()].contains(&now.as_str())
+            && !["wal", self.rollback_journal.as_str()].contains(&now.as_str())
         {
             let mode = format!("main.journal_mode = {}", self.rollback_journal);
             ask(connection, &mode)?;

@@ -24,10 +24,22 @@ pub(crate) struct Whole {
     /// Triggers of a table with another trigger that stands before them: of that alone
     /// SQLite speaks. Each with its SQL.
     unclear: Vec<(String, String)>,
-    /// Of each its row in the schema, and the text that says what it looks at.
-    texts: BTreeMap<Key, (i64, String)>,
+    /// The row in the schema of each table, by its name in lower case.
+    tables: BTreeMap<String, i64>,
+    /// What each looks at.
+    texts: BTreeMap<Key, Text>,
     /// The last row of the schema that was looked at.
     last_row: i64,
+}
+
+/// The text that says what something looks at.
+#[derive(Debug)]
+struct Text {
+    /// The row in the schema.
+    row: i64,
+    sql: String,
+    /// The table that a trigger is on, which is told with that table.
+    on: String,
 }
 
 /// Something that was made for one table, and looks at another since that was renamed,
@@ -107,22 +119,26 @@ impl Whole {
     /// What SQLite has made look at a table under its new name, because ALTER TABLE RENAME
     /// does that (sqlite.org/lang_altertable.html), while a new table has the old one.
     pub(crate) fn moved_since(&self, before: &Self) -> Vec<Moved> {
-        let is_new = |name: &String| self.names.contains(name) && !before.names.contains(name);
-        let moved = self.texts.iter().filter_map(|(key, (row, text))| {
-            let (row_before, text_before) = before.texts.get(key)?;
+        let is_renamed = |old: &String, new: &String| {
+            let row = self.tables.get(new);
+            old != new && row.is_some() && row == before.tables.get(old)
+        };
+        let moved = self.texts.iter().filter_map(|(key, text)| {
+            let text_before = before.texts.get(key)?;
             // What the script itself has made again looks at what it says.
-            if row != row_before || text == text_before {
+            if text.row != text_before.row || text.sql == text_before.sql {
                 return None;
             }
-            let words = |text| tokens(text).map(|token| token.content().to_ascii_lowercase());
-            let mut pairs = words(text_before).zip(words(text));
-            let (before_name, now) = pairs.find(|(before, now)| before != now)?;
-            let is_back = before.names.contains(&before_name) && self.names.contains(&before_name);
-            (is_back && is_new(&now)).then(|| Moved {
+            let words = |sql| tokens(sql).map(|token| token.content().to_ascii_lowercase());
+            let mut pairs = words(&text_before.sql).zip(words(&text.sql));
+            let (old, new) = pairs.find(|(old, new)| {
+                is_renamed(old, new) && self.tables.contains_key(old) && text.on != *new
+            })?;
+            Some(Moved {
                 kind: key.0,
                 name: key.1.clone(),
-                before: before_name,
-                now,
+                before: old,
+                now: new,
             })
         });
         moved.collect()
@@ -137,7 +153,12 @@ impl Whole {
         })?;
         let views: Vec<(String, i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
         for (view, row, sql) in views {
-            self.texts.insert(("view", view.clone()), (row, sql));
+            let text = Text {
+                row,
+                sql,
+                on: String::new(),
+            };
+            self.texts.insert(("view", view.clone()), text);
             let query = format!("SELECT * FROM main.{}", quoted(&view));
             if let Some(message) = complaint(connection, &query)? {
                 self.found.insert(("view", view), message);
@@ -153,8 +174,12 @@ impl Whole {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
         let triggers: Vec<(String, String, String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
-        for (name, _, sql, row) in &triggers {
-            let text = (*row, sql.clone());
+        for (name, table, sql, row) in &triggers {
+            let text = Text {
+                row: *row,
+                sql: sql.clone(),
+                on: table.to_ascii_lowercase(),
+            };
             self.texts.insert(("trigger", name.clone()), text);
         }
         for group in triggers.chunk_by(|a, b| a.1 == b.1) {
@@ -206,10 +231,14 @@ impl Whole {
     }
 
     fn ask_keys(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let query = "SELECT name, rowid FROM main.sqlite_schema WHERE type = 'table'";
+        let query =
+            "SELECT lower(name), rowid FROM main.sqlite_schema WHERE rowid > ?1 AND type = 'table'";
         let mut statement = connection.prepare(query)?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let rows: BTreeMap<String, i64> = rows.collect::<rusqlite::Result<_>>()?;
+        let rows = statement.query_map([self.last_row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for row in rows {
+            let (name, row): (String, i64) = row?;
+            self.tables.insert(name, row);
+        }
         for reference in all_after(connection, "main", self.last_row)? {
             let name = format!("{} ({})", reference.child, reference.from.join(", "));
             let complaint = match parent_key(connection, "main", &reference)? {
@@ -220,8 +249,13 @@ impl Whole {
                 }
             };
             let key = ("foreign key", name);
-            if let Some(row) = rows.get(&reference.child) {
-                let text = (*row, quoted(&reference.parent));
+            let child = reference.child.to_ascii_lowercase();
+            if let Some(&row) = self.tables.get(&child) {
+                let text = Text {
+                    row,
+                    sql: quoted(&reference.parent),
+                    on: String::new(),
+                };
                 self.texts.insert(key.clone(), text);
             }
             self.found.insert(key, complaint);

@@ -125,8 +125,8 @@ pub(crate) struct Watched {
     pub whole: Option<Whole>,
     /// The last script outside a transaction that has dropped or altered something.
     pub dropping: PathBuf,
-    /// What a person should know about a script that stopped: often it is why.
-    pub warnings: Vec<Finding>,
+    /// What a script had done when it stopped.
+    pub stopped: Option<Ran>,
     /// The tables that hold other applications' histories, asked before the first script.
     pub histories: Option<Arc<[String]>>,
 }
@@ -173,7 +173,7 @@ pub(crate) fn execute_batch(
     match (result, removed) {
         (Ok(()), Ok(())) => Ok(runner.ran),
         (Err(stopped), _) => {
-            runner.watched.warnings = runner.ran.warnings;
+            runner.watched.stopped = Some(runner.ran);
             Err(stopped)
         }
         (Ok(()), Err(error)) => Err(runner.stopped(&error, None)),

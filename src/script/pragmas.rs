@@ -26,6 +26,29 @@ pub(crate) fn is_off(value: &str) -> bool {
     !["on", "yes", "true"].contains(&lower.as_str())
 }
 
+/// Whether what stands behind a pragma only says what is asked, or is set when it is run:
+/// EXPLAIN of it does nothing.
+pub(crate) fn is_harmless_explained(name: &str) -> bool {
+    let asks = [
+        "table_info",
+        "table_xinfo",
+        "table_list",
+        "index_list",
+        "index_info",
+        "index_xinfo",
+        "foreign_key_list",
+        "foreign_key_check",
+        "integrity_check",
+        "quick_check",
+        "optimize",
+        "wal_checkpoint",
+        "incremental_vacuum",
+        "user_version",
+        "application_id",
+    ];
+    asks.contains(&name)
+}
+
 /// Whether a value is a word or a number for on or off, as whoever wrote it means it.
 pub(crate) fn is_switch(value: &str) -> bool {
     let words = ["on", "off", "yes", "no", "true", "false"];
@@ -122,7 +145,8 @@ impl Asked {
             }));
         }
         if ["user_version", "application_id"].contains(&pragma.as_str()) {
-            // SQLite takes anything else for 0 (`sqlite3GetInt32`).
+            // SQLite takes of anything else what it begins with, or 0 (`sqlite3GetInt32`).
+            let value = value.trim_end();
             let digits = value.strip_prefix("0x");
             let number = match digits {
                 Some(digits) => u32::from_str_radix(digits, 16).is_ok_and(|n| n <= 0x7fff_ffff),

@@ -11,7 +11,7 @@ use super::lost::{Losses, Pending};
 use super::notes::Write;
 use super::orphans::Orphans;
 use super::place::Place;
-use super::pragmas::{Asked, is_off};
+use super::pragmas::{Asked, is_harmless_explained, is_off};
 use super::savepoints::Noted;
 use super::stops::attaches_itself;
 use super::watch::Before;
@@ -224,7 +224,9 @@ impl<'a> Runner<'a> {
         let seen = self.seen.what();
         if statement.is_explain() != 0 {
             let pragma = self.seen.notes().pragma.clone();
-            if !self.rules.replayed && pragma.is_some_and(|pragma| pragma.value.is_some()) {
+            if !self.rules.replayed
+                && pragma.is_some_and(|p| p.value.is_some() && !is_harmless_explained(&p.name))
+            {
                 let message = "SQLite obeys most pragmas behind EXPLAIN as without it";
                 return Err(self.refused(message, Some("take EXPLAIN out, or the statement")));
             }

@@ -17,6 +17,75 @@ type Case = (
 
 const CASES: &[Case] = &[
     (
+        "a view keeps the old name of a renamed table",
+        "CREATE TABLE users(id INTEGER PRIMARY KEY, a); CREATE INDEX i ON users(a); CREATE TABLE c(u REFERENCES users); CREATE VIEW v AS SELECT id FROM users; CREATE TRIGGER tr AFTER INSERT ON users BEGIN SELECT 1; END;",
+        &["ALTER TABLE users RENAME TO accounts; CREATE VIEW users AS SELECT id FROM accounts;"],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "a row of the schema that is used again is no rename",
+        "CREATE TABLE users(id INTEGER PRIMARY KEY); CREATE TABLE x(y); CREATE TABLE c(u REFERENCES users); CREATE VIEW v AS SELECT id FROM users;",
+        &[
+            "DROP VIEW v; CREATE VIEW v AS SELECT id FROM accounts; DROP TABLE c; DROP TABLE x; CREATE TABLE accounts(id INTEGER PRIMARY KEY); CREATE TABLE c(u REFERENCES accounts); ALTER TABLE users ADD COLUMN b;",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "the second of two renames",
+        "CREATE TABLE u(a); CREATE TABLE t(a); CREATE VIEW v AS SELECT u.a AS x, t.a FROM u, t;",
+        &[
+            "ALTER TABLE u RENAME TO u2; ALTER TABLE t RENAME COLUMN a TO b; ALTER TABLE t RENAME TO t_old; CREATE TABLE t(a);",
+        ],
+        &[],
+        0,
+        &["view v looks at t_old"],
+        &[],
+    ),
+    (
+        "a trigger goes with its table",
+        "CREATE TABLE log(x); CREATE TRIGGER tr AFTER INSERT ON log BEGIN SELECT 1; END;",
+        &["ALTER TABLE log RENAME TO log_2024; CREATE TABLE log(x);"],
+        &[],
+        0,
+        &["without its trigger tr"],
+        &["legacy_alter_table"],
+    ),
+    (
+        "warnings of a script that COMMIT refuses",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p DEFERRABLE INITIALLY DEFERRED);",
+        &["PRAGMA nosuch = 3; INSERT INTO c VALUES(5);"],
+        &[],
+        1,
+        &["PRAGMA nosuch,", "FOREIGN KEY constraint failed"],
+        &[],
+    ),
+    (
+        "warnings stand in the order of the scripts",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);",
+        &["PRAGMA nosuch = 3;", "PRAGMA nosuch = 3; SELECT x;"],
+        &["--single-transaction"],
+        1,
+        &[
+            "2_next.sql:1:1: SQLite does not know PRAGMA nosuch, and passes it over: check its spelling, or take it out\nlitemigrate: warning: migrations/3_next.sql",
+        ],
+        &[],
+    ),
+    (
+        "EXPLAIN of what only asks",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);",
+        &["EXPLAIN PRAGMA table_info(p);"],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
         "a word that is neither on nor off",
         "CREATE TABLE p(id INTEGER PRIMARY KEY);",
         &[

@@ -145,7 +145,11 @@ impl<'a> Run<'a, '_> {
         };
         let now = Whole::look(connection)
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
-        let moved = now.moved_since(before).into_iter().map(|moved| {
+        let moved = match self.altered {
+            true => now.moved_since(before),
+            false => Vec::new(),
+        };
+        let moved = moved.into_iter().map(|moved| {
             let message = format!(
                 "after this the {} {} looks at {}, and not at the new {}, because ALTER TABLE RENAME changes what names the table: put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it, or make the new table first and rename it last",
                 moved.kind, moved.name, moved.now, moved.before

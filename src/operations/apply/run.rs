@@ -54,6 +54,10 @@ pub(super) struct Run<'a, 'r> {
     pub dropped: Vec<String>,
     /// Files that ATTACH has made, if this is for show.
     pub attached_files: Vec<PathBuf>,
+    /// What is still to be told of scripts that ran, if this run fails.
+    pub unsaid: Vec<Finding>,
+    /// A script has altered a table.
+    pub altered: bool,
     /// Whether all scripts are in one transaction.
     pub together: bool,
     /// The tools whose annotations the scripts have that were looked through.
@@ -96,6 +100,8 @@ impl<'a, 'r> Run<'a, 'r> {
             schema: None,
             dropped: Vec::new(),
             attached_files: Vec::new(),
+            unsaid: Vec::new(),
+            altered: false,
             forms,
             is_ours: false,
             as_root: is_root(),
@@ -113,8 +119,13 @@ impl<'a, 'r> Run<'a, 'r> {
             true => self.together(connection),
             false => self.one_by_one(connection),
         };
-        if result.is_ok() {
-            self.forget_finished();
+        match &result {
+            Ok(_) => self.forget_finished(),
+            // Often they say why.
+            Err(_) => {
+                let unsaid = std::mem::take(&mut self.unsaid);
+                self.warn(unsaid);
+            }
         }
         if self.together {
             return result;
@@ -186,9 +197,12 @@ impl<'a, 'r> Run<'a, 'r> {
                 self.created = true;
             }
             let (step, warnings) = if !runs_outside {
-                let applied = self.apply_inside(connection, migration)?;
-                self.commit(connection, migration)?;
-                applied
+                let (step, warnings) = self.apply_inside(connection, migration)?;
+                if let Err(error) = self.commit(connection, migration) {
+                    self.unsaid = warnings;
+                    return Err(error);
+                }
+                (step, warnings)
             } else {
                 self.apply_outside(connection, migration)?
             };
@@ -222,14 +236,32 @@ impl<'a, 'r> Run<'a, 'r> {
         }
         history::create(connection, &self.job.options.table)?;
         let mut warnings = Vec::new();
-        let applied = self.apply_all_inside(connection, &mut warnings);
-        let steps = match applied {
+        let steps = match self.all_together(connection, &mut warnings) {
             Ok(steps) => steps,
             Err(error) => {
-                self.warn(warnings);
+                warnings.append(&mut self.unsaid);
+                self.unsaid = warnings;
                 return Err(error);
             }
         };
+        let summary = Summary {
+            applied: steps.len(),
+            newest: self.newest,
+        };
+        self.warn(warnings);
+        steps
+            .into_iter()
+            .for_each(|step| (self.report)(Event::Applied(step)));
+        Ok(summary)
+    }
+
+    /// Applies all, and commits them unless it is for show.
+    fn all_together(
+        &mut self,
+        connection: &mut Connection,
+        warnings: &mut Vec<Finding>,
+    ) -> Result<Vec<Step<'a>>, Error> {
+        let steps = self.apply_all_inside(connection, warnings)?;
         let dead = self.dead_objects(connection)?;
         if let Some(last) = steps.last() {
             self.refuse_warnings(last.migration, 0, &dead)?;
@@ -243,15 +275,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 .map_err(|error| rolled_back_with(error, steps.len() - 1))?;
             self.newest = self.view.newest();
         }
-        let summary = Summary {
-            applied: steps.len(),
-            newest: self.newest,
-        };
-        self.warn(warnings);
-        steps
-            .into_iter()
-            .for_each(|step| (self.report)(Event::Applied(step)));
-        Ok(summary)
+        Ok(steps)
     }
 
     fn apply_all_inside(
@@ -330,15 +354,14 @@ impl<'a, 'r> Run<'a, 'r> {
             Direction::Down => "down",
         };
         let options = self.job.options;
-        // What it did before it failed stays, and is recorded nowhere.
         let first = self.view.targets.front();
-        let may_have_begun = first.is_some_and(|first| self.runs_outside(first));
+        let begins_outside = first.is_some_and(|first| self.runs_outside(first));
         let made = backup::create(
             connection,
             file,
             direction,
             versions,
-            may_have_begun,
+            begins_outside,
             options,
             &self.limits,
         )?;

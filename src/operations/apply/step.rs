@@ -84,10 +84,10 @@ impl<'a> Run<'a, '_> {
                 }
                 stopped.message = error.sentence();
             }
-            if !self.job.replayed {
-                self.warn(head.iter().cloned().collect());
-                let warnings = std::mem::take(&mut self.watched.warnings);
-                self.warn(warnings);
+            if let Some(mut stopped) = self.watched.stopped.take() {
+                self.unsaid.extend(head.clone());
+                self.unsaid.append(&mut stopped.warnings);
+                self.attached_files.append(&mut stopped.attached_files);
             }
             self.advise(connection, migration.transactional, &mut stopped);
             self.failed(migration, stopped)
@@ -96,6 +96,7 @@ impl<'a> Run<'a, '_> {
         self.attached_files.append(&mut ran.attached_files);
         self.dropped.clone_from(&ran.dropped);
         self.deferred |= ran.deferred;
+        self.altered |= ran.alters;
         if ran.drops {
             self.dropper.clone_from(&migration.path);
         }
@@ -139,8 +140,43 @@ impl<'a> Run<'a, '_> {
         }
         self.remember_schema(connection);
         let (mut ran, elapsed, rows_changed) = self.run_script(connection, migration)?;
-        self.put_back(connection, migration, &mut ran)?;
-        self.judge_history(connection, migration, &mut ran)
+        match self.record_inside(connection, migration, &mut ran, elapsed) {
+            Ok(schema_changes) => {
+                let step = Step {
+                    migration,
+                    elapsed,
+                    statements: ran.statements,
+                    rows_changed,
+                    schema_changes,
+                    rows: ran.rows,
+                    replaced: Vec::new(),
+                };
+                Ok((step, ran.warnings))
+            }
+            Err(error) => {
+                self.not_told(&error, ran.warnings);
+                Err(error)
+            }
+        }
+    }
+
+    /// A script ran, and the run fails after it: with `--strict` its warnings were told.
+    fn not_told(&mut self, error: &Error, warnings: Vec<Finding>) {
+        if !matches!(error, Error::Warned(_)) {
+            self.unsaid.extend(warnings);
+        }
+    }
+
+    /// Judges and records a script that ran. What it has made of the schema.
+    fn record_inside(
+        &mut self,
+        connection: &mut Connection,
+        migration: &'a Migration,
+        ran: &mut Ran,
+        elapsed: Duration,
+    ) -> Result<Vec<SchemaChange>, Error> {
+        self.put_back(connection, migration, ran)?;
+        self.judge_history(connection, migration, ran)
             .map_err(|message| {
                 let message = format!("the script ran, but {message}");
                 self.failed(migration, Stopped::at_end(Cause::Statement, message))
@@ -150,7 +186,7 @@ impl<'a> Run<'a, '_> {
             ran.warnings.extend(dead);
         }
         self.refuse_warnings(migration, ran.statements, &ran.warnings)?;
-        let schema_changes = self.schema_changes(connection, &ran);
+        let schema_changes = self.schema_changes(connection, ran);
         self.record(connection, migration, elapsed)
             .map_err(|(cause, message)| {
                 let message = format!("the script ran, but {message}");
@@ -160,16 +196,7 @@ impl<'a> Run<'a, '_> {
             // What was counted was checked by its rows, and must not fail the next one.
             let _ = ask(connection, "defer_foreign_keys = OFF");
         }
-        let step = Step {
-            migration,
-            elapsed,
-            statements: ran.statements,
-            rows_changed,
-            schema_changes,
-            rows: ran.rows,
-            replaced: Vec::new(),
-        };
-        Ok((step, ran.warnings))
+        Ok(schema_changes)
     }
 
     /// Records a script that replaces others in their place, in the transaction that
@@ -209,6 +236,30 @@ impl<'a> Run<'a, '_> {
         let result = self.run_script(connection, migration);
         roll_back(connection);
         let (mut ran, elapsed, rows_changed) = result?;
+        if let Err(error) = self.record_outside(connection, migration, &mut ran, elapsed) {
+            self.not_told(&error, ran.warnings);
+            return Err(error);
+        }
+        let step = Step {
+            migration,
+            elapsed,
+            statements: ran.statements,
+            rows_changed,
+            schema_changes: Vec::new(),
+            rows: Vec::new(),
+            replaced: Vec::new(),
+        };
+        Ok((step, ran.warnings))
+    }
+
+    /// Judges a script that ran outside a transaction, and records it in one of its own.
+    fn record_outside(
+        &mut self,
+        connection: &mut Connection,
+        migration: &'a Migration,
+        ran: &mut Ran,
+        elapsed: Duration,
+    ) -> Result<(), Error> {
         let statements = ran.statements;
         let not_recorded = |run: &Self, cause, message: String| {
             let message = format!("the script ran to its end, but is not recorded: {message}");
@@ -219,7 +270,7 @@ impl<'a> Run<'a, '_> {
             run.failed(migration, stopped)
         };
         let ready = self
-            .put_back(connection, migration, &mut ran)
+            .put_back(connection, migration, ran)
             .and_then(|()| self.settings.restore_outside(connection))
             .and_then(|()| {
                 let report = &mut self.report;
@@ -232,7 +283,7 @@ impl<'a> Run<'a, '_> {
             }
             Err(other) => return Err(not_recorded(self, Cause::Statement, other.sentence())),
         }
-        if let Err(message) = self.judge_history(connection, migration, &mut ran) {
+        if let Err(message) = self.judge_history(connection, migration, ran) {
             return Err(not_recorded(self, Cause::Statement, message));
         }
         if self.job.options.strict && !self.job.replayed {
@@ -254,17 +305,7 @@ impl<'a> Run<'a, '_> {
                 _ => not_recorded(self, cause, message),
             };
             self.after_commit(connection, migration, failed)
-        })?;
-        let step = Step {
-            migration,
-            elapsed,
-            statements,
-            rows_changed,
-            schema_changes: Vec::new(),
-            rows: Vec::new(),
-            replaced: Vec::new(),
-        };
-        Ok((step, ran.warnings))
+        })
     }
 
     pub(super) fn commit(

@@ -45,8 +45,8 @@ pub(crate) struct Outcome {
 
 /// Copies the database of `connection`, which holds the write lock so that nobody
 /// changes it meanwhile, to the file or into the folder of `options`, before the first
-/// of these versions is applied or undone, or is run again outside a transaction
-/// (`may_have_begun`). The copy is no more readable than the database.
+/// of these versions is applied or undone, by a script outside a transaction if it
+/// `begins_outside`. The copy is no more readable than the database.
 ///
 /// # Errors
 ///
@@ -56,7 +56,7 @@ pub(crate) fn create(
     wanted: &Path,
     direction: &'static str,
     versions: Vec<i64>,
-    may_have_begun: bool,
+    begins_outside: bool,
     options: &Options,
     limits: &Limits,
 ) -> Result<Outcome, Error> {
@@ -94,12 +94,13 @@ pub(crate) fn create(
     let update = Unfinished {
         direction,
         versions,
+        begins_outside,
         database: database.clone(),
         backup: place.path().to_owned(),
     };
     let before = match into_folder {
         true => None,
-        false => job.unfinished(&place, &update, may_have_begun)?,
+        false => job.unfinished(&place, &update)?,
     };
     if is_empty {
         // Until this update is over: the next start finds a database that is not empty.
@@ -156,7 +157,7 @@ fn is_script(file: &Path) -> bool {
     let mut head = Vec::new();
     let read = open_without_waiting(file).and_then(|file| file.take(16).read_to_end(&mut head));
     let is_text = read.is_ok() && !head.contains(&0);
-    is_text && file.extension().is_some_and(|ending| ending == "sql")
+    is_text && !head.is_empty() && file.extension().is_some_and(|ending| ending == "sql")
 }
 
 /// Whether the database holds nothing: an old backup is worth more than a copy of it.
@@ -227,12 +228,7 @@ impl Job<'_> {
     }
 
     /// The update that has begun with the backup that is there, and is not over.
-    fn unfinished(
-        &self,
-        place: &Place,
-        update: &Unfinished,
-        may_have_begun: bool,
-    ) -> Result<Option<Unfinished>, Error> {
+    fn unfinished(&self, place: &Place, update: &Unfinished) -> Result<Option<Unfinished>, Error> {
         let Some(before) = Unfinished::read(place.path()) else {
             return Ok(None);
         };
@@ -247,7 +243,7 @@ impl Job<'_> {
         let is_on_its_way = before.direction == update.direction
             && before.versions.iter().any(|v| update.versions.contains(v));
         // Of which nothing stays: the state before it is that of now.
-        let has_begun = may_have_begun
+        let has_begun = before.begins_outside
             || before.versions.iter().any(|version| {
                 let is_applied = self.history.iter().any(|row| row.version == *version);
                 is_applied == (before.direction == "up")

@@ -21,6 +21,9 @@ pub(crate) struct Unfinished {
     /// `up` or `down`.
     pub direction: &'static str,
     pub versions: Vec<i64>,
+    /// Its first script runs outside a transaction: what that did before it failed stays,
+    /// and is recorded nowhere.
+    pub begins_outside: bool,
     pub database: PathBuf,
     /// The backup, without links on the way to it.
     pub backup: PathBuf,
@@ -44,8 +47,13 @@ impl Unfinished {
             "down" => "down",
             _ => return None,
         };
+        let mut words = words.peekable();
+        // A mark that does not say it is taken for the worse.
+        let begins_outside = words.next_if_eq(&"inside").is_none();
+        words.next_if_eq(&"outside");
         Some(Self {
             direction,
+            begins_outside,
             versions: words.map(|word| word.parse().ok()).collect::<Option<_>>()?,
             database: std::ffi::OsString::from_vec(database).into(),
             backup: backup.to_owned(),
@@ -56,6 +64,12 @@ impl Unfinished {
     pub(super) fn write(&self, like: &Metadata) -> io::Result<()> {
         const TEMPORARY: &str = "-tmp";
         let mut text = self.direction.as_bytes().to_vec();
+        let begins: &[u8] = if self.begins_outside {
+            b" outside"
+        } else {
+            b" inside"
+        };
+        text.extend_from_slice(begins);
         for version in &self.versions {
             text.extend_from_slice(format!(" {version}").as_bytes());
         }

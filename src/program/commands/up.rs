@@ -71,7 +71,9 @@ impl Run<'_> {
         self.options
             .limits()
             .refuse_late(&self.project.database.path)?;
-        if let Some(file) = &self.options.backup {
+        if let Some(file) = &self.options.backup
+            && !self.options.dry_run
+        {
             refuse_missing_folder(file)?;
         }
         if is_new && let Some(sqlpage) = &self.project.sqlpage {
