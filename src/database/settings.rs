@@ -62,13 +62,10 @@ pub(crate) struct Settings {
     busy_timeout: Duration,
     query_only: String,
     synchronous: String,
-    /// The journal mode, if it had to be changed.
-    journal_mode: Option<String>,
+    journal_mode: String,
     /// As the run needs them, each with its name.
     values: Vec<(&'static str, String)>,
     like_ignores_case: bool,
-    /// The mode of a rollback journal: `truncate` or `persist` if the caller has said so.
-    rollback_journal: String,
 }
 
 impl Settings {
@@ -95,16 +92,11 @@ impl Settings {
             busy_timeout: Duration::from_millis(milliseconds),
             query_only: ask("query_only")?,
             synchronous: ask("main.synchronous")?,
-            journal_mode: None,
+            journal_mode: String::new(),
             values: Vec::new(),
             like_ignores_case: like_ignores_case(connection),
-            rollback_journal: "delete".to_owned(),
         };
         settings.journal_mode = settings.make_durable(connection)?;
-        let mode = ask("main.journal_mode")?;
-        if ["truncate", "persist"].contains(&mode.as_str()) {
-            settings.rollback_journal = mode;
-        }
         let values = SETTINGS
             .iter()
             .map(|name| Ok((*name, crate::schema::pragma::ask(connection, name)?)));
@@ -119,18 +111,16 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Sets what a commit needs. Gives back the journal mode, if it was one without
-    /// which nothing can be rolled back.
-    fn make_durable(&self, connection: &Connection) -> Result<Option<String>, Error> {
+    /// Sets what a commit needs. Gives back the journal mode that there was.
+    fn make_durable(&self, connection: &Connection) -> Result<String, Error> {
         let configure = || {
             let pragmas = "PRAGMA query_only = OFF; PRAGMA main.synchronous = EXTRA";
             connection.execute_batch(pragmas)?;
             let mode = ask(connection, "main.journal_mode")?.unwrap_or_default();
-            if (mode == "off" || mode == "memory") && connection.path() != Some("") {
+            if is_volatile(&mode) && connection.path() != Some("") {
                 ask(connection, "main.journal_mode = DELETE")?;
-                return Ok(Some(mode));
             }
-            Ok(None)
+            Ok(mode)
         };
         configure().map_err(|error| Error::database(connection, "configure the connection", &error))
     }
@@ -164,13 +154,19 @@ impl Settings {
             }
         }
         // WAL is the database's, and meant to stay.
+        let rollback_journal = match self.journal_mode.as_str() {
+            mode @ ("truncate" | "persist") => mode,
+            _ => "delete",
+        };
         if named.contains(JOURNAL)
             && connection.path() != Some("")
             && let Some(now) = ask(connection, "main.journal_mode")?
-            && !["wal", self.rollback_journal.as_str()].contains(&now.as_str())
+            && !["wal", rollback_journal].contains(&now.as_str())
         {
-            let mode = format!("main.journal_mode = {}", self.rollback_journal);
-            ask(connection, &mode)?;
+            ask(
+                connection,
+                &format!("main.journal_mode = {rollback_journal}"),
+            )?;
             changed.push(JOURNAL);
         }
         if named.contains(LIKE) && like_ignores_case(connection) != self.like_ignores_case {
@@ -191,8 +187,9 @@ impl Settings {
         connection
             .busy_timeout(self.busy_timeout)
             .and_then(|()| {
-                if let Some(mode) = &self.journal_mode {
-                    ask(connection, &format!("main.journal_mode = {mode}"))?;
+                if is_volatile(&self.journal_mode) {
+                    let mode = format!("main.journal_mode = {}", self.journal_mode);
+                    ask(connection, &mode)?;
                 }
                 ask(
                     connection,
@@ -203,6 +200,11 @@ impl Settings {
             .map(|_| ())
             .map_err(|error| Error::database(connection, "configure the connection", &error))
     }
+}
+
+/// Whether nothing could be rolled back after a crash; a database in memory has no other.
+fn is_volatile(journal_mode: &str) -> bool {
+    journal_mode == "off" || journal_mode == "memory"
 }
 
 fn like_ignores_case(connection: &Connection) -> bool {

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What to do about a damaged database, as it ends the messages of SQLite's errors.
-pub(super) const PUT_BACK: &str = "put a backup back (`litemigrate restore FILE`)";
+const PUT_BACK: &str = "put a backup back (`litemigrate restore FILE`)";
 
 /// How many pages are copied between two looks at the clock.
 const PAGES: i32 = 1000;
@@ -99,7 +99,7 @@ pub(super) fn verify(
     limits: &Limits,
 ) -> Result<Vec<AppliedMigration>, Error> {
     let verified = read(location, limits, |connection| {
-        refuse_damage(connection, "verify the backup", PUT_BACK)?;
+        refuse_damage(connection, "verify the backup")?;
         history::read(connection, table)
     });
     verified.map_err(|mut error| {
@@ -135,11 +135,7 @@ fn read<T>(
 }
 
 /// Refuses a damaged database, and says what to do.
-pub(super) fn refuse_damage(
-    connection: &Connection,
-    doing: &'static str,
-    cure: &str,
-) -> Result<(), Error> {
+pub(super) fn refuse_damage(connection: &Connection, doing: &'static str) -> Result<(), Error> {
     // How the file is built comes first, so that values cannot hide it.
     let first_of = |limit: u32| -> rusqlite::Result<Option<String>> {
         let mut statement = connection.prepare(&format!("PRAGMA main.quick_check({limit})"))?;
@@ -162,7 +158,7 @@ pub(super) fn refuse_damage(
             path: connection.path().unwrap_or_default().into(),
             doing,
             cause: Cause::Storage,
-            message: format!("the database is damaged: {verdict}: {cure}"),
+            message: format!("the database is damaged: {verdict}: {PUT_BACK}"),
         }),
     }
 }

@@ -53,13 +53,13 @@ pub fn restore(
         ..Location::file(file.to_owned())
     };
     let history = verify(&source, table, limits)?;
-    refuse_empty(&source, limits)?;
     let restoration = Restoration {
         source: &source,
         database,
         limits,
     };
     look(&source, Access::Look, limits, |from| {
+        refuse_empty(from, file)?;
         match database.metadata()? {
             Some(_) => restoration.over_what_is_there(from),
             None => restoration.anew(from),
@@ -89,17 +89,13 @@ pub fn restore(
 
 /// An empty file is an empty database for SQLite, and for us a copy that was cut short:
 /// no backup of ours is one.
-fn refuse_empty(source: &Location, limits: &Limits) -> Result<(), Error> {
-    let query = "PRAGMA main.page_count";
-    let count = |connection: &Connection| {
-        connection
-            .query_row(query, [], |row| row.get(0))
-            .map_err(|error| Error::database(connection, "verify the backup", &error))
-    };
-    let pages: Option<i64> = look(source, Access::Look, limits, count)?.map(|(pages, _)| pages);
+fn refuse_empty(backup: &Connection, file: &Path) -> Result<(), Error> {
+    let pages: i64 = backup
+        .query_row("PRAGMA main.page_count", [], |row| row.get(0))
+        .map_err(|error| Error::database(backup, "verify the backup", &error))?;
     match pages {
-        Some(0) => Err(Error::Database {
-            path: source.path.clone(),
+        0 => Err(Error::Database {
+            path: file.to_owned(),
             doing: "verify the backup",
             cause: Cause::Storage,
             message: "it is empty, as a copy is that was cut short: name another one".to_owned(),

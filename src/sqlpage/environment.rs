@@ -107,13 +107,7 @@ impl Environment {
     ///
     /// [`Error::Configuration`] if a line of `.env` that is not read sets it.
     pub fn setting(&self, name: &str) -> Result<Option<(String, &OsStr)>, Error> {
-        self.refuse_unread(name)?;
-        let prefixed = format!("sqlpage_{name}");
-        let last = |name: &str| {
-            let mut found = self.variables.iter().rev();
-            found.find(|(key, _)| key.eq_ignore_ascii_case(name))
-        };
-        let found = last(&prefixed).or_else(|| last(name));
+        let found = self.variable(name)?;
         Ok(found.map(|(key, value)| {
             let name = key.to_string_lossy().into_owned();
             let origin = match &self.dotenv {
@@ -124,6 +118,17 @@ impl Environment {
             };
             (origin, value.as_os_str())
         }))
+    }
+
+    /// The variable that sets it.
+    fn variable(&self, name: &str) -> Result<Option<&(OsString, OsString)>, Error> {
+        self.refuse_unread(name)?;
+        let prefixed = format!("sqlpage_{name}");
+        let last = |name: &str| {
+            let mut found = self.variables.iter().rev();
+            found.find(|(key, _)| key.eq_ignore_ascii_case(name))
+        };
+        Ok(last(&prefixed).or_else(|| last(name)))
     }
 
     /// The folder of SQLPage's configuration, if no file names it: the first of four
@@ -150,12 +155,11 @@ impl Environment {
     /// wonders why another one is used.
     pub fn passed_over_dotenv(mut self) -> Option<Finding> {
         self.add_dotenv().ok()?;
-        let name = match self.setting("database_url") {
+        let name = match self.variable("database_url") {
             Ok(None) => return None,
-            Ok(Some((origin, _))) => origin,
-            Err(_) => ".env: database_url".to_owned(),
+            Ok(Some((name, _))) => name.to_string_lossy().into_owned(),
+            Err(_) => "database_url".to_owned(),
         };
-        let name = name.rsplit(": ").next().unwrap_or_default();
         let message = format!(
             "sets {name}, and is read with --profile sqlpage only: name the database with -D (--no-dotenv silences this)"
         );

@@ -16,7 +16,7 @@ use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::operations::backup::{self, unfinished::Unfinished};
-use crate::operations::copy::{PUT_BACK, refuse_damage};
+use crate::operations::copy::refuse_damage;
 use crate::plan::foreign::{Forms, refuse_applied_elsewhere, refuse_way_back};
 use crate::plan::history;
 use crate::plan::targets::Direction;
@@ -317,7 +317,7 @@ impl<'a, 'r> Run<'a, 'r> {
         }
         self.warn(warnings);
         if self.job.options.verify && !self.verified {
-            refuse_damage(connection, "migrate it", PUT_BACK)?;
+            refuse_damage(connection, "migrate it")?;
             self.verified = true;
         }
         Ok(())
