@@ -309,16 +309,24 @@ impl Location {
 
     pub(crate) fn open(&self, path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let wrong_vfs = |message: String| Error::Configuration {
+            origin: "vfs".to_owned(),
+            message,
+            position: None,
+        };
+        if self.vfs.as_deref() == Some("memdb") {
+            return Err(wrong_vfs(
+                "memdb keeps a database in memory, and nothing of it would remain: on Unix there are unix, unix-dotfile, unix-excl and unix-none".to_owned(),
+            ));
+        }
         let opened = match &self.vfs {
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
             None => Connection::open_with_flags(path, flags),
         };
         opened.map_err(|error| match &self.vfs {
-            Some(vfs) if sqlite_message(&error).contains("no such vfs") => Error::Configuration {
-                origin: "vfs".to_owned(),
-                message: format!("SQLite has no VFS '{vfs}': on Unix there are unix, unix-dotfile, unix-excl and unix-none"),
-                position: None,
-            },
+            Some(vfs) if sqlite_message(&error).contains("no such vfs") => wrong_vfs(format!(
+                "SQLite has no VFS '{vfs}': on Unix there are unix, unix-dotfile, unix-excl and unix-none"
+            )),
             _ => Error::Database {
                 path: self.path.clone(),
                 doing: "open the database",

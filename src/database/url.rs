@@ -43,17 +43,23 @@ pub(super) fn misspelt(text: &str) -> Option<String> {
     if text.starts_with("./") || text.starts_with("/./") {
         return None;
     }
-    let scheme = SCHEMES.iter().find(|scheme| {
-        let head = text.get(..scheme.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-    });
-    let rest = &text[scheme.map_or(0, |scheme| scheme.len())..];
+    let begins = |with: &&str| {
+        let head = text.get(..with.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(with))
+    };
+    let scheme = match begins(&"sqlite+") {
+        // With the name of a driver, as SQLAlchemy writes it.
+        true => text.find(':').map(|colon| colon + 1),
+        false => SCHEMES.into_iter().find(begins).map(str::len),
+    };
+    let rest = &text[scheme.unwrap_or(0)..];
     let (file, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let has_parameters = parameters.split('&').any(|pair| pair.contains('='));
     if scheme.is_none() && !has_parameters {
         return None;
     }
-    let file = file.strip_prefix("//").unwrap_or(file);
+    let slashes = if begins(&"sqlite+") { "///" } else { "//" };
+    let file = file.strip_prefix(slashes).unwrap_or(file);
     let file = if file.is_empty() { "data.db" } else { file };
     let modes = ["ro", "rw", "rwc"];
     let mode = parameters.split('&').find_map(|pair| {

@@ -289,6 +289,13 @@ pub enum Error {
         /// The database.
         path: PathBuf,
     },
+    /// There is no such backup.
+    NoBackup {
+        /// What was named.
+        path: PathBuf,
+        /// What it is, and what to name.
+        message: String,
+    },
     /// SQLite or the file system failed.
     Database {
         /// The database.
@@ -361,6 +368,7 @@ impl Error {
             Self::Warned(_) => "warned",
             Self::Replay(_) => "replay",
             Self::NoDatabase { .. } => "no-database",
+            Self::NoBackup { .. } => "no-backup",
             Self::Database { .. } => "database",
             Self::Configuration { .. } => "configuration",
             Self::Usage { .. } => "usage",
@@ -380,6 +388,7 @@ impl Error {
             | Self::CannotCreate { path, .. }
             | Self::CannotCreateDatabase { path, .. }
             | Self::NoDatabase { path }
+            | Self::NoBackup { path, .. }
             | Self::Database { path, .. } => Some(path),
             Self::Unusable { directory, .. } => Some(directory),
             Self::Declined { database, .. }

@@ -154,6 +154,9 @@ impl fmt::Display for Sentence<'_> {
                 "{}: no such database: check its path; only `up` creates one, and not with --no-create or a URL without mode=rwc",
                 shown(path)
             ),
+            Error::NoBackup { path, message } => {
+                write!(f, "{}: {}", shown(path), escape(message))
+            }
             Error::Database {
                 path,
                 doing,

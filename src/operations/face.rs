@@ -49,7 +49,7 @@ pub fn backup(
 ///
 /// # Errors
 ///
-/// [`Error::NoDatabase`] if there is no such file, [`Error::Database`] if it is damaged or
+/// [`Error::NoBackup`] if there is no such file, [`Error::Database`] if it is damaged or
 /// somebody keeps the database locked. The database is as it was, unless the message says
 /// that it may hold the backup: the last call of the copying can fail after it is done.
 pub fn restore(file: &Path, database: &Path, options: &Options) -> Result<Option<i64>, Error> {

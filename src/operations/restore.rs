@@ -10,8 +10,9 @@ use crate::database::look::{Access, look};
 use crate::database::permission::place::Place;
 use crate::database::permission::with_suffix;
 use crate::diagnostics::error::{Cause, Error, explained_message};
-use crate::operations::backup::is_same_file;
+use crate::diagnostics::text::shown;
 use crate::operations::backup::unfinished::Unfinished;
+use crate::operations::backup::{is_same_file, newest_in};
 use crate::operations::copy::{at, copy_pages, copy_to, history_of, verify, without_locks};
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
@@ -31,7 +32,7 @@ const TEMPORARY: &str = ".litemigrate-tmp";
 ///
 /// # Errors
 ///
-/// [`Error::NoDatabase`] if there is no such file, [`Error::Database`] if it is
+/// [`Error::NoBackup`] if there is no such file, [`Error::Database`] if it is
 /// damaged, or if somebody keeps the database locked for longer
 /// than `limits` allow. The database is as it was, unless the message says otherwise.
 pub fn restore(
@@ -46,6 +47,7 @@ pub fn restore(
             message: "it is the backup itself".to_owned(),
         });
     }
+    refuse_none(file, &database.path)?;
     // A journal beside it is brought in, as by every program that opens it.
     let source = Location {
         mode: Mode::ReadWrite,
@@ -85,6 +87,27 @@ pub fn restore(
         unfinished.forget();
     }
     Ok(history.last().map(|row| row.version))
+}
+
+/// Refuses a name of nothing, and that of a folder, in which one must be chosen.
+fn refuse_none(file: &Path, database: &Path) -> Result<(), Error> {
+    let no_backup = |message: String| Error::NoBackup {
+        path: file.to_owned(),
+        message,
+    };
+    match std::fs::metadata(file) {
+        Ok(found) if found.is_dir() => Err(no_backup(match newest_in(file, database) {
+            Some(newest) => format!(
+                "is a folder: name the backup in it; the last of this database is {}",
+                shown(&newest)
+            ),
+            None => "is a folder, and holds no backup of this database: name a file".to_owned(),
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(no_backup("no such backup: check its path".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// An empty file is an empty database for SQLite, and for us a copy that was cut short:

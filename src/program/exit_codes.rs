@@ -54,7 +54,7 @@ pub(crate) fn exit_code(result: &Result<Outcome, Error>) -> u8 {
         | Error::History { .. }
         | Error::Warned(_) => 65,
         Error::Replay(script) => database_code(script.cause, 65),
-        Error::NoDatabase { .. } => 66,
+        Error::NoDatabase { .. } | Error::NoBackup { .. } => 66,
         Error::Read { source, .. } => match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::InvalidData => 65,
             io::ErrorKind::PermissionDenied => 77,

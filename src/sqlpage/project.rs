@@ -92,13 +92,13 @@ pub(crate) struct Connections {
 }
 
 impl Typed<'_> {
-    /// A database that was named in the arguments, or in a list that they name.
+    /// A database that was named in `origin`: the arguments, or a list that they name.
     ///
     /// # Errors
     ///
     /// [`Error::Configuration`] as of [`Location::parse`].
-    pub fn location(&self, name: &OsStr) -> Result<Location, Error> {
-        Ok(self.adjusted(Location::parse(name, "--database")?))
+    pub fn location(&self, name: &OsStr, origin: &str) -> Result<Location, Error> {
+        Ok(self.adjusted(Location::parse(name, origin)?))
     }
 
     /// What options say of the database, wherever it was named.

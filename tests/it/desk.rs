@@ -396,6 +396,19 @@ fn which_file_is_at_fault_is_said() {
         complaint("chmod 644 app.db"),
         "litemigrate: at fault: HERE/app.db belongs to user 0 and group 0 with mode 0644, and this is user 65534"
     );
+    assert_eq!(
+        complaint("chmod 600 migrations/1_a.sql"),
+        "litemigrate: at fault: migrations/1_a.sql belongs to user 0 and group 0 with mode 0600, and this is user 65534"
+    );
+    assert_eq!(
+        complaint("chmod 700 migrations"),
+        "litemigrate: at fault: migrations belongs to user 0 and group 0 with mode 0700, and this is user 65534"
+    );
+    assert_eq!(
+        complaint("chmod 744 migrations"),
+        "litemigrate: at fault: the directory HERE/migrations may not be entered by user 65534"
+    );
+    shell(here, "chmod -R a+rX migrations");
     // Somebody else's connection keeps its sidecars.
     let held = Connection::open(here.join("app.db")).unwrap();
     held.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE held (x)")

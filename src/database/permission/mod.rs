@@ -35,17 +35,54 @@ impl Identity {
         Some(Self { user, groups })
     }
 
-    fn may_write(&self, metadata: &Metadata) -> bool {
+    /// `right` is one bit of the mode, as it stands for others.
+    fn may(&self, right: u32, metadata: &Metadata) -> bool {
         let bit = if self.user == metadata.uid() {
-            0o200
+            right << 6
         } else if self.groups.contains(&metadata.gid()) {
-            0o020
+            right << 3
         } else {
-            0o002
+            right
         };
         self.user == 0 || metadata.mode() & bit != 0
     }
+
+    /// Whose `path` is, if this process has not this right.
+    fn refused(&self, right: u32, path: &Path) -> Option<String> {
+        let metadata = std::fs::metadata(path).ok()?;
+        (!self.may(right, &metadata)).then(|| {
+            format!(
+                "{} belongs to user {} and group {} with mode {:04o}, and this is user {}",
+                shown(path),
+                metadata.uid(),
+                metadata.gid(),
+                metadata.mode() & 0o7777,
+                self.user
+            )
+        })
+    }
+
+    /// The directory above `path` that keeps this process out.
+    fn not_entered(&self, path: &Path) -> Option<String> {
+        let absolute = std::path::absolute(path).ok()?;
+        let mut above: Vec<&Path> = absolute.ancestors().collect();
+        above.reverse();
+        let is_denied = |pair: &&[&Path]| {
+            let inside = std::fs::metadata(pair[1]);
+            inside.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        };
+        let pair = above.windows(2).find(is_denied)?;
+        Some(format!(
+            "the directory {} may not be entered by user {}",
+            shown(pair[0]),
+            self.user
+        ))
+    }
 }
+
+/// How the mode of a file says for others that it may be read, and written.
+const READ: u32 = 0o004;
+const WRITE: u32 = 0o002;
 
 /// Whether this process is root's. What the system knows of another's belongs to them,
 /// which is one question; root's may belong to root for other reasons (proc(5)).
@@ -62,7 +99,7 @@ pub(crate) fn temporary_directory(named: [Option<PathBuf>; 2]) -> Option<PathBuf
     let identity = Identity::of_this_process()?;
     let usual = ["/var/tmp", "/usr/tmp", "/tmp", "."].map(|path| Some(PathBuf::from(path)));
     let may_write = |path: &PathBuf| {
-        std::fs::metadata(path).is_ok_and(|found| found.is_dir() && identity.may_write(&found))
+        std::fs::metadata(path).is_ok_and(|found| found.is_dir() && identity.may(WRITE, &found))
     };
     named
         .into_iter()
@@ -77,18 +114,8 @@ pub(crate) fn temporary_directory(named: [Option<PathBuf>; 2]) -> Option<PathBuf
 #[must_use]
 pub fn at_fault(database: &Path) -> Option<String> {
     let identity = Identity::of_this_process()?;
-    let absolute = std::path::absolute(database).ok()?;
-    let mut above: Vec<&Path> = absolute.ancestors().skip(1).collect();
-    above.reverse();
-    for pair in above.windows(2) {
-        let inside = std::fs::metadata(pair[1]);
-        if inside.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-            return Some(format!(
-                "the directory {} may not be entered by user {}",
-                shown(pair[0]),
-                identity.user
-            ));
-        }
+    if let Some(directory) = identity.not_entered(database) {
+        return Some(directory);
     }
     let real = std::fs::canonicalize(database);
     let database = real.as_deref().unwrap_or(database);
@@ -103,29 +130,23 @@ pub fn at_fault(database: &Path) -> Option<String> {
             shown(&mount)
         ));
     }
-    let refused = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        let owner = format!(
-            "belongs to user {} and group {} with mode {:04o}, and this is user {}",
-            metadata.uid(),
-            metadata.gid(),
-            metadata.mode() & 0o7777,
-            identity.user
-        );
-        (!identity.may_write(&metadata)).then_some(owner)
-    };
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let path = with_suffix(database, suffix);
-        if let Some(owner) = refused(&path) {
-            return Some(format!("{} {owner}", shown(&path)));
-        }
-    }
-    refused(directory).map(|owner| {
-        format!(
-            "the directory {} {owner}: SQLite makes files beside the database",
-            shown(directory)
-        )
+    let files = ["", "-wal", "-shm", "-journal"];
+    let mut paths = files.iter().map(|suffix| with_suffix(database, suffix));
+    let file = paths.find_map(|path| identity.refused(WRITE, &path));
+    file.or_else(|| {
+        let refused = identity.refused(WRITE, directory)?;
+        Some(format!(
+            "the directory {refused}: SQLite makes files beside the database"
+        ))
     })
+}
+
+/// Why this process may not read `path`, a script or a folder of them; `None` if that
+/// cannot be told.
+pub(crate) fn unreadable_for(path: &Path) -> Option<String> {
+    let identity = Identity::of_this_process()?;
+    let directory = identity.not_entered(path);
+    directory.or_else(|| identity.refused(READ, path))
 }
 
 /// Keeps the opening of a file that has become a FIFO from waiting for a writer.

@@ -12,7 +12,7 @@ use crate::plan::history::AppliedMigration;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether this names a folder: there is one, or the name can be nothing else.
 pub(crate) fn is_folder(path: &Path) -> bool {
@@ -27,6 +27,21 @@ pub(crate) fn name_in(database: &Path, newest: Option<i64>) -> OsString {
         None => name.push(".v-none"),
     }
     name
+}
+
+/// The backup of `database` in `folder` that was made last, by its name.
+pub(crate) fn newest_in(folder: &Path, database: &Path) -> Option<PathBuf> {
+    let mut start = database.file_name()?.as_bytes().to_vec();
+    start.extend_from_slice(b".v");
+    let entries = std::fs::read_dir(folder).ok()?.flatten();
+    let ours = entries.filter(|entry| {
+        let name = entry.file_name();
+        let version = name.as_bytes().strip_prefix(&*start);
+        let version = version.and_then(|version| std::str::from_utf8(version).ok());
+        version.is_some_and(|version| version == "-none" || version.parse::<i64>().is_ok())
+    });
+    let newest = ours.max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok());
+    newest.map(|entry| entry.path())
 }
 
 /// By what a row is known again, though its script was repaired since.

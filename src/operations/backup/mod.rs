@@ -24,7 +24,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use unfinished::Unfinished;
 
-pub(crate) use folder::{is_folder, name_in};
+pub(crate) use folder::{is_folder, name_in, newest_in};
 
 /// What lies beside a database, by SQLite or by us, and is never a backup.
 const SIDECARS: [&str; 4] = ["-wal", "-journal", "-shm", ".lock"];

@@ -29,5 +29,5 @@ pub(crate) const JSON_FIELDS: &[(&str, &str, &str)] = &[
     ("applied", "all", "version, description, path, execution_ms, statements, rows_changed of each; replaced: the versions whose place it took, without being run"),
     ("problems", "all", "kind, message, path, and version or line and column; of drift kind, message, difference, object, name, expected, found"),
     ("warnings", "all", "kind, message, path, line, column"),
-    ("error", "all", "null, or kind, message, path, line, column, version, and at_fault if permission was denied"),
+    ("error", "all", "null, or kind, message, path, line, column, version, and holder of the lock, at_fault of denied permission, remedy, each where there is one"),
 ];

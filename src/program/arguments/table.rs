@@ -201,7 +201,13 @@ const FOR_SHOW: &[Name] = &[
     Name::Repair,
     Name::Import,
 ];
-const REFUSING: &[Name] = &[Name::Up, Name::Check, Name::Down, Name::Baseline];
+const REFUSING: &[Name] = &[
+    Name::Up,
+    Name::Check,
+    Name::Down,
+    Name::Baseline,
+    Name::Import,
+];
 const BASELINE: &[Name] = &[Name::Baseline];
 const REPAIR: &[Name] = &[Name::Repair];
 const STATUS: &[Name] = &[Name::Status];

@@ -40,7 +40,7 @@ pub(crate) fn refuse_one_name(arguments: &Arguments, names: &[OsString]) -> Resu
     };
     let mut known: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     for name in names {
-        let Ok(location) = databases::typed(arguments).location(name) else {
+        let Ok(location) = databases::typed(arguments).location(name, "--database") else {
             continue;
         };
         let real = std::fs::canonicalize(&location.path).unwrap_or(location.path);

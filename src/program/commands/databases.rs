@@ -51,6 +51,12 @@ fn stdin_is_closed() -> bool {
     is_null && flags.is_some_and(|flags| flags.trim().ends_with('2'))
 }
 
+/// What the list of databases is called in a sentence.
+pub(crate) fn list_of(arguments: &Arguments) -> String {
+    let file = arguments.databases_from.as_deref().unwrap_or(Path::new(""));
+    format!("--databases-from {}", file.display())
+}
+
 /// The names of several databases: those of `--database`, then those of the list.
 pub(crate) fn several(arguments: &Arguments) -> Result<Vec<OsString>, Error> {
     let mut names = arguments.databases.clone();
@@ -58,7 +64,7 @@ pub(crate) fn several(arguments: &Arguments) -> Result<Vec<OsString>, Error> {
         return Ok(names);
     };
     let wrong = |message: String| Error::Configuration {
-        origin: format!("--databases-from {}", file.display()),
+        origin: list_of(arguments),
         message,
         position: None,
     };

@@ -118,10 +118,15 @@ fn run_several(arguments: &Arguments, options: Options, work: Work<'_>, report: 
     let mut warnings = std::mem::take(&mut run.project.warnings);
     let mut worst = 0;
     let mut idle = true;
-    for name in names {
+    let listed = databases::list_of(arguments);
+    for (index, name) in names.into_iter().enumerate() {
+        let origin = match index < arguments.databases.len() {
+            true => "--database",
+            false => &listed,
+        };
         let mut one = report.one_of_several(Path::new(&name));
         let result = databases::typed(arguments)
-            .location(&name)
+            .location(&name, origin)
             .and_then(|database| {
                 one.database(&database.path);
                 run.options.vfs.clone_from(&database.vfs);

@@ -3,7 +3,7 @@
 //! Owns these lines and the fields of `error` in the JSON.
 
 use crate::database::holder::lock_holder;
-use crate::database::permission::{at_fault, temporary_directory, with_suffix};
+use crate::database::permission::{at_fault, temporary_directory, unreadable_for, with_suffix};
 use crate::database::room::full_disk;
 use crate::diagnostics::error::{Cause, Committed, Error, ScriptError};
 use crate::diagnostics::problem::Finding;
@@ -11,6 +11,7 @@ use crate::diagnostics::text::{counted, discreet, escape, shown};
 use crate::program::report::json::Json;
 use crate::program::report::objects;
 use crate::program::report::{Report, database_is_at};
+use std::io;
 use std::path::{Path, PathBuf};
 
 impl Report {
@@ -22,16 +23,19 @@ impl Report {
         if let Some(position) = error.position() {
             self.printer.show(position);
         }
-        if let Some(holder) = self.holder(error) {
-            self.printer.error(&holder);
+        let holder = self.holder(error);
+        if let Some(holder) = &holder {
+            self.printer.error(holder);
         }
         let fault = self.at_fault(error);
         if let Some(fault) = &fault {
             self.printer.error(&format!("at fault: {fault}"));
         }
-        if let Error::Script(script) | Error::Replay(script) = error
-            && let Some(remedy) = &script.remedy
-        {
+        let remedy = match error {
+            Error::Script(script) | Error::Replay(script) => script.remedy.clone(),
+            _ => None,
+        };
+        if let Some(remedy) = &remedy {
             self.printer.error(&format!("remedy: {remedy}"));
         }
         match error {
@@ -47,8 +51,11 @@ impl Report {
             live.status(&discreet(&self.sentence(error)));
         }
         let mut described = self.described(error);
-        if let (Json::Object(fields), Some(fault)) = (&mut described, fault) {
-            fields.push(("at_fault", Json::from(fault)));
+        if let Json::Object(fields) = &mut described {
+            let more = [("holder", holder), ("at_fault", fault), ("remedy", remedy)];
+            fields.extend(more.into_iter().filter_map(|(name, text)| {
+                Some((name, Json::from(discreet(&text?).into_owned())))
+            }));
         }
         self.error = Some(described);
     }
@@ -149,7 +156,21 @@ impl Report {
             return full_disk(path?, &temporary_directory(named)?);
         }
         let denied = [Cause::Permission, Cause::CannotOpen];
+        let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
         match error {
+            Error::Unusable { findings, .. } => {
+                let denied = findings
+                    .iter()
+                    .find(|found| found.kind == "no-permission")?;
+                return unreadable_for(&denied.path);
+            }
+            Error::Directory { path, source }
+            | Error::Read { path, source }
+            | Error::Import { path, source, .. }
+                if is_denied(source) =>
+            {
+                return unreadable_for(path);
+            }
             Error::Database { cause, .. } if denied.contains(cause) => {}
             Error::Script(script) if denied.contains(&script.cause) => {}
             Error::CannotCreateDatabase { .. } => {}
@@ -191,7 +212,11 @@ impl Report {
             Error::Script(script) | Error::Warned(script) | Error::Replay(script) => {
                 script.message.clone()
             }
-            Error::Configuration { message, .. } => message.clone(),
+            Error::Configuration {
+                message,
+                position: Some(_),
+                ..
+            } => message.clone(),
             _ => self.sentence(error),
         };
         objects::error(

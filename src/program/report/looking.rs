@@ -39,6 +39,7 @@ impl Report {
             ("version", Json::from(plan.newest_applied())),
             ("pending", Json::from(plan.pending(None).count())),
             ("problem_kinds", Json::Object(kinds)),
+            ("migrations", objects::states(plan)),
         ]);
     }
 
@@ -46,7 +47,6 @@ impl Report {
     /// they are wanted whole.
     pub(crate) fn status(&mut self, plan: &Plan<'_>, whole: bool) {
         if self.printer.json {
-            self.fields.push(("migrations", objects::states(plan)));
             return;
         }
         let width = plan
@@ -97,9 +97,6 @@ impl Report {
     /// The verdict of `check`, if nothing is wrong.
     pub(crate) fn check(&mut self, plan: &Plan<'_>) {
         let pending: Vec<&Migration> = plan.pending(None).collect();
-        if self.printer.json {
-            self.fields.push(("migrations", objects::states(plan)));
-        }
         if !pending.is_empty() {
             let names: Vec<String> = pending
                 .iter()
