@@ -60,6 +60,13 @@ pub(super) fn misspelt(text: &str) -> Option<String> {
     }
     let slashes = if begins(&"sqlite+") { "///" } else { "//" };
     let file = file.strip_prefix(slashes).unwrap_or(file);
+    let file = match file.strip_prefix("localhost/") {
+        Some(_) => &file["localhost".len()..],
+        None => file,
+    };
+    if file == ":memory:" {
+        return Some(IN_MEMORY.to_owned());
+    }
     let file = if file.is_empty() { "data.db" } else { file };
     let modes = ["ro", "rw", "rwc"];
     let mode = parameters.split('&').find_map(|pair| {

@@ -250,9 +250,10 @@ impl fmt::Display for Sentence<'_> {
                 description,
             } => write!(
                 f,
-                "version {version} ({}) is recorded as failed half way by another tool: look at what it left in the database, finish or undo that by hand, then remove its row with `litemigrate repair {}`",
+                "version {} ({}) is recorded as failed half way by another tool: undo by hand what it left in the database, then remove its row with `litemigrate repair {version}`, and it is run again; or finish it by hand, and record it after that with `litemigrate baseline {version}`",
+                version,
                 escape(description),
-                operand(*version)
+                version = operand(*version)
             ),
             Problem::Missing {
                 version,

@@ -122,7 +122,7 @@ impl fmt::Display for Sentence<'_> {
                 differences,
             } => write!(
                 f,
-                "{}: the schema is not what its migrations make, in {}: make a migration that brings them together",
+                "{}: the schema is not what its migrations make, in {}: bring this database in line by hand; if it is right as it is, or others are like it, write a migration that works on both",
                 shown(database),
                 counted(
                     differences.iter().filter(|found| found.is_drift()).count(),

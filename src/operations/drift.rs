@@ -163,7 +163,7 @@ pub fn applied_scripts<'a>(
         return Err(Error::Declined {
             database: database.to_owned(),
             message: format!(
-                "the schema cannot be compared, because what was applied cannot be replayed: there is no file of version {}",
+                "the schema cannot be compared, because what was applied cannot be replayed: there is no file of version {}; put it back, or check without --drift",
                 listed(&gone)
             ),
         });

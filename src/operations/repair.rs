@@ -85,7 +85,8 @@ pub fn baseline(
     record_as_applied(connection, migrations, options, |connection| {
         let has_tables = history::has_other_tables(connection, &options.table)
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
-        if !has_tables && !force {
+        let is_new = history::read(connection, &options.table)?.is_empty();
+        if !has_tables && is_new && !force {
             return Err(declined(
                 connection,
                 "the database has no tables, so nothing of these migrations can be in it: apply them with `litemigrate up`, or say --force",
@@ -223,19 +224,19 @@ fn mend(
     version: i64,
 ) -> Result<Change, Error> {
     let state = plan.state(version);
-    if let Some(file) = plan.moved_to(version) {
-        let message = format!(
-            "what was applied as version {version} is now {}: see `litemigrate repair --renumbered`",
-            file.file_name()
-        );
-        return Err(declined(connection, &message));
-    }
     let moved = plan.renumbered();
     let found = moved.binary_search_by_key(&version, |moved| moved.row.version);
-    if let Some(unclear) = found.ok().map(|at| &moved[at]) {
+    if let Some(moved) = found.ok().map(|at| &moved[at]) {
+        let cure = match moved.verdict {
+            Renumbering::Clear => ": see `litemigrate repair --renumbered`",
+            Renumbering::Taken => ": give it back its number",
+            Renumbering::Ambiguous => {
+                ", or another file with the same content: give the right one back that number"
+            }
+        };
         let message = format!(
-            "what was applied as version {version} is now {}, or another file with the same content: give the right one back that number",
-            unclear.file.file_name()
+            "what was applied as version {version} is now {}{cure}",
+            moved.file.file_name()
         );
         return Err(declined(connection, &message));
     }

@@ -9,10 +9,11 @@ use super::losses::Guard;
 use super::notes::Write;
 use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, judge_journal};
 use super::referring::{losing, referring};
-use super::remedy::ALONE;
+use super::remedy::{ALONE, OF_CONNECTION};
 use super::runner::{Runner, leftovers};
 use super::watch::rows_of;
 use crate::schema::last_row;
+use crate::schema::tokens::tokens;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -105,7 +106,9 @@ impl Runner<'_> {
                 "PRAGMA journal_mode = {mode} is ignored: without a journal neither a failing script nor a power cut could be rolled back"
             ),
             Journal::NotTaken(mode) => {
-                format!("PRAGMA journal_mode = {mode} is ignored inside a transaction: {ALONE}")
+                format!(
+                    "PRAGMA journal_mode = {mode} is ignored inside a transaction: {OF_CONNECTION}"
+                )
             }
             Journal::Unknown => format!(
                 "SQLite knows no journal mode '{value}', and passes this over: delete, truncate, persist, memory, off and wal are the modes"
@@ -283,6 +286,12 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Whether the script has given this name to a table.
+    pub(super) fn is_renamed(&self, table: &str) -> bool {
+        let mut names = self.renamed.iter();
+        names.any(|name| name.eq_ignore_ascii_case(table))
+    }
+
     pub(super) fn note_drop(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         let shared = Arc::clone(&self.seen);
         let here = self.place.here();
@@ -311,6 +320,8 @@ impl Runner<'_> {
         if seen & saw::ALTER != 0 {
             self.orphans.forget_names();
             self.touched.clear();
+            let renamed = renamed_to(self.place.text());
+            self.renamed.extend(renamed);
         }
         if seen & saw::DROP == 0 {
             return Ok(());
@@ -449,4 +460,13 @@ impl Runner<'_> {
             }
         }
     }
+}
+
+/// The name that `ALTER TABLE … RENAME TO` gives.
+fn renamed_to(statement: &str) -> Option<String> {
+    let mut tokens = tokens(statement).skip_while(|token| !token.is_word("rename"));
+    let (_, to) = (tokens.next()?, tokens.next()?);
+    to.is_word("to")
+        .then(|| tokens.next())?
+        .map(|name| name.content().into_owned())
 }

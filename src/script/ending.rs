@@ -4,7 +4,7 @@
 
 use super::authorizer::saw;
 use super::referring::referring;
-use super::remedy::{KEPT, ORPHANS};
+use super::remedy::{KEPT, MISMATCH, ORPHANS};
 use super::runner::{Runner, leftovers};
 use super::text::{never_closed, unclosed_comment};
 use super::watch::rows_of;
@@ -59,10 +59,14 @@ impl Runner<'_> {
         let Some(list) = new.map_err(|error| self.unchecked(&error))? else {
             return Ok(());
         };
+        let remedy = match list.contains("(foreign key mismatch)") {
+            true => MISMATCH,
+            false => ORPHANS,
+        };
         let message = format!("the script leaves rows that refer to nothing: {list}");
         Err(Stopped {
             statements: self.kept,
-            remedy: Some(ORPHANS.to_owned()),
+            remedy: Some(remedy.to_owned()),
             ..Stopped::at_end(Cause::Statement, message)
         })
     }
@@ -160,9 +164,15 @@ impl Runner<'_> {
         };
         let now = leftovers(connection).map_err(|error| self.stopped(&error, None))?;
         for what in now.difference(&before) {
-            let message = format!(
-                "leaves {what} behind, which the next scripts of this run see: drop or detach it at the end"
-            );
+            let cure = match (what.starts_with("the attached"), self.rules.transactional) {
+                (false, _) => "drop it at the end",
+                (true, false) => "detach it at the end",
+                (true, true) => {
+                    "it can be detached at the end of a file that begins with `-- no-transaction`"
+                }
+            };
+            let message =
+                format!("leaves {what} behind, which the next scripts of this run see: {cure}");
             self.push(Finding::new("left-behind", self.place.path, message))?;
         }
         Ok(())

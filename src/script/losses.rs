@@ -11,7 +11,7 @@ use super::changed::Changed;
 use super::conflicts::{Loser, Schemas};
 use super::lost::{Loss, Lost};
 use super::notes::{Notes, Side, Write};
-use super::remedy::{REBUILD, RENAMED, REPLACE};
+use super::remedy::{REBUILD, RENAMED, REPLACE, REPLACED};
 use crate::schema::references::{of_child, quoted};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -49,10 +49,11 @@ struct Suspect {
 
 impl Guard {
     /// What to do where something was lost.
-    pub(super) fn cure(&self, is_after_alter: bool) -> &'static str {
+    pub(super) fn cure(&self, is_renamed: impl Fn(&str) -> bool) -> &'static str {
         match self.own {
-            Write::Drop if is_after_alter => RENAMED,
+            Write::Drop if is_renamed(&self.own_table) => RENAMED,
             Write::Drop => REBUILD,
+            Write::Update if self.what.starts_with("REPLACE of rows of ") => REPLACED,
             _ => REPLACE,
         }
     }

@@ -18,15 +18,23 @@ pub(crate) const REBUILD: &str = "to rebuild the table put PRAGMA foreign_keys =
 /// For a DROP TABLE that other tables' rows forbid.
 pub(crate) const KEPT: &str = "to rebuild the table put PRAGMA foreign_keys = OFF before it (rows that refer to nothing are looked for at the script's end); to drop it for good delete these rows, or what they refer to it by, first";
 
-/// For both where the script has altered a table before: maybe it was this one's rename,
-/// which its children follow.
-pub(crate) const RENAMED: &str = "to rebuild a table by renaming it put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before the ALTER TABLE, or what refers to it follows the rename (rows that refer to nothing are looked for at the script's end); to drop it for good delete these rows first, or use --allow-cascade where they go with it";
+/// For both where the script has given the table this name: what refers to it followed.
+pub(crate) const RENAMED: &str = "to rebuild a table by renaming it put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before the ALTER TABLE, and legacy_alter_table = OFF at the end: without it what refers to the table follows the rename (rows that refer to nothing are looked for at the script's end); to drop it for good delete these rows first, or use --allow-cascade where they go with it";
 
 /// For rows that refer to nothing.
 pub(crate) const ORPHANS: &str = "give these rows what they refer to, or delete them, in the same script; if ALTER TABLE has renamed what they refer to, put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it";
 
+/// For references to what is no key any more.
+pub(crate) const MISMATCH: &str = "what is referred to must be its table's PRIMARY KEY, or UNIQUE, or have a unique index on exactly these columns: make it so again in the same script";
+
 /// For a REPLACE that takes rows of other tables with it.
 pub(crate) const REPLACE: &str = "INSERT … ON CONFLICT DO UPDATE keeps the row and what refers to it; to let those rows go use --allow-cascade";
+
+/// For an UPDATE that does the same.
+pub(crate) const REPLACED: &str = "UPDATE OR REPLACE, and a key of which the table says ON CONFLICT REPLACE, delete the row that has the value already: change that row's value first, or UPDATE OR FAIL to see which it is; to let those rows go use --allow-cascade";
+
+/// For a setting that only a connection has.
+pub(crate) const OF_CONNECTION: &str = "it holds for one connection, and is nothing that the database keeps: take it out, and set it where the application connects";
 
 /// SQLite has them only if it was built so, as `cargo install` cannot know.
 const MATHEMATICAL: [&str; 29] = [
@@ -69,17 +77,22 @@ pub(crate) fn remedy(
 
 fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
     let has = |part: &str| message.contains(part);
-    if has("VACUUM from within a transaction")
-        || has("wal mode from within a transaction")
-        || has("Safety level may not be changed inside a transaction")
-    {
+    if has("VACUUM from within a transaction") || has("wal mode from within a transaction") {
         return Some(ALONE.to_owned());
+    }
+    if has("Safety level may not be changed inside a transaction") {
+        return Some(OF_CONNECTION.to_owned());
     }
     let begins = skip_blank(statement, true).map_or("", |at| &statement[at..]);
     if has("near \".\"") && begins.starts_with('.') {
         let word = begins.split_whitespace().next().unwrap_or(".");
+        let instead = match word {
+            ".read" => "put here what that file holds",
+            ".import" => "write the rows as INSERTs",
+            _ => "take the line out",
+        };
         return Some(format!(
-            "{word} is a command of the sqlite3 shell, which no other program knows: take the line out"
+            "{word} is a command of the sqlite3 shell, which no other program knows: {instead}"
         ));
     }
     let first: String = begins.chars().take(400).collect();
@@ -93,17 +106,24 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
         return Some("SQLite has no ADD COLUMN IF NOT EXISTS and no DROP COLUMN IF EXISTS: leave the condition out, a migration runs once".to_owned());
     }
     if has("object name reserved for internal use") {
-        return Some(
-            "SQLite makes this table itself, and .schema and .dump print it: take the line out"
-                .to_owned(),
-        );
+        let is_own = |word: &&str| *word == "sqlite_sequence" || word.starts_with("sqlite_stat");
+        let remedy = match words
+            .iter()
+            .any(|word| is_own(&word.trim_matches(['"', '`', '[', ']', '\''])))
+        {
+            true => {
+                "SQLite makes this table itself, and .schema and .dump print it: take the line out (ANALYZE makes sqlite_stat1)"
+            }
+            false => "names that begin with sqlite_ are SQLite's own: choose another",
+        };
+        return Some(remedy.to_owned());
     }
     if has("_sqlx_migrations") && has("already exists") {
         return Some("the history is made by itself, and belongs to no script: take this statement out, and with it the INSERTs into the table, as a dump of a migrated database has them".to_owned());
     }
     let is_forbidden = what & saw::EXTENSION != 0 && has("not authorized");
     if is_forbidden || has("unsafe use of load_extension") {
-        return Some("a script cannot load an extension: name it in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment), which is loaded before the scripts".to_owned());
+        return Some("a script cannot load an extension: take the statement out, and name it in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment), which are loaded before the scripts; with -m they are read only with --profile sqlpage".to_owned());
     }
     if let Some(name) = message.strip_prefix("no such function: ")
         && MATHEMATICAL.contains(&name.to_ascii_lowercase().as_str())
@@ -111,13 +131,20 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
         return Some("this litemigrate was built without SQLite's mathematical functions: build it where its .cargo/config.toml is, or with LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_MATH_FUNCTIONS in the environment".to_owned());
     }
     if has("no such module") {
-        return Some("it comes with an extension: name that in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment)".to_owned());
+        return Some("it comes with an extension: name that in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment); with -m they are read only with --profile sqlpage".to_owned());
     }
     if (has("error in view") || has("error in trigger")) && alters {
-        return Some("it looks for the table that is being replaced: drop it before the rename, and make it again after it".to_owned());
+        let remedy = if has("after drop column") {
+            "it uses the column: drop it before this statement, and make it again after it without the column"
+        } else if has("after rename") && words.contains(&"column") {
+            "it cannot follow the new name: drop it before this statement, and make it again after it with the new name"
+        } else {
+            "if it looks for the table that is being replaced, drop it before this statement, and make it again after the rename; if it was useless before, drop it"
+        };
+        return Some(remedy.to_owned());
     }
     if what & saw::DETACH != 0 && has("is locked") {
-        return Some("what was attached and used in a transaction can only be detached after it: leave DETACH out (the connection ends with the run), or begin the file with `-- no-transaction`".to_owned());
+        return Some("what was attached and used in a transaction can only be detached after it: begin the file with `-- no-transaction`, or, if no later script is harmed by it, leave DETACH out (the connection ends with the run)".to_owned());
     }
     None
 }

@@ -86,6 +86,8 @@ pub(super) struct Runner<'a> {
     /// How many statements stay done if the next one fails outside a transaction.
     pub(super) kept: usize,
     pub(super) seen_in_all: u32,
+    /// The names that the script has given to tables.
+    pub(super) renamed: Vec<String>,
     /// The tables that the script has made.
     pub(super) made: BTreeSet<String>,
     /// When it began, for the times of files.
@@ -128,6 +130,7 @@ impl<'a> Runner<'a> {
             leftovers: None,
             kept: 0,
             seen_in_all: 0,
+            renamed: Vec::new(),
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
             began: SystemTime::now() - Duration::from_millis(20),
@@ -352,7 +355,7 @@ impl<'a> Runner<'a> {
                 .after(connection, &self.changed_rows)
                 .map_err(|error| self.stopped_here(&error))?
         };
-        let cure = guard.cure(self.ran.alters);
+        let cure = guard.cure(|table| self.is_renamed(table));
         match loss {
             Some(loss) if savepoint => {
                 let undo = "ROLLBACK TO litemigrate_guard; RELEASE litemigrate_guard";

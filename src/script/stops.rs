@@ -21,7 +21,7 @@ const OUTSIDE: &str = "this statement touches another file, which it may not do 
 /// Why a script of another user than root stopped, and what to do.
 const FOREIGN: (&str, &str) = (
     "this script belongs to another user than root, who runs it, and the file that it names is not theirs to write",
-    "run as that user, or give the script to root",
+    "run as the owner of the database, or give the script, and every directory that it is in, to root",
 );
 
 impl Runner<'_> {
@@ -81,7 +81,10 @@ impl Runner<'_> {
                     "{}: rows of other tables refer to {}: {rows}",
                     stopped.message, notes.own_table
                 );
-                let remedy = if self.ran.alters { RENAMED } else { KEPT };
+                let remedy = match self.is_renamed(&notes.own_table) {
+                    true => RENAMED,
+                    false => KEPT,
+                };
                 stopped.remedy = Some(remedy.to_owned());
             }
         }

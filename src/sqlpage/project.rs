@@ -231,10 +231,16 @@ fn default_database(configuration_directory: &Path, warnings: &mut Vec<Finding>)
     if !old.exists() {
         return Location::file(new);
     }
-    let message = format!(
-        "is where SQLPage's web server can serve it to anybody: move it to {}",
-        new.display()
-    );
+    let message = match new.exists() {
+        true => format!(
+            "is where SQLPage's web server can serve it to anybody, and is used although {} is there too: keep one of them, in that place",
+            new.display()
+        ),
+        false => format!(
+            "is where SQLPage's web server can serve it to anybody: stop what has it open, and move it, with a -wal beside it, to {}",
+            new.display()
+        ),
+    };
     warnings.push(Finding::new("public-database", old, message));
     Location {
         mode: Mode::ReadWrite,

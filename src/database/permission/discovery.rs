@@ -38,6 +38,10 @@ pub(crate) fn refuse_foreign_finds(found: &[PathBuf], database: &Path) -> Result
     for path in found {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| absolute.clone());
+        let named = match absolute.ends_with(".env") {
+            true => "pass it over with --no-dotenv",
+            false => "name what is meant with -d and -D",
+        };
         for path in [&absolute, &real] {
             let mut way: Vec<&Path> = path.ancestors().collect();
             way.reverse();
@@ -46,17 +50,16 @@ pub(crate) fn refuse_foreign_finds(found: &[PathBuf], database: &Path) -> Result
                     break;
                 };
                 if !trusts(&metadata) {
-                    return Err(refused(step, &belongs_to(&metadata, owner, database)));
+                    let belongs = belongs_to(&metadata, owner, database);
+                    return Err(refused(step, &format!("{belongs}{named}")));
                 }
                 let is_protected =
                     metadata.mode() & 0o1000 != 0 && here != step && here.starts_with(step);
                 let is_open =
                     !metadata.is_symlink() && is_world_writable(&metadata) && !is_protected;
                 if is_open && read_only_mount(step).is_none() {
-                    return Err(refused(
-                        step,
-                        "every user of this machine can write to it: chmod o-w, or name what is meant with -d, -m and -D",
-                    ));
+                    let message = "every user of this machine can write to it: chmod o-w, or ";
+                    return Err(refused(step, &format!("{message}{named}")));
                 }
             }
         }
@@ -79,22 +82,35 @@ fn trusted(user: u32, owner: u32) -> bool {
     user == 0 || user == owner || is_unknown()
 }
 
+/// Whose it is, and what to do; what follows is another way.
 fn belongs_to(metadata: &Metadata, owner: u32, database: &Path) -> String {
     let user = name_of(metadata.uid());
-    let owner = name_of(owner);
     let directory = std::fs::metadata(directory_of(database));
     let is_theirs = directory.is_ok_and(|found| found.uid() == metadata.uid());
-    let cure = match is_theirs {
+    let cure = match (owner, is_theirs) {
         // Root has made it in their folder once.
-        true => format!(
-            "give them the database (`chown {user} {}`)",
+        (0, true) => format!(
+            "give them the database (`chown {user} {}`), or ",
             shown(database)
         ),
-        false => format!("run as that user (`runuser -u {user} -- litemigrate`)"),
+        (0, false) => String::new(),
+        _ => format!(
+            "run as the owner of the database (`{}`), or ",
+            run_as(owner)
+        ),
     };
-    format!(
-        "it belongs to user {user}, and the database to {owner}: {cure}, or name what is meant with -d, -m and -D"
-    )
+    let owner = name_of(owner);
+    format!("it belongs to user {user}, and the database to {owner}: {cure}")
+}
+
+/// How to run as a user: runuser takes no number.
+fn run_as(user: u32) -> String {
+    match name_of(user) {
+        name if name == user.to_string() => {
+            format!("setpriv --reuid {user} --clear-groups litemigrate")
+        }
+        name => format!("runuser -u {name} -- litemigrate"),
+    }
 }
 
 /// The name of a user, or its number if nobody knows it.

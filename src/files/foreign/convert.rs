@@ -149,7 +149,7 @@ fn sections(
             Some(Annotation::EnvironmentOff) => {}
             Some(Annotation::EnvironmentOn) => {
                 return refuse(format!(
-                    "{name} puts values of the environment into what follows, which is not done here: write the values"
+                    "{name} puts values of the environment into what follows, which is not done here: write the values, and take the lines ENVSUB out"
                 ));
             }
             Some(Annotation::Unknown) => {

@@ -7,7 +7,7 @@ use super::Event;
 use super::run::Run;
 use super::view::row_of;
 use crate::diagnostics::error::{Cause, Committed, Error, ScriptError, sqlite_message};
-use crate::diagnostics::problem::{Finding, Problem};
+use crate::diagnostics::problem::Finding;
 use crate::diagnostics::sorted::sort;
 use crate::files::migration::Migration;
 use crate::plan::history::{self, AppliedMigration};
@@ -54,7 +54,7 @@ impl<'a> Run<'a, '_> {
         }
         if let Some(problem) = self.next_refusal(migration, &now) {
             return Err(format!(
-                "it writes to {} so that the next run would refuse the history: {problem}",
+                "it writes to {} so that the next run would refuse the history, {problem}: leave the history alone",
                 self.job.options.table
             ));
         }
@@ -78,7 +78,8 @@ impl<'a> Run<'a, '_> {
         sort(&mut next, &|a, b| a.version.cmp(&b.version));
         let plan = plan(self.job.migrations, &next);
         let problems = plan.problems(&self.job.options.policy);
-        problems.first().map(Problem::sentence)
+        let first = problems.first()?;
+        Some(format!("version {} as {}", first.version(), first.kind()))
     }
 
     /// Puts back what a script has left changed, so that the next one, and our own row,
@@ -159,7 +160,7 @@ impl<'a> Run<'a, '_> {
         let mut findings: Vec<Finding> = moved.collect();
         let dead = now.dead_since(before).into_iter().map(|dead| {
             let message = format!(
-                "after this the {} {} no longer works ({}): make it again, in this script or in a new migration",
+                "after this the {} {} no longer works ({}): drop it and make it again, in this script or in a new migration",
                 dead.kind, dead.name, dead.message
             );
             Finding::new("dead-object", &self.dropper, message)

@@ -111,12 +111,16 @@ impl<'a> Run<'a, '_> {
         };
         // Nothing of ours is there, and nothing of the script when it is rolled back.
         let is_first = self.newest.is_none() && (is_undone || stopped.statements == 0);
-        if stopped.remedy.is_some() || !is_first {
+        if stopped.remedy.is_some() || (is_undone && !is_first) {
             return;
         }
         if !is_undone {
             // An earlier start may have made it, and failed later.
-            stopped.remedy = Some("if an earlier start of this script has made it (it runs outside a transaction, so what was done stays), let the script pass over what is there (IF NOT EXISTS); `litemigrate baseline VERSION` is for a database that holds all that these scripts make".to_owned());
+            let mut remedy = "if an earlier start of this script has made it (it runs outside a transaction, so what was done stays), let the script pass over what is there (IF NOT EXISTS)".to_owned();
+            if is_first {
+                remedy.push_str("; `litemigrate baseline VERSION` is for a database that holds all that these scripts make");
+            }
+            stopped.remedy = Some(remedy);
             return;
         }
         roll_back(connection);

@@ -53,7 +53,10 @@ impl Report {
                 Change::InOrder {
                     version,
                     state: Some(state),
-                } => format!("version {version} is {state}: nothing to repair"),
+                } => match *state {
+                    "replaces" => format!("version {version} replaces others: nothing to repair"),
+                    state => format!("version {version} is {state}: nothing to repair"),
+                },
                 Change::InOrder {
                     version,
                     state: None,
