@@ -15,7 +15,6 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// What may be done with a database file.
@@ -131,7 +130,7 @@ impl Location {
             Ok(metadata) if metadata.is_dir() => {
                 Err(self.cannot_open("it is a directory: name a file in it"))
             }
-            Ok(metadata) if metadata.file_type().is_fifo() || metadata.file_type().is_socket() => {
+            Ok(metadata) if !metadata.is_file() => {
                 Err(self.cannot_open("it is not a regular file"))
             }
             Ok(metadata) => {
@@ -142,6 +141,11 @@ impl Location {
                 Ok(Some(metadata))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match self.mode {
+                // SQLite's own limit of a path (os_unix.c, MAX_PATHNAME), and the system's of
+                // a name, which those beside the database must keep, too.
+                Mode::Create if is_too_long(&self.path) => Err(self.cannot_open(
+                    "its name is too long: SQLite takes paths of 512 bytes, and makes files beside it whose names are longer by 8 than its own, of 255",
+                )),
                 Mode::Create => self.refuse_odd_sidecars(&self.path).map(|()| None),
                 Mode::ReadOnly | Mode::ReadWrite => Err(Error::NoDatabase {
                     path: self.path.clone(),
@@ -335,6 +339,12 @@ impl Location {
             },
         })
     }
+}
+
+fn is_too_long(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let absolute = std::path::absolute(path).unwrap_or_default();
+    name.len() > 247 || absolute.as_os_str().len() > 512
 }
 
 /// `BEGIN IMMEDIATE` succeeds on a database that can only be read.

@@ -10,6 +10,7 @@ use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Cause, Error, explained_message};
 use crate::plan::history::{self, AppliedMigration};
 use crate::schema::history_table::HistoryTable;
+use crate::schema::references::quoted;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fs::File;
@@ -137,19 +138,10 @@ fn read<T>(
 /// Refuses a damaged database, and says what to do.
 pub(super) fn refuse_damage(connection: &Connection, doing: &'static str) -> Result<(), Error> {
     // How the file is built comes first, so that values cannot hide it.
-    let first_of = |limit: u32| -> rusqlite::Result<Option<String>> {
-        let mut statement = connection.prepare(&format!("PRAGMA main.quick_check({limit})"))?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let verdict: String = row.get(0)?;
-            if verdict != "ok" && (limit == 1 || !is_of_a_value(&verdict)) {
-                return Ok(Some(verdict));
-            }
-        }
-        Ok(None)
-    };
-    let damage = match first_of(1) {
-        Ok(Some(verdict)) if is_of_a_value(&verdict) => first_of(1000),
+    let damage = match first_verdict(connection, "1", true) {
+        Ok(Some(verdict)) if is_of_a_value(&verdict) => first_verdict(connection, "1000", false),
+        // A collation, a function or a module of the application's that is not here.
+        Err(error) if Cause::of(&error) == Cause::Statement => of_each_table(connection),
         first => first,
     };
     match damage.map_err(|error| Error::database(connection, doing, &error))? {
@@ -161,6 +153,41 @@ pub(super) fn refuse_damage(connection: &Connection, doing: &'static str) -> Res
             message: format!("the database is damaged: {verdict}: {PUT_BACK}"),
         }),
     }
+}
+
+/// The first thing that quick_check says, of all, or of a table; of values only if
+/// `values_too`.
+fn first_verdict(
+    connection: &Connection,
+    argument: &str,
+    values_too: bool,
+) -> rusqlite::Result<Option<String>> {
+    let query = format!("PRAGMA main.quick_check({argument})");
+    let mut statement = connection.prepare(&query)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let verdict: String = row.get(0)?;
+        if verdict != "ok" && (values_too || !is_of_a_value(&verdict)) {
+            return Ok(Some(verdict));
+        }
+    }
+    Ok(None)
+}
+
+/// The same of the tables that can be checked here, one by one.
+fn of_each_table(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let query = "SELECT DISTINCT tbl_name FROM main.sqlite_schema WHERE type = 'table'";
+    let mut statement = connection.prepare(query)?;
+    let mut tables = statement.query([])?;
+    while let Some(table) = tables.next()? {
+        let table: String = table.get(0)?;
+        match first_verdict(connection, &quoted(&table), false) {
+            Err(error) if Cause::of(&error) == Cause::Statement => {}
+            Ok(None) => {}
+            other => return other,
+        }
+    }
+    Ok(None)
 }
 
 /// Whether quick_check speaks of a value that a constraint forbids: it may have been

@@ -30,10 +30,8 @@ pub fn backup(
 ) -> Result<Option<PathBuf>, Error> {
     let limits = options.limits();
     let settings = Settings::prepare(connection, &limits)?;
-    let made = begin(connection, &limits, &mut || {}).and_then(|()| {
-        let none = Vec::new();
-        backup::create(connection, file, "up", none, false, options, &limits)
-    });
+    let made = begin(connection, &limits, &mut || {})
+        .and_then(|()| backup::create(connection, file, "up", &[], options, &limits));
     let given_back = settings.give_back(connection);
     let made = made.and_then(|made| given_back.map(|()| made))?;
     // No update goes with it, so there is none that could be unfinished.

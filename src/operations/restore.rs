@@ -9,7 +9,7 @@ use crate::database::location::{Location, Mode, refuse_read_only};
 use crate::database::look::{Access, look};
 use crate::database::permission::place::Place;
 use crate::database::permission::with_suffix;
-use crate::diagnostics::error::{Cause, Error, explained_message};
+use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::shown;
 use crate::operations::backup::unfinished::Unfinished;
 use crate::operations::backup::{is_same_file, newest_in};
@@ -17,9 +17,10 @@ use crate::operations::copy::{at, copy_pages, copy_to, history_of, verify, witho
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_READONLY;
 use rusqlite::{Connection, ErrorCode};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// The suffix of a copy that is not complete.
@@ -47,7 +48,7 @@ pub fn restore(
             message: "it is the backup itself".to_owned(),
         });
     }
-    refuse_none(file, &database.path)?;
+    refuse_none(file, &database.path, table)?;
     // A journal beside it is brought in, as by every program that opens it.
     let source = Location {
         mode: Mode::ReadWrite,
@@ -90,13 +91,13 @@ pub fn restore(
 }
 
 /// Refuses a name of nothing, and that of a folder, in which one must be chosen.
-fn refuse_none(file: &Path, database: &Path) -> Result<(), Error> {
+fn refuse_none(file: &Path, database: &Path, table: &HistoryTable) -> Result<(), Error> {
     let no_backup = |message: String| Error::NoBackup {
         path: file.to_owned(),
         message,
     };
     match std::fs::metadata(file) {
-        Ok(found) if found.is_dir() => Err(no_backup(match newest_in(file, database) {
+        Ok(found) if found.is_dir() => Err(no_backup(match newest_in(file, database, table) {
             Some(newest) => format!(
                 "is a folder: name the backup in it; the last of this database is {}",
                 shown(&newest)
@@ -106,6 +107,9 @@ fn refuse_none(file: &Path, database: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(no_backup("no such backup: check its path".to_owned()))
         }
+        Ok(found) if !found.is_file() => Err(no_backup(
+            "is not a regular file: name that of a backup".to_owned(),
+        )),
         _ => Ok(()),
     }
 }
@@ -146,7 +150,12 @@ impl Restoration<'_> {
     fn of_sqlite(&self, error: &rusqlite::Error) -> Error {
         let message = match error.sqlite_error_code() {
             // So SQLite says that the page size cannot change in WAL mode.
-            Some(ErrorCode::ReadOnly) => return self.has_it_open(),
+            Some(ErrorCode::ReadOnly)
+                if error.sqlite_extended_error_code() == Some(SQLITE_READONLY)
+                    && self.database.is_wal() =>
+            {
+                return self.has_it_open();
+            }
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
                 if with_suffix(&self.database.path, "-wal").exists() =>
             {
@@ -178,16 +187,21 @@ impl Restoration<'_> {
         };
         let place = Place::of(&self.database.path).map_err(cannot_create)?;
         let mode = std::fs::metadata(&self.source.path).map_err(cannot_create)?;
-        let mode = mode.permissions().mode() & 0o666;
+        // Its owner may write to it, whatever may be done to the backup.
+        let mode = mode.permissions().mode() & 0o666 | 0o600;
         let owner = place.directory().map_err(cannot_create)?;
+        let left = Leftovers::of(&place);
         self.copy_beside(&place, from, mode, &owner)
             .and_then(|()| {
-                // What belonged to a database that is gone would be read with this one.
-                ["-wal", "-journal", "-shm"]
-                    .iter()
-                    .try_for_each(|suffix| place.remove(suffix))
+                left.remove(&place)
                     .and_then(|()| place.publish_new(TEMPORARY))
-                    .map_err(cannot_create)
+                    .map_err(|error| match error.kind() {
+                        io::ErrorKind::AlreadyExists => self.failed(
+                            Cause::Busy,
+                            "somebody has made a database there meanwhile: if it is to be replaced, run this again".to_owned(),
+                        ),
+                        _ => cannot_create(error),
+                    })
             })
             .inspect_err(|_| drop(place.remove(TEMPORARY)))
     }
@@ -235,7 +249,8 @@ impl Restoration<'_> {
                 drop(to);
                 return self.over_other_pages(from);
             }
-            Ok(_) => false,
+            // It could be written to before its header was read.
+            Ok(_) => to.is_readonly("main").unwrap_or_default(),
             Err(error) if is_damage(&error) => true,
             Err(error) => return Err(self.of_sqlite(&error)),
         };
@@ -299,6 +314,40 @@ impl Restoration<'_> {
     }
 }
 
+/// What lies beside the name of a database that is gone, and would be read with the one
+/// that gets the name.
+struct Leftovers([(&'static str, Option<Identity>); 3]);
+
+/// Which file it is, and when it was written.
+type Identity = (u64, u64, i64, i64);
+
+impl Leftovers {
+    fn of(place: &Place) -> Self {
+        Self(["-wal", "-journal", "-shm"].map(|suffix| (suffix, Self::identity(place, suffix))))
+    }
+
+    fn identity(place: &Place, suffix: &str) -> Option<Identity> {
+        let found = std::fs::symlink_metadata(place.beside(suffix)).ok()?;
+        Some((found.dev(), found.ino(), found.mtime(), found.mtime_nsec()))
+    }
+
+    /// Removes them, unless there is a database by now: then they are another's, and none
+    /// of them may go.
+    fn remove(&self, place: &Place) -> io::Result<()> {
+        for (suffix, known) in self.0 {
+            let now = Self::identity(place, suffix);
+            let is_there = std::fs::symlink_metadata(place.beside("")).is_ok();
+            if is_there || (now.is_some() && now != known) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            if now.is_some() {
+                place.remove(suffix)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The copy is there, whatever failed afterwards.
 fn copied_and_unread(error: Error) -> Error {
     match error {
@@ -317,9 +366,41 @@ fn copied_and_unread(error: Error) -> Error {
     }
 }
 
+/// A header that names a format that is not there yet is damage, too.
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
-    )
+    ) || sqlite_message(error) == "unsupported file format"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Leftovers;
+    use crate::database::permission::place::Place;
+    use std::fs::write;
+
+    #[test]
+    fn what_lies_beside_a_database_of_another_is_not_removed() {
+        let folder = std::env::temp_dir().join(format!("litemigrate-left-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let database = folder.join("n.db");
+        let (wal, journal) = (folder.join("n.db-wal"), folder.join("n.db-journal"));
+        write(&wal, "old").unwrap();
+        let place = Place::of(&database).unwrap();
+        let left = || Leftovers::of(&place);
+        // What was there before goes.
+        left().remove(&place).unwrap();
+        assert!(!wal.exists());
+        // Not what came since, though the database itself is yet to come.
+        let before = left();
+        write(&journal, "theirs").unwrap();
+        assert!(before.remove(&place).is_err());
+        assert!(journal.exists());
+        // Nor anything of a database that is there.
+        let before = left();
+        write(&database, "").unwrap();
+        assert!(before.remove(&place).is_err() && journal.exists());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

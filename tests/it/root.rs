@@ -477,3 +477,40 @@ end=$(($(date +%s) + 5)); while [ $(date +%s) -lt $end ]; do for to in theirs/x/
     assert_eq!(shell(&place, script), "0 700\n");
     done(&place);
 }
+
+/// Where everybody may put a link, nobody's is followed but one's own: not by root, and
+/// not by anybody else, whatever fs.protected_symlinks is.
+#[test]
+fn a_backup_goes_through_no_link_that_somebody_else_has_planted() {
+    let Some(place) = place("planted") else {
+        return;
+    };
+    let as_user = |user: u32| format!("setpriv --reuid {user} --regid {user} --clear-groups");
+    let (own, other) = (as_user(1234), as_user(5678));
+    shell(
+        &place,
+        "mkdir common; chmod 1777 common; mkdir own; chown 1234:1234 own",
+    );
+    shell(
+        &place,
+        &format!(
+            "mkdir own/m; echo 'CREATE TABLE a (x);' > own/m/1_a.sql; {own} sh -c 'cd own; echo important > important; litemigrate -q -m m -D app.db'; echo 'CREATE TABLE b (x);' > own/m/2_b.sql"
+        ),
+    );
+    for (name, code) in [("b.db", 73), ("b.db.litemigrate-pending", 73)] {
+        shell(
+            &place,
+            &format!("rm -rf common/*; {other} ln -s \"$PWD/own/important\" common/{name}"),
+        );
+        let (found, said) = run(
+            &place,
+            &format!("cd own; {own} litemigrate -m m -D app.db --backup ../common/b.db"),
+        );
+        assert_eq!(found, code, "{name}: {said}");
+        let kept = std::fs::read_to_string(place.join("own/important")).unwrap();
+        assert_eq!(kept, "important\n", "{name}");
+    }
+    let said = run(&place, "cd own; litemigrate check -m m -D app.db").1;
+    assert!(said.contains("1 migration is pending"), "{said}");
+    done(&place);
+}

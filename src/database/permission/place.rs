@@ -50,6 +50,7 @@ impl Place {
 
     /// As the system finds it.
     fn plain(file: &Path) -> io::Result<Self> {
+        refuse_planted_link(file)?;
         let plain = std::fs::canonicalize(file).or_else(|error| {
             let target = match std::fs::read_link(file) {
                 Ok(target) => directory_of(file).join(target),
@@ -80,6 +81,13 @@ impl Place {
     /// The name beside it.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         with_suffix(&self.reach.join(&self.name), suffix)
+    }
+
+    /// The place of the name beside it, where no link is followed: nobody names what is ours.
+    pub(crate) fn sibling(mut self, suffix: &str) -> Self {
+        self.name.push(suffix);
+        self.plain = with_suffix(&self.plain, suffix);
+        self
     }
 
     /// The directory, as it is.
@@ -140,6 +148,18 @@ impl Place {
         self.directory.sync_all()
     }
 
+    /// The same, if what was made still is what has that name.
+    pub(crate) fn publish_made(&self, suffix: &str, made: &File) -> io::Result<()> {
+        let (found, made) = (
+            std::fs::symlink_metadata(self.beside(suffix))?,
+            made.metadata()?,
+        );
+        match (found.dev(), found.ino()) == (made.dev(), made.ino()) {
+            true => self.publish(suffix),
+            false => Err(exchanged()),
+        }
+    }
+
     /// Gives what was made with `suffix` its name, if nothing has it.
     pub(crate) fn publish_new(&self, suffix: &str) -> io::Result<()> {
         let (made, name) = (self.beside(suffix), self.beside(""));
@@ -167,6 +187,33 @@ impl Place {
     /// is then open twice.
     pub(crate) fn is_open_twice(file: &File) -> bool {
         file.metadata().is_ok_and(|wanted| is_open(&wanted, 2))
+    }
+}
+
+/// Refuses a link that somebody else has put where everybody may, as Linux does with
+/// `fs.protected_symlinks` where a link is opened; we give names and follow by hand.
+fn refuse_planted_link(file: &Path) -> io::Result<()> {
+    let Some(link) = std::fs::symlink_metadata(file)
+        .ok()
+        .filter(Metadata::is_symlink)
+    else {
+        return Ok(());
+    };
+    let directory = std::fs::metadata(directory_of(file))?;
+    let own = std::fs::metadata("/proc/self").map(|own| own.uid());
+    let is_common = directory.mode() & 0o1002 == 0o1002;
+    let is_trusted =
+        [0, directory.uid()].contains(&link.uid()) || own.is_ok_and(|own| own == link.uid());
+    match is_common && !is_trusted {
+        true => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!(
+                "{} is a link that user {} has put where everybody may: name what it leads to",
+                shown(file),
+                name_of(link.uid())
+            ),
+        )),
+        false => Ok(()),
     }
 }
 

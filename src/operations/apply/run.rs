@@ -348,23 +348,14 @@ impl<'a, 'r> Run<'a, 'r> {
             return Ok(());
         }
         (self.report)(Event::BackingUp);
-        let versions = self.view.targets.iter().map(|m| m.version).collect();
+        let planned = |migration: &&Migration| (migration.version, self.runs_outside(migration));
+        let scripts: Vec<_> = self.view.targets.iter().map(planned).collect();
         let direction = match self.job.direction {
             Direction::Up => "up",
             Direction::Down => "down",
         };
         let options = self.job.options;
-        let first = self.view.targets.front();
-        let begins_outside = first.is_some_and(|first| self.runs_outside(first));
-        let made = backup::create(
-            connection,
-            file,
-            direction,
-            versions,
-            begins_outside,
-            options,
-            &self.limits,
-        )?;
+        let made = backup::create(connection, file, direction, &scripts, options, &self.limits)?;
         match (&made.file, &made.kept) {
             (Some(file), Some(why)) => (self.report)(Event::BackupKept { file, why }),
             (Some(file), None) => (self.report)(Event::BackedUp(file)),

@@ -3,15 +3,21 @@
 //! Owns the names in it, and which of them may go. Removes nothing but older states of
 //! the same database, and never the last.
 
-use super::Job;
+use super::unfinished::{LONGEST, MARK};
+use super::{Job, TEMPORARY, write_whole};
 use crate::database::permission::place::Place;
+use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::sorted::sort;
 use crate::operations::copy::{at, history_of};
 use crate::plan::history::AppliedMigration;
-use std::ffi::OsString;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
+use crate::schema::history_table::HistoryTable;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Whether this names a folder: there is one, or the name can be nothing else.
@@ -19,9 +25,19 @@ pub(crate) fn is_folder(path: &Path) -> bool {
     path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir()
 }
 
-/// The name of the backup of this version.
-pub(crate) fn name_in(database: &Path, newest: Option<i64>) -> OsString {
+/// What the names of all backups of a database begin with: its own name, and that of the
+/// history's table where it is not the usual one, because two may share a database.
+fn beginning(database: &Path, table: &HistoryTable) -> OsString {
     let mut name = database.file_name().unwrap_or_default().to_owned();
+    if *table != HistoryTable::default() {
+        name.push(format!(".{}", table.name()));
+    }
+    name
+}
+
+/// The name of the backup of this version.
+pub(crate) fn name_in(database: &Path, table: &HistoryTable, newest: Option<i64>) -> OsString {
+    let mut name = beginning(database, table);
     match newest {
         Some(version) => name.push(format!(".v{version}")),
         None => name.push(".v-none"),
@@ -29,19 +45,127 @@ pub(crate) fn name_in(database: &Path, newest: Option<i64>) -> OsString {
     name
 }
 
+/// Which version a name in a folder is of, with `ending` after it, if it is a backup's:
+/// `None` within is the state before the first.
+fn version_in(
+    name: &[u8],
+    database: &Path,
+    table: &HistoryTable,
+    ending: &str,
+) -> Option<Option<i64>> {
+    let name = name.strip_suffix(ending.as_bytes())?;
+    let start = beginning(database, table);
+    let version = name.strip_prefix(start.as_bytes())?.strip_prefix(b".v")?;
+    let version = match version {
+        b"-none" => None,
+        version => Some(std::str::from_utf8(version).ok()?.parse().ok()?),
+    };
+    (name_in(database, table, version).as_bytes() == name).then_some(version)
+}
+
 /// The backup of `database` in `folder` that was made last, by its name.
-pub(crate) fn newest_in(folder: &Path, database: &Path) -> Option<PathBuf> {
-    let mut start = database.file_name()?.as_bytes().to_vec();
-    start.extend_from_slice(b".v");
+pub(crate) fn newest_in(folder: &Path, database: &Path, table: &HistoryTable) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let ours = entries.filter(|entry| {
-        let name = entry.file_name();
-        let version = name.as_bytes().strip_prefix(&*start);
-        let version = version.and_then(|version| std::str::from_utf8(version).ok());
-        version.is_some_and(|version| version == "-none" || version.parse::<i64>().is_ok())
-    });
+    let ours = entries
+        .filter(|entry| version_in(entry.file_name().as_bytes(), database, table, "").is_some());
     let newest = ours.max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok());
     newest.map(|entry| entry.path())
+}
+
+/// The backups in the folder that have a mark, without it.
+pub(super) fn marked(job: &Job<'_>, folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if let Some(version) = version_in(name.as_bytes(), job.database, job.table, MARK) {
+            found.push(folder.join(name_in(job.database, job.table, version)));
+        }
+    }
+    Ok(found)
+}
+
+/// Removes copies that a killed run has left, whatever version they are of: nobody else
+/// makes one of this database while we hold its lock.
+pub(super) fn remove_cut_off(job: &Job<'_>, folder: &Path, owners: &Owners) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        for suffix in ["", "-wal", "-journal"] {
+            let ending = format!("{TEMPORARY}{suffix}");
+            if let Some(version) = version_in(name.as_bytes(), job.database, job.table, &ending) {
+                let backup = name_in(job.database, job.table, version);
+                if owners.another(&backup, job.database).is_none() {
+                    Place::of(&folder.join(backup))?.remove(&ending)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of which database each backup in a folder is, as a small file beside them says: by
+/// their histories two that are copies of one, or have none yet, are not told apart.
+#[derive(Default)]
+pub(super) struct Owners(BTreeMap<OsString, PathBuf>);
+
+impl Owners {
+    const NOTE: &str = ".litemigrate-origin";
+
+    /// The note's name without its ending: it is hidden, so that only backups are seen.
+    fn base(job: &Job<'_>, folder: &Path) -> PathBuf {
+        let mut name = OsString::from(".");
+        name.push(beginning(job.database, job.table));
+        folder.join(name)
+    }
+
+    /// What is noted of those whose names begin as those of this database do.
+    pub(super) fn read(job: &Job<'_>, folder: &Path) -> io::Result<Self> {
+        let note = with_suffix(&Self::base(job, folder), Self::NOTE);
+        let mut owners = Self::default();
+        if !std::fs::symlink_metadata(&note).is_ok_and(|found| found.is_file()) {
+            return Ok(owners);
+        }
+        let mut bytes = Vec::new();
+        let file = open_without_waiting(&note)?;
+        file.take(LONGEST).read_to_end(&mut bytes)?;
+        let mut words = bytes.split(|byte| *byte == 0);
+        while let (Some(name), Some(database)) = (words.next(), words.next()) {
+            let word = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+            owners.0.insert(word(name), word(database).into());
+        }
+        Ok(owners)
+    }
+
+    /// The other database that this is the backup of, if that is still there.
+    pub(super) fn another(&self, name: &OsStr, database: &Path) -> Option<&Path> {
+        let origin = self.0.get(name)?;
+        let identity = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+        let found = identity(origin);
+        (found.is_some() && found != identity(database)).then_some(origin)
+    }
+
+    /// Notes, durably, of which database the backup is that is to be made, and no more of
+    /// those that are gone.
+    pub(super) fn note(mut self, job: &Job<'_>, folder: &Path, like: &Metadata) -> io::Result<()> {
+        let name = job.file.file_name().unwrap_or_default();
+        self.0.retain(|name, _| folder.join(name).exists());
+        if self
+            .0
+            .insert(name.to_owned(), job.database.to_owned())
+            .as_deref()
+            == Some(job.database)
+        {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for (name, database) in &self.0 {
+            for word in [name.as_bytes(), database.as_os_str().as_bytes()] {
+                bytes.extend_from_slice(word);
+                bytes.push(0);
+            }
+        }
+        let base = Place::of(&Self::base(job, folder))?;
+        write_whole(&base.sibling(Self::NOTE), &bytes, like)
+    }
 }
 
 /// By what a row is known again, though its script was repaired since.
@@ -56,7 +180,12 @@ pub(super) fn origins(
 /// Removes the oldest backups of the database of `job`, by version, so that `keep` are
 /// left with the one that was just made. Those of later versions stay, as `down` leaves
 /// them, and so does what is no earlier state of this database.
-pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<(), Error> {
+pub(super) fn remove_older(
+    job: &Job<'_>,
+    folder: &Path,
+    owners: &Owners,
+    keep: usize,
+) -> Result<(), Error> {
     let failed = |error: io::Error| Error::CannotCreate {
         path: folder.to_owned(),
         message: format!("older backups cannot be removed: {error}"),
@@ -66,21 +195,19 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        let start = name_in(job.database, None);
-        let version = match name == start {
-            true => Some(None),
-            false => version_in(job, name.as_bytes()).map(Some),
-        };
+        let version = version_in(name.as_bytes(), job.database, job.table, "");
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         found.extend(version.filter(|version| is_file && *version < newest));
     }
     sort(&mut found, &|a, b| b.cmp(a));
     for version in found.into_iter().skip(keep - 1) {
-        let path = folder.join(name_in(job.database, version));
-        let is_ours = history_of(&at(&path, job.vfs), job.table, job.limits).is_ok_and(|history| {
-            let mut ours = origins(&job.history);
-            origins(&history).all(|row| ours.any(|own| own == row))
-        });
+        let name = name_in(job.database, job.table, version);
+        let path = folder.join(&name);
+        let is_ours = owners.another(&name, job.database).is_none()
+            && history_of(&at(&path, job.vfs), job.table, job.limits).is_ok_and(|history| {
+                let mut ours = origins(&job.history);
+                origins(&history).all(|row| ours.any(|own| own == row))
+            });
         if is_ours {
             Place::of(&path)
                 .and_then(|place| place.remove(""))
@@ -88,13 +215,4 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<
         }
     }
     Ok(())
-}
-
-/// The version in a name that `name_in` would give.
-fn version_in(job: &Job<'_>, name: &[u8]) -> Option<i64> {
-    let mut start = job.database.file_name()?.as_bytes().to_vec();
-    start.extend_from_slice(b".v");
-    let version = std::str::from_utf8(name.strip_prefix(start.as_slice())?).ok()?;
-    let version = version.parse::<i64>().ok()?;
-    (name_in(job.database, Some(version)).as_bytes() == name).then_some(version)
 }

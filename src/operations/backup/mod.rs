@@ -13,13 +13,15 @@ use crate::database::location::{Location, file_of};
 use crate::database::permission::place::Place;
 use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::Error;
+use crate::diagnostics::text::shown;
 use crate::operations::copy::{at, copy_to, history_of, verify};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
+use folder::Owners;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::Metadata;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use unfinished::Unfinished;
@@ -43,10 +45,12 @@ pub(crate) struct Outcome {
     pub unfinished: Option<Unfinished>,
 }
 
+/// A script of the update: its version, and whether it runs outside a transaction.
+pub(crate) type Planned = (i64, bool);
+
 /// Copies the database of `connection`, which holds the write lock so that nobody
 /// changes it meanwhile, to the file or into the folder of `options`, before the first
-/// of these versions is applied or undone, by a script outside a transaction if it
-/// `begins_outside`. The copy is no more readable than the database.
+/// of these scripts is run. The copy is no more readable than the database.
 ///
 /// # Errors
 ///
@@ -55,8 +59,7 @@ pub(crate) fn create(
     connection: &Connection,
     wanted: &Path,
     direction: &'static str,
-    versions: Vec<i64>,
-    begins_outside: bool,
+    scripts: &[Planned],
     options: &Options,
     limits: &Limits,
 ) -> Result<Outcome, Error> {
@@ -67,7 +70,7 @@ pub(crate) fn create(
     let file = match into_folder {
         true => {
             let newest = history.last().map(|row| row.version);
-            wanted.join(name_in(&database, newest))
+            wanted.join(name_in(&database, &options.table, newest))
         }
         false => wanted.to_owned(),
     };
@@ -91,15 +94,22 @@ pub(crate) fn create(
     let metadata = std::fs::metadata(&database).map_err(cannot_create)?;
     let place = Place::of(&file).map_err(cannot_create)?;
     job.refuse_name(&place, &metadata)?;
+    let owners = match into_folder {
+        true => Owners::read(&job, wanted).map_err(cannot_create)?,
+        false => Owners::default(),
+    };
     let update = Unfinished {
         direction,
-        versions,
-        begins_outside,
+        versions: scripts.iter().map(|(version, _)| *version).collect(),
+        begins_outside: scripts.first().is_some_and(|(_, is_outside)| *is_outside),
         database: database.clone(),
         backup: place.path().to_owned(),
     };
+    // In a folder another version has another name: only what a script outside a
+    // transaction leaves half done would be taken for the state of a version.
+    let needs_mark = !into_folder || scripts.iter().any(|(_, is_outside)| *is_outside);
     let before = match into_folder {
-        true => None,
+        true => job.unfinished_in(wanted, &update)?,
         false => job.unfinished(&place, &update)?,
     };
     if is_empty {
@@ -114,26 +124,45 @@ pub(crate) fn create(
             unfinished: mark,
         });
     }
-    if into_folder {
-        job.refuse_foreign(&place)?;
-    } else if let Some(before) = before {
+    if let Some(before) = before {
         return Ok(Outcome {
             kept: Some(before.reason(&update)),
-            file: Some(file),
+            file: Some(match (into_folder, before.backup.file_name()) {
+                (true, Some(name)) => wanted.join(name),
+                _ => file,
+            }),
             unfinished: Some(before),
         });
     }
+    if into_folder {
+        job.refuse_foreign(&place, &owners)?;
+        folder::remove_cut_off(&job, wanted, &owners)
+            .and_then(|()| Owners::read(&job, wanted)?.note(&job, wanted, &metadata))
+            .map_err(cannot_create)?;
+    }
     job.copy(&place, &metadata)?;
-    if !into_folder {
+    if needs_mark {
         update.write(&metadata).map_err(cannot_create)?;
-    } else if let Some(keep) = options.keep {
-        folder::remove_older(&job, wanted, keep)?;
+    }
+    if let Some(keep) = options.keep.filter(|_| into_folder) {
+        folder::remove_older(&job, wanted, &owners, keep)?;
     }
     Ok(Outcome {
         file: Some(file),
         kept: None,
-        unfinished: (!into_folder).then_some(update),
+        unfinished: needs_mark.then_some(update),
     })
+}
+
+/// Writes a small file of ours, durably and as a whole.
+fn write_whole(place: &Place, bytes: &[u8], like: &Metadata) -> io::Result<()> {
+    const TEMPORARY: &str = "-tmp";
+    place.remove(TEMPORARY)?;
+    let mut file = place.create(TEMPORARY, 0o644, like)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| place.publish(TEMPORARY))
+        .inspect_err(|_| drop(place.remove(TEMPORARY)))
 }
 
 /// Refuses a folder that is not there: asked before a database is made, too.
@@ -209,9 +238,17 @@ impl Job<'_> {
 
     /// Refuses to replace a copy in a folder unless it is an older one of the same
     /// version of the same database.
-    fn refuse_foreign(&self, place: &Place) -> Result<(), Error> {
-        if std::fs::symlink_metadata(place.beside("")).is_err() {
+    fn refuse_foreign(&self, place: &Place, owners: &Owners) -> Result<(), Error> {
+        let found = std::fs::symlink_metadata(place.beside(""));
+        if found.is_err() || found.is_ok_and(|found| found.len() == 0) {
             return Ok(());
+        }
+        let name = self.file.file_name().unwrap_or_default();
+        if let Some(other) = owners.another(name, self.database) {
+            return Err(self.cannot_create(format!(
+                "what is there is the backup of {}: move it away, or name another folder",
+                shown(other)
+            )));
         }
         match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
             Ok(found) if folder::origins(&found).eq(folder::origins(&self.history)) => Ok(()),
@@ -221,10 +258,35 @@ impl Job<'_> {
             Err(error @ Error::Database { cause: crate::diagnostics::error::Cause::Busy, .. }) => {
                 Err(error)
             }
-            Err(error) => Err(self.cannot_create(format!(
-                "what is there is no backup that could be replaced ({error}): move it away"
-            ))),
+            Err(_) => Err(self.cannot_create(
+                "what is there is no backup, or a damaged one: move it away",
+            )),
         }
+    }
+
+    /// The update that has begun with a backup in the folder, and is not over. A mark of
+    /// one that is over is of no use.
+    fn unfinished_in(
+        &self,
+        folder: &Path,
+        update: &Unfinished,
+    ) -> Result<Option<Unfinished>, Error> {
+        let marked = folder::marked(self, folder);
+        for backup in marked.map_err(|error| self.cannot_create(error.to_string()))? {
+            let place =
+                Place::of(&backup).map_err(|error| self.cannot_create(error.to_string()))?;
+            let Some(mark) = Unfinished::read(place.path()) else {
+                continue;
+            };
+            if mark.database != self.database && mark.database.exists() {
+                continue;
+            }
+            match self.unfinished(&place, update)? {
+                Some(before) => return Ok(Some(before)),
+                None => mark.forget(),
+            }
+        }
+        Ok(None)
     }
 
     /// The update that has begun with the backup that is there, and is not over.
@@ -276,7 +338,7 @@ impl Job<'_> {
             .and_then(|()| self.bring_in_sidecars(place))
             .and_then(|()| {
                 made.sync_all()
-                    .and_then(|()| place.publish(TEMPORARY))
+                    .and_then(|()| place.publish_made(TEMPORARY, &made))
                     .map_err(cannot_create)
             })
             .inspect_err(|_| drop(place.remove(TEMPORARY)))?;

@@ -4,15 +4,19 @@
 //! after a script that failed would replace the state before the update by one in the
 //! middle of it. Never touches the backup itself.
 
+use super::write_whole;
 use crate::database::permission::place::Place;
-use crate::database::permission::{open_without_waiting, with_suffix};
+use crate::database::permission::{
+    directory_of, is_world_writable, open_without_waiting, with_suffix,
+};
 use std::fs::Metadata;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// More than the versions of any update.
-const LONGEST: u64 = 16 << 20;
+pub(super) const LONGEST: u64 = 16 << 20;
 
 /// An update that has begun: which versions it is to apply or to undo, of which
 /// database.
@@ -29,15 +33,34 @@ pub(crate) struct Unfinished {
     pub backup: PathBuf,
 }
 
-fn marker(backup: &Path) -> PathBuf {
-    with_suffix(backup, ".litemigrate-pending")
+/// What its name is beside the backup's.
+pub(super) const MARK: &str = ".litemigrate-pending";
+
+/// Whether it is ours to believe: a file, and where everybody may put one, nobody else's.
+fn is_ours(mark: &Path, backup: &Path) -> bool {
+    let directory = std::fs::metadata(directory_of(mark));
+    let (Ok(found), Ok(directory)) = (std::fs::symlink_metadata(mark), directory) else {
+        return false;
+    };
+    let owner = |path: &Path| std::fs::metadata(path).map(|found| found.uid()).ok();
+    let trusted = [
+        Some(0),
+        Some(directory.uid()),
+        owner(Path::new("/proc/self")),
+        owner(backup),
+    ];
+    found.is_file() && (!is_world_writable(&directory) || trusted.contains(&Some(found.uid())))
 }
 
 impl Unfinished {
     /// The update that was not over when `backup` was looked at last, if there is one.
     pub(crate) fn read(backup: &Path) -> Option<Self> {
+        let mark = with_suffix(backup, MARK);
+        if !is_ours(&mark, backup) {
+            return None;
+        }
         let mut bytes = Vec::new();
-        let file = open_without_waiting(&marker(backup)).ok()?;
+        let file = open_without_waiting(&mark).ok()?;
         file.take(LONGEST).read_to_end(&mut bytes).ok()?;
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let database = bytes.get(end + 1..)?.strip_suffix(b"\n")?.to_vec();
@@ -62,7 +85,6 @@ impl Unfinished {
 
     /// Writes it down, durably: the first write to the database comes after it.
     pub(super) fn write(&self, like: &Metadata) -> io::Result<()> {
-        const TEMPORARY: &str = "-tmp";
         let mut text = self.direction.as_bytes().to_vec();
         let begins: &[u8] = if self.begins_outside {
             b" outside"
@@ -76,19 +98,13 @@ impl Unfinished {
         text.push(b'\n');
         text.extend_from_slice(self.database.as_os_str().as_bytes());
         text.push(b'\n');
-        let place = Place::of(&marker(&self.backup))?;
-        place.remove(TEMPORARY)?;
-        let mut file = place.create(TEMPORARY, 0o644, like)?;
-        file.write_all(&text)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| place.publish(TEMPORARY))
-            .inspect_err(|_| drop(place.remove(TEMPORARY)))
+        write_whole(&Place::of(&self.backup)?.sibling(MARK), &text, like)
     }
 
     /// Forgets it: the update is over, or undone. Another's mark stays.
     pub(crate) fn forget(&self) {
         if Self::read(&self.backup).as_ref() == Some(self) {
-            let _ = Place::of(&marker(&self.backup)).and_then(|place| place.remove(""));
+            let _ = Place::of(&self.backup).and_then(|place| place.sibling(MARK).remove(""));
         }
     }
 }

@@ -30,8 +30,9 @@ pub(crate) fn make_command(
             Ok(Command::New(text(name)?))
         }
         Name::Restore => {
-            let file = one(operands)?.ok_or("restore needs the file of a backup")?;
-            Ok(Command::Restore(PathBuf::from(file)))
+            let missing = "restore needs the file of a backup";
+            let file = one(operands)?.filter(|file| !file.is_empty());
+            Ok(Command::Restore(PathBuf::from(file.ok_or(missing)?)))
         }
         Name::Import => {
             let missing = "import needs the folder of another tool's scripts";

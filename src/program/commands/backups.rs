@@ -7,6 +7,7 @@ use crate::diagnostics::text::shown;
 use crate::operations::backup;
 use crate::program::arguments::parse::Arguments;
 use crate::program::commands::databases;
+use crate::schema::history_table::HistoryTable;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ pub(crate) fn refuse_one_name(arguments: &Arguments, names: &[OsString]) -> Resu
             continue;
         };
         let real = std::fs::canonicalize(&location.path).unwrap_or(location.path);
-        let copy = backup::name_in(&real, None);
+        let copy = backup::name_in(&real, &HistoryTable::default(), None);
         if let Some(other) = known.get(&copy)
             && *other != real
         {

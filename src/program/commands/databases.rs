@@ -89,6 +89,8 @@ pub(crate) fn several(arguments: &Arguments) -> Result<Vec<OsString>, Error> {
         )));
     }
     let end = if arguments.null { 0 } else { b'\n' };
+    // As an editor on Windows begins a file.
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     let listed = bytes
         .split(|byte| *byte == end)
         // A list that was written on Windows.

@@ -176,6 +176,12 @@ impl Report {
             Error::CannotCreateDatabase { .. } => {}
             _ => return None,
         }
+        // Of a backup, not of the database.
+        if let Error::Database { path, .. } = error
+            && let Some(fault) = unreadable_for(path)
+        {
+            return Some(fault);
+        }
         at_fault(self.database.as_deref()?)
     }
 
