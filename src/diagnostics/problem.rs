@@ -55,6 +55,21 @@ impl Finding {
         !NOTED_ONLY.contains(&self.kind)
     }
 
+    /// Whether it says how the script is to be written, which helps before it is applied.
+    pub(crate) fn is_mended_in_its_script(&self) -> bool {
+        const OTHERWISE: [&str; 8] = [
+            "dead-object",
+            "moved-object",
+            "out-of-order",
+            "version-kind",
+            "history-written",
+            "old-orphans",
+            "stale-search",
+            "replaced",
+        ];
+        self.refuses_if_strict() && !OTHERWISE.contains(&self.kind)
+    }
+
     /// A finding about a place in a file.
     #[must_use]
     pub fn at(kind: &'static str, position: Position, message: impl Into<String>) -> Self {

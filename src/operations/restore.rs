@@ -196,10 +196,9 @@ impl Restoration<'_> {
                 left.remove(&place)
                     .and_then(|()| place.publish_new(TEMPORARY))
                     .map_err(|error| match error.kind() {
-                        io::ErrorKind::AlreadyExists => self.failed(
-                            Cause::Busy,
-                            "somebody has made a database there meanwhile: if it is to be replaced, run this again".to_owned(),
-                        ),
+                        io::ErrorKind::AlreadyExists => cannot_create(io::Error::other(
+                            "somebody has made it meanwhile: if it is to be replaced, run this again",
+                        )),
                         _ => cannot_create(error),
                     })
             })

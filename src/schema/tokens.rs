@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token<'a> {
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// As it is written, with its quotes.
     pub(crate) text: &'a str,
     /// Whether there is a space or a comment before it.

@@ -4,7 +4,7 @@
 
 use super::Stopped;
 use super::authorizer::saw;
-use super::crossing::crossing;
+use super::crossing::{crossing, text_for_columns};
 use super::losses::Guard;
 use super::notes::Write;
 use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, judge_journal};
@@ -22,9 +22,14 @@ use std::sync::Arc;
 impl Runner<'_> {
     pub(super) fn before_pragma(&mut self, connection: &Connection) -> Result<(), Stopped> {
         let pragma = self.seen.notes().pragma.clone();
-        let Some(pragma) = pragma.filter(|_| !self.rules.replayed) else {
+        let Some(pragma) = pragma else {
             return Ok(());
         };
+        if self.rules.replayed {
+            // What it was put back from when it was applied, it is put back from now.
+            self.ran.settings.insert(pragma.name);
+            return Ok(());
+        }
         let seen = Arc::clone(&self.seen);
         let _pause = seen.pause();
         let is_known = is_known(connection, &pragma.name).map_err(|e| self.stopped_here(&e))?;
@@ -312,6 +317,7 @@ impl Runner<'_> {
         for (name, is_dropped) in names {
             let row = self.before.note_table(connection, name, &here, is_dropped);
             row.map_err(|error| self.stopped_here(&error))?;
+            self.ran.gone.push(name.to_ascii_lowercase());
             if is_dropped {
                 self.ran.dropped.push(name.to_owned());
             }
@@ -320,8 +326,10 @@ impl Runner<'_> {
         if seen & saw::ALTER != 0 {
             self.orphans.forget_names();
             self.touched.clear();
-            let renamed = renamed_to(self.place.text());
-            self.renamed.extend(renamed);
+            if let Some(name) = renamed_to(self.place.text()) {
+                self.ran.gone.push(name.to_ascii_lowercase());
+                self.renamed.push(name);
+            }
         }
         if seen & saw::DROP == 0 {
             return Ok(());
@@ -419,9 +427,19 @@ impl Runner<'_> {
         if seen & saw::WRITE == 0 || notes.own != Write::Insert {
             return Ok(());
         }
+        self.before.has_copied = true;
         let text = self.place.text();
         let crossed = crossing(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
+        let words =
+            text_for_columns(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
+        let own = notes.own_table.clone();
         drop(notes);
+        for word in words {
+            let message = format!(
+                "\"{word}\" is no column of what is copied, so SQLite takes it for text, and every row of {own} gets the word itself: name a column, or write '{word}' if that is meant"
+            );
+            self.warn("text-for-column", message)?;
+        }
         let Some(crossed) = crossed else {
             return Ok(());
         };

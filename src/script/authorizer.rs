@@ -262,7 +262,10 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
         | AuthAction::DropTrigger {
             trigger_name: name, ..
         }
-        | AuthAction::DropView { view_name: name } => {
+        | AuthAction::DropView { view_name: name }
+        | AuthAction::DropVtable {
+            table_name: name, ..
+        } => {
             seen.notes().dropped_parts.push(name.to_owned());
             (saw::DROP_OTHER, Authorization::Allow)
         }

@@ -1,10 +1,12 @@
-//! Rows copied by position, into columns that stand in another order.
+//! Rows copied by position, into columns that stand in another order, and words that are
+//! copied where a column was meant.
 //!
-//! Owns what counts as that. Looks at the first words of an INSERT, and at no more unless
+//! Owns what counts as these. Looks at the first words of an INSERT, and at no more unless
 //! they are followed by a SELECT.
 
 use super::notes::Notes;
-use crate::schema::tokens::tokens;
+use crate::diagnostics::error::sqlite_message;
+use crate::schema::tokens::{Kind, Token, tokens};
 use rusqlite::Connection;
 
 /// An `INSERT INTO new SELECT … FROM old` by which columns of one name change places: the
@@ -14,10 +16,10 @@ pub(crate) fn crossing(
     notes: &Notes,
     statement: &str,
 ) -> rusqlite::Result<Option<String>> {
-    let Some(copy) = copy_by_position(statement) else {
+    let Some(copy) = Copy::of(statement).filter(Copy::is_by_position) else {
         return Ok(None);
     };
-    let Ok(select) = connection.prepare(&copy.select) else {
+    let Ok(select) = connection.prepare(&copy.select()) else {
         return Ok(None);
     };
     let given: Vec<&str> = select.column_names().collect();
@@ -55,57 +57,142 @@ pub(crate) fn crossing(
     Ok((!phrases.is_empty()).then(|| phrases.join(", ")))
 }
 
-/// A copy whose columns find their places by position.
-struct Copy {
-    /// Those that it names; all of the table's if it names none.
-    columns: Option<Vec<String>>,
-    /// What it copies, with the WITH before it.
-    select: String,
+/// Names in double quotes that are a whole column of an `INSERT … SELECT … FROM`, and of
+/// its target, but of nothing that is copied: SQLite takes each for text
+/// (sqlite.org/quirks.html, section 8).
+pub(crate) fn text_for_columns(
+    connection: &Connection,
+    notes: &Notes,
+    statement: &str,
+) -> rusqlite::Result<Vec<String>> {
+    let Some(copy) = Copy::of(statement).filter(|copy| copy.rest.contains('"')) else {
+        return Ok(Vec::new());
+    };
+    let mut found = copy.quoted_columns();
+    found.retain(|(name, _)| {
+        notes
+            .reads()
+            .all(|(_, column)| !column.eq_ignore_ascii_case(name))
+    });
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = without_clauses(copy.rest);
+    // In brackets it can be nothing but a name.
+    let is_text = |name: &str, at: usize| {
+        let Some((before, rest)) = select.split_at_checked(at) else {
+            return false;
+        };
+        let after = tokens(rest)
+            .next()
+            .map_or("", |token| &rest[token.text.len()..]);
+        let asked = format!("{} {before}[{name}]{after}", copy.prefix);
+        let error = connection.prepare(&asked).err();
+        error.is_some_and(|error| sqlite_message(&error).starts_with("no such column"))
+    };
+    let target = match &copy.columns {
+        Some(columns) => columns,
+        None => &columns(connection, &notes.own_schema, &notes.own_table)?,
+    };
+    found.retain(|(name, at)| {
+        target
+            .iter()
+            .any(|target| target.eq_ignore_ascii_case(name))
+            && is_text(name, *at)
+    });
+    Ok(found.into_iter().map(|(name, _)| name).collect())
 }
 
-fn copy_by_position(statement: &str) -> Option<Copy> {
-    let mut tokens = tokens(statement);
-    let mut depth = 0_usize;
-    let prefix = loop {
-        let rest = tokens.rest();
-        let token = tokens.next()?;
-        match token.text {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ if depth == 0 && (token.is_word("insert") || token.is_word("replace")) => {
-                break &statement[..statement.len() - rest.len()];
+/// An INSERT of what a SELECT gives.
+struct Copy<'a> {
+    /// The WITH before it.
+    prefix: &'a str,
+    /// Those that it names; all of the table's if it names none.
+    columns: Option<Vec<String>>,
+    /// From the SELECT, or its WITH, on.
+    rest: &'a str,
+}
+
+impl<'a> Copy<'a> {
+    fn of(statement: &'a str) -> Option<Self> {
+        let mut tokens = tokens(statement);
+        let mut depth = 0_usize;
+        let prefix = loop {
+            let rest = tokens.rest();
+            let token = tokens.next()?;
+            match token.text {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                _ if depth == 0 && (token.is_word("insert") || token.is_word("replace")) => {
+                    break &statement[..statement.len() - rest.len()];
+                }
+                _ => {}
             }
-            _ => {}
+        };
+        tokens.find(|token| token.is_word("into"))?;
+        tokens.next()?;
+        let mut rest = tokens.rest();
+        let mut next = tokens.next()?;
+        // A schema before the name, an alias after it.
+        for word in [".", "as"] {
+            if next.text.eq_ignore_ascii_case(word) {
+                tokens.next()?;
+                rest = tokens.rest();
+                next = tokens.next()?;
+            }
         }
-    };
-    tokens.find(|token| token.is_word("into"))?;
-    tokens.next()?;
-    let mut rest = tokens.rest();
-    let mut next = tokens.next()?;
-    // A schema before the name, an alias after it.
-    for word in [".", "as"] {
-        if next.text.eq_ignore_ascii_case(word) {
-            tokens.next()?;
+        let mut columns = None;
+        if next.text == "(" {
+            let list = tokens.by_ref().take_while(|token| token.text != ")");
+            let names = list.filter(|token| token.text != ",");
+            columns = Some(names.map(|token| token.content().into_owned()).collect());
             rest = tokens.rest();
             next = tokens.next()?;
         }
+        let selects = next.is_word("select") || next.is_word("with");
+        selects.then_some(Self {
+            prefix,
+            columns,
+            rest,
+        })
     }
-    let mut columns = None;
-    if next.text == "(" {
-        let list = tokens.by_ref().take_while(|token| token.text != ")");
-        let names = list.filter(|token| token.text != ",");
-        columns = Some(names.map(|token| token.content().into_owned()).collect());
-        rest = tokens.rest();
-        next = tokens.next()?;
+
+    /// Whether its columns find their places by position.
+    fn is_by_position(&self) -> bool {
+        self.columns.is_none() || takes_all(self.rest)
     }
-    let selects = next.is_word("select") || next.is_word("with");
-    if !selects || (columns.is_some() && !takes_all(rest)) {
-        return None;
+
+    fn select(&self) -> String {
+        format!("{} {}", self.prefix, without_clauses(self.rest))
     }
-    Some(Copy {
-        columns,
-        select: format!("{prefix} {}", without_clauses(rest)),
-    })
+
+    /// The columns of the SELECT that are a name in double quotes and nothing else, each
+    /// with where it begins.
+    fn quoted_columns(&self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        let (mut depth, mut is_list, mut is_first) = (0_usize, false, false);
+        let mut tokens = tokens(self.rest).peekable();
+        while let Some(token) = tokens.next() {
+            let at = token.text.as_ptr() as usize - self.rest.as_ptr() as usize;
+            let is_after = std::mem::take(&mut is_first);
+            match token.text {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                _ if depth > 0 => {}
+                "," => is_first = is_list,
+                _ if token.is_word("select") => (is_list, is_first) = (true, true),
+                _ if token.is_word("distinct") || token.is_word("all") => is_first = is_after,
+                _ if token.is_word("from") => is_list = false,
+                _ if is_after && token.kind == Kind::Double => {
+                    let ends = |next: &Token<'_>| next.text == "," || next.is_word("from");
+                    let is_all = tokens.peek().is_some_and(ends);
+                    found.extend(is_all.then(|| (token.content().into_owned(), at)));
+                }
+                _ => {}
+            }
+        }
+        found
+    }
 }
 
 /// Whether a SELECT begins with `*` or `t.*`.

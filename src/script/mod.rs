@@ -66,6 +66,8 @@ pub(crate) struct Ran {
     /// that: what was made later has a higher one.
     pub dropped: Vec<String>,
     pub lowest_last_row: Option<i64>,
+    /// What it has dropped, altered or given a new name, by that, too.
+    pub gone: Vec<String>,
     /// It has written where a key is checked at COMMIT only.
     pub deferred: bool,
     /// It has used `PRAGMA defer_foreign_keys`.

@@ -31,9 +31,19 @@ impl Part {
         self.kind == other.kind && self.name.eq_ignore_ascii_case(&other.name)
     }
 
-    /// Whether another does the same, maybe under another name.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.kind == other.kind && self.definition() == other.definition()
+    /// Whether it does what another did, maybe under another name: an index on more
+    /// columns, or that is UNIQUE besides, does too.
+    pub(super) fn does_what(&self, other: &Self) -> bool {
+        let (now, before) = (self.definition(), other.definition());
+        if self.kind != other.kind || now == before {
+            return self.kind == other.kind;
+        }
+        let (Some(now), Some(before)) = (now.strip_suffix(" )"), before.strip_suffix(" )")) else {
+            return false;
+        };
+        let now = now.replacen("create unique index", "create index", 1);
+        let rest = now.strip_prefix(before);
+        self.kind == "index" && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ,"))
     }
 
     pub(super) fn is_unique(&self) -> bool {
@@ -67,7 +77,8 @@ impl Part {
                 }
             }
         }
-        words.join(" ")
+        // The only kind of trigger that there is, whether it is said or not.
+        words.join(" ").replace(" for each row ", " ")
     }
 
     /// The columns of its table that it cannot do without.

@@ -21,6 +21,8 @@ pub(crate) struct Before {
     parts: Vec<Part>,
     /// The rows of tables that were made by CREATE TABLE … AS.
     copies: BTreeSet<i64>,
+    /// Rows were copied from one table to another.
+    pub(super) has_copied: bool,
     /// The search indexes that there were.
     searches: Option<Vec<Search>>,
     /// Indexes and triggers that the script itself has dropped, in lower case.
@@ -36,6 +38,8 @@ struct Table {
     sql: String,
     /// The highest rowid that was ever given, where it is kept.
     sequence: Option<i64>,
+    /// Whether it had rows then.
+    had_rows: bool,
     /// Where the last statement that drops or alters it begins.
     position: Position,
     was_dropped: bool,
@@ -74,11 +78,15 @@ impl Before {
         for search in self.searches.iter_mut().flatten() {
             search.note(connection, &lower)?;
         }
+        let sequence = sequence(connection, name)?;
+        let query = format!("SELECT 1 FROM main.{}", quoted(name));
+        let has_rows = || connection.prepare(&query)?.exists([]);
         let table = Table {
             name: name.to_owned(),
             row,
             sql,
-            sequence: sequence(connection, name)?,
+            sequence,
+            had_rows: sequence.is_some() && has_rows().unwrap_or_default(),
             position: position.clone(),
             was_dropped: is_dropped,
         };
@@ -115,7 +123,10 @@ impl Before {
                     });
                 }
                 self.lost_parts(connection, name, &mut lost)?;
-                forgotten(connection, table, &mut lost)?;
+                // Whoever throws rows away throws their numbers away.
+                if !table.had_rows || self.has_copied || !self.copies.is_empty() {
+                    forgotten(connection, table, &mut lost)?;
+                }
             }
         }
         for search in self.searches.iter().flatten() {
@@ -229,7 +240,7 @@ impl Before {
             if is_view && !tokens(&part.sql).any(|token| token.is_word("instead")) {
                 continue;
             }
-            if now.iter().any(|other| part.is_same(other)) || part.is_in_table(connection)? {
+            if now.iter().any(|other| other.does_what(part)) || part.is_in_table(connection)? {
                 continue;
             }
             let how = match now.iter().find(|other| part.has_name_of(other)) {

@@ -27,6 +27,8 @@ pub(crate) struct Source {
     pub transactional: bool,
     /// Whether the tool puts values in the place of `${…}`.
     pub placeholders: bool,
+    /// What the tool sorts by, if that is no number but text.
+    pub order: String,
     /// When it was generated, in milliseconds, where the tool's history calls it so.
     pub when: Option<i64>,
 }
@@ -153,9 +155,12 @@ impl Found {
             // `1.2_x` is another version than 1, but not for dbmate.
             let mut after = stem[source.digits.len()..].chars();
             let is_dotted = after.next() == Some('.') && after.next().is_some_and(char::is_numeric);
+            // dbmate `pkg/dbmate/db.go`, Atlas `sql/migrate/dir.go`.
+            let is_by_text = matches!(tool, Tool::Dbmate | Tool::Atlas);
+            let order = if is_by_text { name } else { String::new() };
             match is_dotted && tool != Tool::Dbmate {
                 true => self.refuse(path, "has a version that is no whole number: renumber it"),
-                false => self.add(source),
+                false => self.add(Source { order, ..source }),
             }
         }
     }
@@ -309,6 +314,12 @@ impl Found {
         let Some(mut source) = source else {
             return;
         };
+        source.order = match tool {
+            // A `MigrationVersion` is text (diesel `diesel/src/migration/mod.rs`).
+            Tool::Diesel => source.digits.clone(),
+            Tool::Prisma => name.clone(),
+            _ => String::new(),
+        };
         source.key = name;
         source.down = file(down);
         if tool == Tool::Diesel {
@@ -349,7 +360,7 @@ impl Found {
             return;
         };
         let entries = journal_entries(&text);
-        for (tag, when) in &entries {
+        for (place, (tag, when)) in entries.iter().enumerate() {
             let path = folder.join(format!("{tag}.sql"));
             if !path.is_file() {
                 self.refuse(
@@ -358,6 +369,7 @@ impl Found {
                 );
             } else if let Some(mut source) = self.numbered(&path, tag) {
                 source.when = *when;
+                source.order = format!("{place:08}");
                 self.add(source);
             }
         }
@@ -387,6 +399,20 @@ impl Found {
                 &path,
                 format!("has the version of {key}: renumber one of them"),
             );
+        }
+        let is_turned =
+            |pair: &&[Source]| pair[0].order > pair[1].order && !pair[1].order.is_empty();
+        let turned = self.sources.windows(2).filter(is_turned);
+        let turned = turned.filter_map(|pair| {
+            let message = format!(
+                "is run before {} by {}, which does not go by numbers, and would be run after it here: give the two numbers that stand in that order, in its tool's history too",
+                pair[0].key,
+                tool.form().name
+            );
+            Some((pair[1].path()?.to_owned(), message))
+        });
+        for (path, message) in turned.collect::<Vec<_>>() {
+            self.refuse(&path, message);
         }
         let unnamed = self
             .sources

@@ -259,7 +259,10 @@ impl Search {
         let mut of = None;
         for tool in WITH_ANNOTATIONS {
             match annotation(tool, line) {
-                Some(Annotation::Down(_)) => (is_way_back, of) = (true, Some(tool)),
+                Some(Annotation::Down(_)) => {
+                    (is_way_back, of) = (true, Some(tool));
+                    self.tool = self.tool.or(Some(tool));
+                }
                 Some(Annotation::Up(_)) => self.tool = self.tool.or(Some(tool)),
                 _ => {}
             }

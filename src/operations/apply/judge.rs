@@ -19,6 +19,7 @@ use crate::script::remedy::KEPT;
 use crate::script::{Ran, Stopped, orphans};
 use rusqlite::Connection;
 use rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY;
+use std::path::Path;
 use std::time::Duration;
 
 impl<'a> Run<'a, '_> {
@@ -155,18 +156,30 @@ impl<'a> Run<'a, '_> {
                 "after this the {} {} looks at {}, and not at the new {}, because ALTER TABLE RENAME changes what names the table: put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it, or make the new table first and rename it last",
                 moved.kind, moved.name, moved.now, moved.before
             );
-            Finding::new("moved-object", &self.dropper, message)
+            Finding::new("moved-object", self.to_blame(&moved.before), message)
         });
         let mut findings: Vec<Finding> = moved.collect();
         let dead = now.dead_since(before).into_iter().map(|dead| {
+            let cure = match dead.kind {
+                "foreign key" => "rebuild its table with a key that works",
+                _ => "drop it and make it again",
+            };
             let message = format!(
-                "after this the {} {} no longer works ({}): drop it and make it again, in this script or in a new migration",
+                "after this the {} {} no longer works ({}): {cure}, in this script or in a new migration",
                 dead.kind, dead.name, dead.message
             );
-            Finding::new("dead-object", &self.dropper, message)
+            Finding::new("dead-object", self.to_blame(&dead.message), message)
         });
         findings.extend(dead);
         Ok(findings)
+    }
+
+    /// The script that has dropped or altered what `message` names, or else the last that
+    /// has dropped or altered anything.
+    fn to_blame(&self, message: &str) -> &Path {
+        let words = message.split([' ', '.', ':', '(', ')']);
+        let mut found = words.filter_map(|word| self.droppers.get(&word.to_ascii_lowercase()));
+        found.next().unwrap_or(&self.dropper)
     }
 
     /// Of a run for show: asks COMMIT about the keys that only it checks, by one that is

@@ -12,7 +12,7 @@ use crate::database::permission::is_root;
 use crate::database::permission::place::Place;
 use crate::database::settings::Settings;
 use crate::database::transaction::{begin, roll_back};
-use crate::diagnostics::error::Error;
+use crate::diagnostics::error::{Cause, Error, ScriptError};
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::operations::backup::{self, unfinished::Unfinished};
@@ -23,6 +23,7 @@ use crate::plan::targets::Direction;
 use crate::schema::Schema;
 use crate::script::Watched;
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A schema that is kept current from script to script.
@@ -46,6 +47,8 @@ pub(super) struct Run<'a, 'r> {
     pub watched: Watched,
     /// The last script that has dropped or renamed something.
     pub dropper: PathBuf,
+    /// Which script was the last to drop or alter what has, or had, this name.
+    pub droppers: BTreeMap<String, PathBuf>,
     /// A key was touched that only COMMIT checks, in a transaction that has none.
     pub deferred: bool,
     /// The schema after the last script, if this is for show.
@@ -96,6 +99,7 @@ impl<'a, 'r> Run<'a, 'r> {
             view,
             watched: Watched::default(),
             dropper: PathBuf::new(),
+            droppers: BTreeMap::new(),
             deferred: false,
             schema: None,
             dropped: Vec::new(),
@@ -262,6 +266,10 @@ impl<'a, 'r> Run<'a, 'r> {
         warnings: &mut Vec<Finding>,
     ) -> Result<Vec<Step<'a>>, Error> {
         let steps = self.apply_all_inside(connection, warnings)?;
+        if connection.is_autocommit() {
+            // One could not be tried.
+            return Ok(steps);
+        }
         let dead = self.dead_objects(connection)?;
         if let Some(last) = steps.last() {
             self.refuse_warnings(last.migration, 0, &dead)?;
@@ -284,15 +292,29 @@ impl<'a, 'r> Run<'a, 'r> {
         warnings: &mut Vec<Finding>,
     ) -> Result<Vec<Step<'a>>, Error> {
         let mut steps: Vec<Step<'a>> = Vec::new();
+        let mut not_run: Option<&Migration> = None;
         while let Some(migration) = self.view.targets.pop_front() {
             if self.runs_outside(migration) {
+                not_run = not_run.or(Some(migration));
                 let message = "runs outside a transaction, so it was not run for show, and neither was its effect on what follows";
                 warnings.push(Finding::new("not-run", &migration.path, message));
                 continue;
             }
-            let (step, more) = self
-                .apply_inside(connection, migration)
-                .map_err(|error| rolled_back_with(error, steps.len()))?;
+            let (step, more) = match (self.apply_inside(connection, migration), not_run) {
+                (Ok(applied), _) => applied,
+                (Err(Error::Script(failed)), Some(first)) if may_be_without(&failed) => {
+                    let message = format!(
+                        "could not be tried, nor what follows it: {}; it may need what {} does, which was not run",
+                        failed.message,
+                        first.file_name()
+                    );
+                    warnings.append(&mut self.unsaid);
+                    warnings.push(Finding::new("not-run", &migration.path, message));
+                    roll_back(connection);
+                    break;
+                }
+                (Err(error), _) => return Err(rolled_back_with(error, steps.len())),
+            };
             self.view.move_on(self.job.direction, migration);
             steps.push(step);
             warnings.extend(more);
@@ -401,6 +423,15 @@ impl<'a, 'r> Run<'a, 'r> {
     pub(super) fn is_up(&self) -> bool {
         self.job.direction == Direction::Up
     }
+}
+
+/// Whether a script may have failed because one before it was not run: no other database
+/// makes an error of its grammar right.
+fn may_be_without(failed: &ScriptError) -> bool {
+    let is_grammar = ["syntax error", "incomplete input", "unrecognized token"]
+        .iter()
+        .any(|words| failed.message.contains(words));
+    failed.cause == Cause::Statement && !is_grammar
 }
 
 /// The scripts before the one that failed went with it.

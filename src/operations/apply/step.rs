@@ -99,6 +99,9 @@ impl<'a> Run<'a, '_> {
         self.altered |= ran.alters;
         if ran.drops {
             self.dropper.clone_from(&migration.path);
+            for name in std::mem::take(&mut ran.gone) {
+                self.droppers.insert(name, migration.path.clone());
+            }
         }
         Ok((ran, elapsed, rows_changed))
     }

@@ -22,6 +22,7 @@ use crate::program::arguments::parse::Arguments;
 use json::Json;
 use objects::path;
 use printing::{Printer, written};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -36,6 +37,9 @@ pub(crate) struct Report {
     /// How many of several databases have been told of.
     several: Option<usize>,
     has_applied: bool,
+    /// The scripts that have drawn a warning which says how to write them.
+    warned_of: BTreeSet<PathBuf>,
+    has_applied_with_warning: bool,
     /// When `--verbose` last told how far a script is.
     told: Option<Instant>,
     database: Option<PathBuf>,

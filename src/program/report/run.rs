@@ -27,7 +27,12 @@ impl Report {
             Event::BackingUp => self.printer.begin("the backup"),
             Event::BackedUp(file) => self.backed_up(file),
             Event::BackupKept { file, why } => self.backup_kept(file, why),
-            Event::Warning(warning) => self.warning(&warning),
+            Event::Warning(warning) => {
+                if !self.dry_run && warning.is_mended_in_its_script() {
+                    self.warned_of.insert(warning.path.clone());
+                }
+                self.warning(&warning);
+            }
             Event::Applied(step) if self.dry_run => self.would_run(&step),
             Event::Applied(step) => self.ran(&step),
         }
@@ -81,6 +86,7 @@ impl Report {
     fn ran(&mut self, step: &Step<'_>) {
         self.ended();
         self.has_applied = true;
+        self.has_applied_with_warning |= self.warned_of.contains(&step.migration.path);
         if !step.replaced.is_empty() {
             self.took_the_place(step, "recorded");
             return;
@@ -178,6 +184,9 @@ impl Report {
             ),
             false => counted(count, "migration applied", "migrations applied"),
         };
+        if self.has_applied_with_warning && !self.printer.quiet {
+            self.printer.warning("what is said above of a script that is applied now is mended in a new migration, because an edited script is refused; --strict refuses it beforehand");
+        }
         self.done(count, &counted, "nothing to do", newest);
     }
 
