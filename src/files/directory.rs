@@ -262,7 +262,12 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let verdict = parse_name(&name);
     if verdict == NameVerdict::Ignored {
         let is_folder = |entry: &Listed| matches!(&entry.file_type, Ok(kind) if kind.is_dir());
-        if let Some(sign) = is_folder(entry).then(|| sign_of_folder(path)).flatten() {
+        let sign = match is_folder(entry) {
+            true => sign_of_folder(path),
+            // A migration that is a program.
+            false => sign_of_file(path),
+        };
+        if let Some(sign) = sign {
             return Ok(Entry::Foreign(sign));
         }
         return Ok(match looks_like_a_mistake(&name) {

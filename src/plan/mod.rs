@@ -288,6 +288,13 @@ impl<'a> Plan<'a> {
         {
             return Some(moved.problem(state.migration()));
         }
+        if let State::Applied(file, row) = state
+            && file.kind == Kind::Down
+            && let Some(moved) = self.moved(row.version)
+            && moved.is_certain()
+        {
+            return Some(moved.problem(None));
+        }
         self.missing_or_edited(state, policy)
     }
 

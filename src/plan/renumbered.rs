@@ -49,10 +49,15 @@ struct Same<'a> {
 pub(super) fn find<'a>(states: &[State<'a>]) -> Vec<Moved<'a>> {
     let mut contents: BTreeMap<&[u8], Same<'a>> = BTreeMap::new();
     for state in states {
-        if let State::Missing(row) | State::Modified(_, row) = *state {
-            let same = contents.entry(&row.checksum).or_default();
-            same.rows.push((row, state.migration()));
-        }
+        let (row, newcomer) = match *state {
+            State::Missing(row) => (row, None),
+            State::Modified(file, row) => (row, Some(file)),
+            // Only what undoes it was left behind.
+            State::Applied(file, row) if file.kind == Kind::Down => (row, None),
+            _ => continue,
+        };
+        let same = contents.entry(&row.checksum).or_default();
+        same.rows.push((row, newcomer));
     }
     if contents.is_empty() {
         return Vec::new();

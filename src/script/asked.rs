@@ -7,7 +7,7 @@ use super::authorizer::saw;
 use super::crossing::{crossing, text_for_columns};
 use super::losses::Guard;
 use super::notes::Write;
-use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, judge_journal};
+use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, journal_mode, judge_journal};
 use super::referring::{losing, referring};
 use super::remedy::{ALONE, OF_CONNECTION};
 use super::runner::{Runner, leftovers};
@@ -67,7 +67,9 @@ impl Runner<'_> {
             .is_some_and(|s| s.eq_ignore_ascii_case("temp"));
         match pragma.name.as_str() {
             "journal_mode" if self.rules.transactional && is_temporary => Ok(()),
-            "journal_mode" if self.rules.transactional => self.judge_journal(connection, value),
+            "journal_mode" if self.rules.transactional || journal_mode(value).is_none() => {
+                self.judge_journal(connection, value)
+            }
             // They write to the database's header.
             "user_version" | "application_id" => {
                 self.changed = true;

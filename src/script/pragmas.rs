@@ -58,7 +58,7 @@ pub(crate) fn is_switch(value: &str) -> bool {
 
 /// The journal mode that SQLite takes `value` for: the first whose name begins so
 /// (`sqlite3Pragma`, `PragTyp_JOURNAL_MODE`). `None` if it is none, and only asks.
-fn journal_mode(value: &str) -> Option<&'static str> {
+pub(super) fn journal_mode(value: &str) -> Option<&'static str> {
     let value = value.to_ascii_lowercase();
     ["delete", "persist", "off", "truncate", "memory", "wal"]
         .into_iter()

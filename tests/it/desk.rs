@@ -409,6 +409,13 @@ fn which_file_is_at_fault_is_said() {
         "litemigrate: at fault: the directory HERE/migrations may not be entered by user 65534"
     );
     shell(here, "chmod -R a+rX migrations");
+    // A script that writes nothing: its row is the first write.
+    shell(
+        here,
+        "./litemigrate -q -m migrations -D app.db; chmod 666 app.db; echo 'SELECT 1;' > migrations/2_b.sql",
+    );
+    assert_eq!(complaint("true"), directory);
+    shell(here, "rm migrations/2_b.sql");
     // Somebody else's connection keeps its sidecars.
     let held = Connection::open(here.join("app.db")).unwrap();
     held.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE held (x)")

@@ -18,6 +18,7 @@ use crate::schema::{Schema, SchemaChange, last_row};
 use crate::script::authorizer::Rules;
 use crate::script::{self, Ran, Stopped, text};
 use rusqlite::Connection;
+use rusqlite::ffi::{SQLITE_CANTOPEN, SQLITE_READONLY_DIRECTORY};
 use std::time::{Duration, Instant};
 
 impl<'a> Run<'a, '_> {
@@ -445,10 +446,17 @@ fn existing(message: &str) -> Option<&str> {
 /// Why a row is not in the history: a cause and a sentence.
 fn not_written(error: &WriteError, table: &HistoryTable) -> (Cause, String) {
     let (cause, message) = error.explained();
-    // A moment ago the database could be written: the script is at fault.
-    let cause = match cause {
-        Cause::Permission => Cause::Statement,
-        cause => cause,
+    let no_journal = [SQLITE_READONLY_DIRECTORY, SQLITE_CANTOPEN].map(Some);
+    let cause = match (cause, error) {
+        // It is the first write, and the journal cannot be made.
+        (Cause::Permission | Cause::CannotOpen, WriteError::Sqlite(error))
+            if no_journal.contains(&error.sqlite_extended_error_code()) =>
+        {
+            Cause::Permission
+        }
+        // A moment ago the database could be written: the script is at fault.
+        (Cause::Permission, _) => Cause::Statement,
+        (cause, _) => cause,
     };
     let message = format!("its row could not be written to {table}: {message}");
     (cause, message)
