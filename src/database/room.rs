@@ -6,7 +6,7 @@
 
 use crate::database::permission::directory_of;
 use crate::diagnostics::text::shown;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -35,20 +35,46 @@ pub fn full_disk(database: &Path, temporary: &Path) -> Option<String> {
     }
 }
 
-fn is_full(directory: &Path) -> bool {
+/// Why SQLite could open no file beside the database, if that is no matter of rights: a
+/// sentence for a person.
+#[must_use]
+pub(crate) fn no_more_files(database: &Path) -> Option<String> {
+    // As many as SQLite has open at once.
+    let opened: io::Result<Vec<File>> = (0..6).map(|_| File::open("/dev/null")).collect();
+    // EMFILE and ENFILE (errno(3)) have no kind.
+    if opened.is_err_and(|error| matches!(error.raw_os_error(), Some(23 | 24))) {
+        return Some("this process may open no more files: see ulimit -n".to_owned());
+    }
+    let directory = directory_of(database);
+    let made = make(directory);
+    made.is_err_and(|error| is_no_room(&error)).then(|| {
+        format!(
+            "no file can be made in {} any more: make room on its disk, or remove files (df -i)",
+            shown(directory)
+        )
+    })
+}
+
+/// A file that is removed at once.
+fn make(directory: &Path) -> io::Result<File> {
     let path = directory.join(format!(".litemigrate-{}", std::process::id()));
-    let made = OpenOptions::new()
+    let file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&path);
-    let Ok(mut file) = made else {
-        return made.is_err_and(|error| is_no_room(&error));
+        .open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn is_full(directory: &Path) -> bool {
+    let mut file = match make(directory) {
+        Ok(file) => file,
+        Err(error) => return is_no_room(&error),
     };
-    let removed = std::fs::remove_file(&path);
     let piece = vec![0; PIECE];
     let written = (0..PIECES).try_for_each(|_| file.write_all(&piece));
-    removed.is_ok() && written.is_err_and(|error| is_no_room(&error))
+    written.is_err_and(|error| is_no_room(&error))
 }
 
 fn is_no_room(error: &io::Error) -> bool {

@@ -8,6 +8,7 @@ use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Error, sqlite_message};
 use crate::files::directory::highest_version;
 use crate::files::read::create_file;
+use crate::script::text::TEMPLATE;
 use rusqlite::Connection;
 use std::fs::{File, TryLockError};
 use std::io;
@@ -52,9 +53,9 @@ pub fn create(
     let version = next_version(highest, numbering).map_err(failed)?;
     let name = file_name_part(name);
     let (suffixes, content): (&[&str], _) = if reversible {
-        (&["up.sql", "down.sql"], "-- Write your migration here\n")
+        (&["up.sql", "down.sql"], TEMPLATE)
     } else {
-        (&["sql"], "-- Write your migration here\n")
+        (&["sql"], TEMPLATE)
     };
     let mut created: Vec<PathBuf> = Vec::new();
     for suffix in suffixes {

@@ -156,7 +156,12 @@ pub(crate) fn execute_batch(
     let seen = Arc::new(Seen::default());
     let mut rules = rules;
     if watched.histories.is_none() && !rules.replayed {
-        watched.histories = other_histories(connection, &rules).ok();
+        let found = histories(connection).ok();
+        let others = |names: Vec<String>| {
+            let names = names.into_iter();
+            names.filter(|name| !rules.history.is(name)).collect()
+        };
+        watched.histories = found.map(others);
     }
     rules.others.clone_from(&watched.histories);
     let mut runner = Runner::new(path, read_on, Arc::clone(&seen), rules.clone(), watched);
@@ -182,15 +187,13 @@ pub(crate) fn execute_batch(
     }
 }
 
-/// The tables of another name that have the columns of a history.
-fn other_histories(connection: &Connection, rules: &Rules) -> rusqlite::Result<Arc<[String]>> {
+/// The tables that have the columns of a history, whatever they are called.
+pub(crate) fn histories(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let query = format!(
         "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND sql GLOB {}",
         in_any_case("*installed_on*checksum*execution_time*")
     );
     let mut statement = connection.prepare(&query)?;
     let names = statement.query_map([], |row| row.get(0))?;
-    let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
-    let others = names.into_iter().filter(|name| !rules.history.is(name));
-    Ok(others.collect())
+    names.collect()
 }

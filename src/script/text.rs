@@ -99,6 +99,9 @@ pub(crate) fn unclosed_comment(text: &str) -> Option<usize> {
     (!comment.trim_matches(blank).is_empty()).then_some(at)
 }
 
+/// What a new file holds until somebody writes into it.
+pub(crate) const TEMPLATE: &str = "-- Write your migration here\n";
+
 /// What the beginning of a file says about all of it.
 pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
     let text = text.trim_end_matches('\0');
@@ -110,6 +113,10 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
             (false, false) => "holds white space and nothing else",
         };
         let message = format!("{what}: is it the file that was meant? It counts as run");
+        return Some(Finding::new("empty-script", path, message));
+    }
+    if text.trim_end() == TEMPLATE.trim_end() {
+        let message = "holds what `litemigrate new` has written and nothing else: write it first; what is applied now counts as run, and may not be edited";
         return Some(Finding::new("empty-script", path, message));
     }
     if bare.is_some_and(|bare| bare.starts_with("-- no-transaction")) {

@@ -133,7 +133,14 @@ impl<'a> Run<'a, '_> {
             .prepare(query)
             .and_then(|mut statement| statement.exists([name]));
         if was_there.is_ok_and(|was_there| was_there) {
-            stopped.remedy = Some("the database has tables and no history: if it holds what these scripts make, `litemigrate baseline VERSION` records them as applied, up to the version that it is at, without running them".to_owned());
+            let others = script::histories(connection).unwrap_or_default();
+            let table = &self.job.options.table;
+            stopped.remedy = Some(match others.iter().find(|other| !table.is(other)) {
+                Some(other) => format!(
+                    "the database has no history in {table}, but one in {other}: if that is the one of these scripts, name it with --table"
+                ),
+                None => "the database has tables and no history: if it holds what these scripts make, `litemigrate baseline VERSION` records them as applied, up to the version that it is at, without running them".to_owned(),
+            });
         }
     }
 

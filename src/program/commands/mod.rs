@@ -15,7 +15,8 @@ mod up;
 
 use crate::database::permission::discovery::foreign_owners;
 use crate::database::permission::group_writable;
-use crate::diagnostics::error::Error;
+use crate::database::room::no_more_files;
+use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::{Finding, Problem};
 use crate::files::directory::{Directory, read_dir_of};
 use crate::files::folder::{folder_checksum, refuse_other};
@@ -239,8 +240,27 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Names folder and database where the library does not know them.
+    /// Names folder and database where the library does not know them, and tells what the
+    /// system has no more of from what may not be done.
     fn located(&self, mut result: Result<Outcome, Error>) -> Result<Outcome, Error> {
+        let (cause, message) = match &mut result {
+            Err(Error::Database { cause, message, .. }) => (cause, &*message),
+            Err(Error::Script(script)) => {
+                let script = &mut **script;
+                (&mut script.cause, &script.message)
+            }
+            _ => return self.named(result),
+        };
+        if matches!(cause, Cause::Permission | Cause::CannotOpen)
+            && message.contains("unable to open database file")
+            && no_more_files(&self.project.database.path).is_some()
+        {
+            *cause = Cause::Storage;
+        }
+        result
+    }
+
+    fn named(&self, mut result: Result<Outcome, Error>) -> Result<Outcome, Error> {
         if let Err(Error::Refused { problems }) = &mut result {
             for problem in problems {
                 if let Problem::NoFiles {

@@ -4,7 +4,7 @@
 
 use crate::database::holder::lock_holder;
 use crate::database::permission::{at_fault, temporary_directory, unreadable_for, with_suffix};
-use crate::database::room::full_disk;
+use crate::database::room::{full_disk, no_more_files};
 use crate::diagnostics::error::{Cause, Committed, Error, ScriptError};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{counted, discreet, escape, shown};
@@ -154,6 +154,11 @@ impl Report {
             let named = ["SQLITE_TMPDIR", "TMPDIR"];
             let named = named.map(|name| std::env::var_os(name).map(PathBuf::from));
             return full_disk(path?, &temporary_directory(named)?);
+        }
+        if let Some((Cause::Storage, message, path)) = storage
+            && message.contains("unable to open database file")
+        {
+            return no_more_files(path?);
         }
         let denied = [Cause::Permission, Cause::CannotOpen];
         let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
