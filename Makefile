@@ -94,6 +94,7 @@ lint:
 	$(CARGO) fmt --check
 	cd tests/oracle && $(CARGO) fmt --check
 	cd tests/import && $(CARGO) fmt --check
+	cd tests/peers && $(CARGO) fmt --check
 	cd tests/fuzz && $(CARGO) fmt --check
 	cd tests/simulation && $(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -129,10 +130,12 @@ test-litestream: $(LITESTREAM)
 check-import: all
 	tests/import.sh target/release/litemigrate
 
-# Times us beside the real sqlx, SQLPage's fork and the sqlite3 shell, in turn, and ends
-# with the rows of README's table. The large ones need 4 GB in TMPDIR. WORKLOAD is a word
+# Times us beside the real sqlx, SQLPage's fork, the sqlite3 shell and three other
+# libraries (rusqlite_migration, refinery, diesel), in turn, and ends with the rows of
+# README's table. The large ones need 4 GB in TMPDIR. WORKLOAD is a word
 # of the names of those that are wanted (WAL, databases, drift …), or --without-large.
 bench: all
+	cd tests/peers && CARGO_TARGET_DIR=../../target/peers $(CARGO) build --release --locked
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
 	target/oracle/release/bench target/release/litemigrate $(WORKLOAD)
 

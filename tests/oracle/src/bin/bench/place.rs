@@ -143,6 +143,22 @@ impl Place {
             .collect()
     }
 
+    /// Programs on other libraries, where they are built (`make bench` does), which know
+    /// only their own histories: each on the database that `of` names.
+    pub fn peers(&self, folder: &Path, of: impl Fn(&str) -> PathBuf) -> Vec<(String, Command)> {
+        let built = self.here.join("../../peers/release");
+        let peers = ["rusqlite_migration", "refinery", "diesel"].into_iter();
+        let found = peers.filter_map(|peer| {
+            let program = built.join(format!("{peer}_up"));
+            program.exists().then(|| {
+                let mut command = Command::new(program);
+                command.arg(of(peer)).arg(folder);
+                (String::from(peer), command)
+            })
+        });
+        found.collect()
+    }
+
     pub fn database(&self) -> PathBuf {
         self.path("app.db")
     }

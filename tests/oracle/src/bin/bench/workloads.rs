@@ -175,9 +175,21 @@ fn rows(count: usize) -> impl Iterator<Item = String> {
 fn idle(place: &Place, scripts: impl Iterator<Item = String>) -> Stage {
     let folder = place.folder(scripts);
     let database = place.applied(&folder);
+    let own = |peer: &str| place.path(&format!("{peer}.db"));
+    let mut peers = place.peers(&folder, own);
+    // To apply more than that takes some of them minutes.
+    let is_much = fs::read_dir(&folder).expect("a folder").count() > 1_000
+        || fs::metadata(folder.join("00001_t.sql")).is_ok_and(|found| found.len() > 1 << 20);
+    if is_much {
+        peers.clear();
+    }
+    for (_, peer) in &mut peers {
+        assert!(peer.status().expect("it runs").success());
+    }
     place
         .stage(None)
         .all(place.all(&folder, &database, &WITH_HISTORY))
+        .all(peers)
 }
 
 fn idle_wal(place: &Place, count: usize) -> Stage {
@@ -204,14 +216,19 @@ fn databases(place: &Place) -> Stage {
 fn apply(place: &Place, scripts: impl Iterator<Item = String>, who: &[Who]) -> Stage {
     let folder = place.folder(scripts);
     let database = place.database();
-    place.stage(None).all(place.all(&folder, &database, who))
+    let mut stage = place.stage(None).all(place.all(&folder, &database, who));
+    if who.contains(&Sqlx) {
+        stage = stage.all(place.peers(&folder, |_| database.clone()));
+    }
+    stage
 }
 
 fn apply_wal(place: &Place, count: usize) -> Stage {
     let folder = place.folder(small(count));
     let database = place.database();
     let all = place.all(&folder, &database, &ALL);
-    place.stage(Some(place.wal())).all(all)
+    let peers = place.peers(&folder, |_| database.clone());
+    place.stage(Some(place.wal())).all(all).all(peers)
 }
 
 /// The shell as it reads all of them in one transaction.
