@@ -141,10 +141,10 @@ impl Location {
                 Ok(Some(metadata))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match self.mode {
-                // SQLite's own limit of a path (os_unix.c, MAX_PATHNAME), and the system's of
+                // SQLite's own limit of a path (os_unix.c, MAX_PATHNAME, less `-journal`), and the system's of
                 // a name, which those beside the database must keep, too.
                 Mode::Create if is_too_long(&self.path) => Err(self.cannot_open(
-                    "its name is too long: SQLite takes paths of 512 bytes, and makes files beside it whose names are longer by 8 than its own, of 255",
+                    "its name is too long: SQLite takes paths of 504 bytes, and makes files beside it whose names are longer by 8 than its own, of 255",
                 )),
                 Mode::Create => self.refuse_odd_sidecars(&self.path).map(|()| None),
                 Mode::ReadOnly | Mode::ReadWrite => Err(Error::NoDatabase {
@@ -344,7 +344,7 @@ impl Location {
 fn is_too_long(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     let absolute = std::path::absolute(path).unwrap_or_default();
-    name.len() > 247 || absolute.as_os_str().len() > 512
+    name.len() > 247 || absolute.as_os_str().len() > 504
 }
 
 /// `BEGIN IMMEDIATE` succeeds on a database that can only be read.

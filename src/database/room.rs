@@ -1,8 +1,9 @@
-//! Which disk is full: the database's, or that of SQLite's temporary files.
+//! What the system has no more of: room on the database's disk, or on that of SQLite's
+//! temporary files; files that can be made there, or that this process may open.
 //!
-//! SQLite tells both with the same words. For a message, never for a decision: what was
-//! written when the disk was full is gone again by now, so some of it is tried once more,
-//! in a file that is removed at once.
+//! SQLite tells them with the same words, and the last two as if they were a matter of
+//! rights. What was written then is gone again by now, so it is tried once more, in a file
+//! that is removed at once. Only asked after a failure.
 
 use crate::database::permission::directory_of;
 use crate::diagnostics::text::shown;

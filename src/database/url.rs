@@ -59,10 +59,13 @@ pub(super) fn misspelt(text: &str) -> Option<String> {
         return None;
     }
     let slashes = if begins(&"sqlite+") { "///" } else { "//" };
-    let file = file.strip_prefix(slashes).unwrap_or(file);
+    let file = [slashes, "//"]
+        .iter()
+        .find_map(|slashes| file.strip_prefix(slashes))
+        .unwrap_or(file);
     let file = match file.strip_prefix("localhost/") {
-        Some(_) => &file["localhost".len()..],
-        None => file,
+        Some(_) if scheme.is_some() && rest.starts_with("//") => &file["localhost".len()..],
+        _ => file,
     };
     if file == ":memory:" {
         return Some(IN_MEMORY.to_owned());

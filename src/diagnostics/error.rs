@@ -7,6 +7,7 @@
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::{Difference, Finding, Problem};
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_CORRUPT_VTAB;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,12 @@ impl Cause {
                 | ErrorCode::FileLockingProtocolFailed
                 | ErrorCode::OperationInterrupted,
             ) => Self::Busy,
+            // A search index that does not agree with its content, in a healthy file.
+            Some(ErrorCode::DatabaseCorrupt)
+                if error.sqlite_extended_error_code() == Some(SQLITE_CORRUPT_VTAB) =>
+            {
+                Self::Statement
+            }
             Some(
                 ErrorCode::SystemIoFailure
                 | ErrorCode::DatabaseCorrupt

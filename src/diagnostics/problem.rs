@@ -38,7 +38,8 @@ impl Finding {
     /// Whether `strict` takes it for a reason to refuse: not what is as it was meant,
     /// what another program would do, or what is no matter of the script.
     pub(crate) fn refuses_if_strict(&self) -> bool {
-        const NOTED_ONLY: [&str; 12] = [
+        const NOTED_ONLY: [&str; 13] = [
+            "useless-object",
             "transaction-absorbed",
             "sqlpage-foreign-keys",
             "not-run",
@@ -55,19 +56,20 @@ impl Finding {
         !NOTED_ONLY.contains(&self.kind)
     }
 
-    /// Whether it says how the script is to be written, which helps before it is applied.
-    pub(crate) fn is_mended_in_its_script(&self) -> bool {
-        const OTHERWISE: [&str; 8] = [
-            "dead-object",
-            "moved-object",
-            "out-of-order",
-            "version-kind",
-            "history-written",
-            "old-orphans",
-            "stale-search",
-            "replaced",
+    /// Whether it says how the script should have been written, and the script has left
+    /// something else in the database.
+    pub(crate) fn leaves_something(&self) -> bool {
+        const KINDS: [&str; 8] = [
+            "lost-by-rebuild",
+            "crossing-columns",
+            "text-for-column",
+            "parameter",
+            "pragma-value",
+            "empty-script",
+            "hidden-no-transaction",
+            "unclosed-comment",
         ];
-        self.refuses_if_strict() && !OTHERWISE.contains(&self.kind)
+        KINDS.contains(&self.kind)
     }
 
     /// A finding about a place in a file.

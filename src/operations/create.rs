@@ -4,16 +4,15 @@
 //! `create-migration` (`src/cli/commands.rs`). Never writes over a file.
 
 use crate::database::permission::directory_of;
-use crate::database::permission::place::Place;
+use crate::database::permission::place::{Place, hold};
 use crate::diagnostics::error::{Error, sqlite_message};
 use crate::files::directory::highest_version;
 use crate::files::read::create_file;
 use crate::script::text::TEMPLATE;
 use rusqlite::Connection;
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How the new file is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,7 +47,7 @@ pub fn create(
         message,
     };
     create_directory(directory).map_err(|error| failed(error.to_string()))?;
-    let _locked = lock(directory);
+    let _held = hold(directory, Duration::from_secs(10));
     let highest = highest_version(directory)?;
     let version = next_version(highest, numbering).map_err(failed)?;
     let name = file_name_part(name);
@@ -68,22 +67,6 @@ pub fn create(
         created.push(path);
     }
     Ok(created)
-}
-
-/// Held so that two that are started at once do not take the same number. One on a file
-/// system without locks, and one that waits for somebody who does not give it back, does
-/// without.
-fn lock(directory: &Path) -> Option<File> {
-    let folder = File::open(directory).ok()?;
-    let clock = Instant::now();
-    loop {
-        match folder.try_lock() {
-            Err(TryLockError::WouldBlock) if clock.elapsed() < Duration::from_secs(10) => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            _ => return Some(folder),
-        }
-    }
 }
 
 /// Makes the folder and what is missing above it, each for the owner of where it is.

@@ -291,7 +291,6 @@ impl<'a> Plan<'a> {
         if let State::Applied(file, row) = state
             && file.kind == Kind::Down
             && let Some(moved) = self.moved(row.version)
-            && moved.is_certain()
         {
             return Some(moved.problem(None));
         }

@@ -60,6 +60,8 @@ pub(crate) struct Dead {
     pub name: String,
     /// What SQLite says to whoever uses it.
     pub message: String,
+    /// What it looks at.
+    pub sql: String,
 }
 
 impl Whole {
@@ -68,6 +70,36 @@ impl Whole {
         let mut found = Self::default();
         found.look_at_new(connection)?;
         Ok(found)
+    }
+
+    /// Asks for each that comes after a row of the schema.
+    pub(crate) fn look_after(connection: &Connection, row: i64) -> rusqlite::Result<Self> {
+        let mut found = Self {
+            last_row: row,
+            ..Self::default()
+        };
+        found.look_at_new(connection)?;
+        Ok(found)
+    }
+
+    /// What does not find what it looks for, and was not all right before.
+    pub(crate) fn useless(self, before: Option<&Self>) -> impl Iterator<Item = Dead> {
+        let was_whole = move |key: &Key| {
+            before.is_some_and(|before| before.found.get(key).is_some_and(Option::is_none))
+        };
+        let Self {
+            found, mut texts, ..
+        } = self;
+        let found = found.into_iter().filter(move |(key, _)| !was_whole(key));
+        found.filter_map(move |(key, message)| {
+            let sql = texts.remove(&key).map(|text| text.sql).unwrap_or_default();
+            Some(Dead {
+                kind: key.0,
+                name: key.1,
+                message: message?,
+                sql,
+            })
+        })
     }
 
     /// Asks for each that was made since.
@@ -102,15 +134,18 @@ impl Whole {
             ))
         });
         let also: Vec<_> = also.collect();
+        let mut texts = self.texts;
         self.found
             .into_iter()
             .chain(also)
             .filter(|(key, _)| was_whole(key))
-            .filter_map(|((kind, name), message)| {
+            .filter_map(|(key, message)| {
+                let sql = texts.remove(&key).map(|text| text.sql).unwrap_or_default();
                 Some(Dead {
-                    kind,
-                    name,
+                    kind: key.0,
+                    name: key.1,
                     message: message?,
+                    sql,
                 })
             })
             .collect()
@@ -192,14 +227,23 @@ impl Whole {
                 .collect();
             let mut complaints = Vec::new();
             let mut is_known = true;
-            for statement in [
-                format!("EXPLAIN INSERT INTO main.{table} DEFAULT VALUES"),
-                match columns.is_empty() {
-                    true => format!("EXPLAIN DELETE FROM main.{table}"),
-                    false => format!("EXPLAIN UPDATE main.{table} SET {}", columns.join(", ")),
-                },
-                format!("EXPLAIN DELETE FROM main.{table}"),
-            ] {
+            let update = match columns.is_empty() {
+                true => format!("EXPLAIN DELETE FROM main.{table}"),
+                false => format!("EXPLAIN UPDATE main.{table} SET {}", columns.join(", ")),
+            };
+            let statements = [
+                (
+                    "insert",
+                    format!("EXPLAIN INSERT INTO main.{table} DEFAULT VALUES"),
+                ),
+                ("update", update),
+                ("delete", format!("EXPLAIN DELETE FROM main.{table}")),
+            ];
+            for (event, statement) in statements {
+                // What others do for a statement, by way of foreign keys, is theirs.
+                if !group.iter().any(|(_, _, sql, _)| is_of(sql, event)) {
+                    continue;
+                }
                 match complaint(connection, &statement)? {
                     // Of foreign keys, which are asked by themselves, and of views that
                     // have no trigger for this.
@@ -262,6 +306,16 @@ impl Whole {
         }
         Ok(())
     }
+}
+
+/// Whether a trigger is one of this event.
+fn is_of(sql: &str, event: &str) -> bool {
+    let events = ["insert", "update", "delete"];
+    let mut words = tokens(sql)
+        .skip_while(|token| !token.is_word("trigger"))
+        .skip(1);
+    let found = words.find(|token| events.iter().any(|event| token.is_word(event)));
+    found.is_some_and(|found| found.is_word(event))
 }
 
 /// Whether a trigger's text has the name that SQLite misses, or has something against:

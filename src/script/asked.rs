@@ -4,7 +4,7 @@
 
 use super::Stopped;
 use super::authorizer::saw;
-use super::crossing::{crossing, text_for_columns};
+use super::crossing::crossing;
 use super::losses::Guard;
 use super::notes::Write;
 use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, journal_mode, judge_journal};
@@ -239,13 +239,30 @@ impl Runner<'_> {
     pub(super) fn note_copy(&mut self, connection: &Connection) -> Result<(), Stopped> {
         let seen = Arc::clone(&self.seen);
         let _pause = seen.pause();
-        match seen.notes().created.clone() {
-            Some((schema, table)) if schema == "main" => {
-                let noted = self.before.note_copy(connection, &table);
-                noted.map_err(|error| self.stopped_here(&error))
-            }
-            _ => Ok(()),
+        let Some((schema, table)) = seen.notes().created.clone() else {
+            return Ok(());
+        };
+        if schema == "main" {
+            let noted = self.before.note_copy(connection, &table);
+            noted.map_err(|error| self.stopped_here(&error))?;
         }
+        self.warn_of_words(connection)
+    }
+
+    /// Remembers what was made that looks for something else.
+    pub(super) fn note_looking(&mut self) {
+        let notes = self.seen.notes();
+        let refers = || {
+            let mut tokens = tokens(self.place.text());
+            tokens.any(|token| token.is_word("references"))
+        };
+        let made = notes.created_part.as_ref();
+        let tables = [&notes.created, &notes.altered].into_iter().flatten();
+        let tables = tables.filter(|(schema, _)| schema == "main" && refers());
+        let names = made.into_iter().chain(tables.map(|(_, table)| table));
+        let names: Vec<String> = names.map(|name| name.to_ascii_lowercase()).collect();
+        drop(notes);
+        self.ran.looking.extend(names);
     }
 
     /// What was made may refer to tables that were looked at already.
@@ -329,7 +346,12 @@ impl Runner<'_> {
             self.orphans.forget_names();
             self.touched.clear();
             if let Some(name) = renamed_to(self.place.text()) {
-                self.ran.gone.push(name.to_ascii_lowercase());
+                let lower = name.to_ascii_lowercase();
+                let old = altered.map(|(_, table)| table.to_ascii_lowercase());
+                if old.is_some_and(|old| self.ran.looking.contains(&old)) {
+                    self.ran.looking.push(lower.clone());
+                }
+                self.ran.gone.push(lower);
                 self.renamed.push(name);
             }
         }
@@ -429,19 +451,10 @@ impl Runner<'_> {
         if seen & saw::WRITE == 0 || notes.own != Write::Insert {
             return Ok(());
         }
-        self.before.has_copied = true;
         let text = self.place.text();
         let crossed = crossing(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
-        let words =
-            text_for_columns(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
-        let own = notes.own_table.clone();
         drop(notes);
-        for word in words {
-            let message = format!(
-                "\"{word}\" is no column of what is copied, so SQLite takes it for text, and every row of {own} gets the word itself: name a column, or write '{word}' if that is meant"
-            );
-            self.warn("text-for-column", message)?;
-        }
+        self.warn_of_words(connection)?;
         let Some(crossed) = crossed else {
             return Ok(());
         };

@@ -111,6 +111,10 @@ pub(crate) mod saw {
     pub const COPY: u32 = 1 << 24;
     /// The history of another application is written to, or dropped.
     pub const OTHER_HISTORY: u32 = 1 << 25;
+    /// A view or a trigger is made.
+    pub const CREATE_PART: u32 = 1 << 26;
+    /// A virtual table is made.
+    pub const CREATE_VIRTUAL: u32 = 1 << 27;
 }
 
 /// What the authorizer saw in the statement that was just prepared.
@@ -268,6 +272,17 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
         } => {
             seen.notes().dropped_parts.push(name.to_owned());
             (saw::DROP_OTHER, Authorization::Allow)
+        }
+        AuthAction::CreateView { view_name: name }
+        | AuthAction::CreateTrigger {
+            trigger_name: name, ..
+        } => {
+            seen.notes().created_part = Some(name.to_owned());
+            (saw::CREATE_PART, Authorization::Allow)
+        }
+        AuthAction::CreateVtable { table_name, .. } => {
+            seen.notes().created_part = Some(table_name.to_owned());
+            (saw::CREATE_VIRTUAL, Authorization::Allow)
         }
         AuthAction::CreateTable { table_name } => {
             let schema = context.database_name.unwrap_or("main");

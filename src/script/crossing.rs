@@ -8,6 +8,7 @@ use super::notes::Notes;
 use crate::diagnostics::error::sqlite_message;
 use crate::schema::tokens::{Kind, Token, tokens};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 
 /// An `INSERT INTO new SELECT … FROM old` by which columns of one name change places: the
 /// phrase that says which. Where both sides are named one by one it was meant.
@@ -25,7 +26,7 @@ pub(crate) fn crossing(
     let given: Vec<&str> = select.column_names().collect();
     let target = match copy.columns {
         Some(columns) => columns,
-        None => columns(connection, &notes.own_schema, &notes.own_table)?,
+        None => columns_of(connection, &notes.own_schema, &notes.own_table)?,
     };
     if given.len() != target.len() {
         return Ok(None);
@@ -59,48 +60,145 @@ pub(crate) fn crossing(
 
 /// Names in double quotes that are a whole column of an `INSERT … SELECT … FROM`, and of
 /// its target, but of nothing that is copied: SQLite takes each for text
-/// (sqlite.org/quirks.html, section 8).
+/// (sqlite.org/quirks.html, section 8). Where all columns are quoted so, none is meant as
+/// text, whatever the target's are called; so it is in CREATE TABLE … AS.
 pub(crate) fn text_for_columns(
     connection: &Connection,
     notes: &Notes,
     statement: &str,
 ) -> rusqlite::Result<Vec<String>> {
-    let Some(copy) = Copy::of(statement).filter(|copy| copy.rest.contains('"')) else {
-        return Ok(Vec::new());
-    };
-    let mut found = copy.quoted_columns();
-    found.retain(|(name, _)| {
-        notes
-            .reads()
-            .all(|(_, column)| !column.eq_ignore_ascii_case(name))
-    });
-    if found.is_empty() {
+    if !statement.contains('"') {
         return Ok(Vec::new());
     }
-    let select = without_clauses(copy.rest);
-    // In brackets it can be nothing but a name.
-    let is_text = |name: &str, at: usize| {
-        let Some((before, rest)) = select.split_at_checked(at) else {
-            return false;
-        };
-        let after = tokens(rest)
-            .next()
-            .map_or("", |token| &rest[token.text.len()..]);
-        let asked = format!("{} {before}[{name}]{after}", copy.prefix);
-        let error = connection.prepare(&asked).err();
-        error.is_some_and(|error| sqlite_message(&error).starts_with("no such column"))
+    let copy = Copy::of(statement);
+    let (prefix, rest) = match &copy {
+        Some(copy) => (copy.prefix, without_clauses(copy.rest)),
+        None => match after_as(statement) {
+            Some(select) => ("", select),
+            None => return Ok(Vec::new()),
+        },
     };
-    let target = match &copy.columns {
-        Some(columns) => columns,
-        None => &columns(connection, &notes.own_schema, &notes.own_table)?,
-    };
-    found.retain(|(name, at)| {
-        target
+    let Quoted { columns, are_all } = Quoted::of(rest);
+    // In brackets it can be nothing but a name. One is told after the other.
+    let mut texts: Vec<&str> = Vec::new();
+    while columns.len() > texts.len() {
+        let mut asked = format!("{prefix} ");
+        let mut from = 0;
+        for (name, at, length) in columns
             .iter()
-            .any(|target| target.eq_ignore_ascii_case(name))
-            && is_text(name, *at)
+            .filter(|(name, ..)| !texts.contains(&&**name))
+        {
+            asked.push_str(&rest[from..*at]);
+            asked.push_str(&format!("[{name}]"));
+            from = at + length;
+        }
+        asked.push_str(&rest[from..]);
+        let Err(error) = connection.prepare(&asked) else {
+            break;
+        };
+        let message = sqlite_message(&error);
+        let Some(missing) = message.strip_prefix("no such column: ") else {
+            break;
+        };
+        let is_it = |(name, ..): &&(String, usize, usize)| name == missing;
+        match columns.iter().find(is_it) {
+            Some((name, ..)) if !texts.contains(&&**name) => texts.push(name),
+            _ => return Ok(Vec::new()),
+        }
+    }
+    let names: BTreeSet<&String> = columns.iter().map(|(name, ..)| name).collect();
+    let is_none_meant = are_all && texts.len() < names.len();
+    let target = match copy.map(|copy| copy.columns) {
+        _ if texts.is_empty() || is_none_meant => Vec::new(),
+        Some(Some(columns)) => columns,
+        Some(None) => columns_of(connection, &notes.own_schema, &notes.own_table)?,
+        None => Vec::new(),
+    };
+    texts.retain(|name| {
+        is_none_meant
+            || target
+                .iter()
+                .any(|target| target.eq_ignore_ascii_case(name))
     });
-    Ok(found.into_iter().map(|(name, _)| name).collect())
+    Ok(texts.into_iter().map(str::to_owned).collect())
+}
+
+/// What `CREATE TABLE … AS` copies.
+fn after_as(statement: &str) -> Option<&str> {
+    let mut tokens = tokens(statement);
+    tokens.find(|token| token.is_word("table"))?;
+    tokens.find(|token| token.is_word("as"))?;
+    let rest = tokens.rest();
+    let first = tokens.next()?;
+    (first.is_word("select") || first.is_word("with")).then_some(rest)
+}
+
+/// The columns of a SELECT that are a name in double quotes, with another name for it or
+/// without.
+struct Quoted {
+    /// Each with where it begins, and how long it is.
+    columns: Vec<(String, usize, usize)>,
+    /// Whether every column is, and there is more than one.
+    are_all: bool,
+}
+
+impl Quoted {
+    fn of(select: &str) -> Self {
+        let (mut columns, mut are_all) = (Vec::new(), true);
+        let (mut depth, mut is_list) = (0_usize, false);
+        // Those of this SELECT, which count if it has a FROM, and the column that is read.
+        let (mut found, mut count) = (Vec::new(), 0);
+        let mut item: Vec<Token<'_>> = Vec::new();
+        for token in tokens(select) {
+            let ends = depth == 0 && (token.text == "," || token.is_word("from"));
+            if is_list && ends {
+                count += 1;
+                found.extend(quoted(&item).map(|name| {
+                    let at = name.text.as_ptr() as usize - select.as_ptr() as usize;
+                    (name.content().into_owned(), at, name.text.len())
+                }));
+                item.clear();
+            }
+            match token.text {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                _ if depth > 0 => {}
+                _ if token.is_word("from") => {
+                    are_all &= found.len() == count;
+                    columns.append(&mut found);
+                    (is_list, count) = (false, 0);
+                }
+                _ if token.is_word("select") => {
+                    (is_list, count) = (true, 0);
+                    found.clear();
+                    item.clear();
+                    continue;
+                }
+                _ => {}
+            }
+            if is_list && !ends {
+                item.push(token);
+            }
+        }
+        Self {
+            are_all: are_all && columns.len() > 1,
+            columns,
+        }
+    }
+}
+
+/// The name in `"name"`, `"name" AS other`, `DISTINCT "name"`.
+fn quoted<'a>(item: &[Token<'a>]) -> Option<Token<'a>> {
+    let item = match item {
+        [first, rest @ ..] if first.is_word("distinct") || first.is_word("all") => rest,
+        item => item,
+    };
+    let name = match item {
+        [name] | [name, _] => name,
+        [name, word, _] if word.is_word("as") => name,
+        _ => return None,
+    };
+    (name.kind == Kind::Double).then_some(*name)
 }
 
 /// An INSERT of what a SELECT gives.
@@ -165,34 +263,6 @@ impl<'a> Copy<'a> {
     fn select(&self) -> String {
         format!("{} {}", self.prefix, without_clauses(self.rest))
     }
-
-    /// The columns of the SELECT that are a name in double quotes and nothing else, each
-    /// with where it begins.
-    fn quoted_columns(&self) -> Vec<(String, usize)> {
-        let mut found = Vec::new();
-        let (mut depth, mut is_list, mut is_first) = (0_usize, false, false);
-        let mut tokens = tokens(self.rest).peekable();
-        while let Some(token) = tokens.next() {
-            let at = token.text.as_ptr() as usize - self.rest.as_ptr() as usize;
-            let is_after = std::mem::take(&mut is_first);
-            match token.text {
-                "(" => depth += 1,
-                ")" => depth = depth.saturating_sub(1),
-                _ if depth > 0 => {}
-                "," => is_first = is_list,
-                _ if token.is_word("select") => (is_list, is_first) = (true, true),
-                _ if token.is_word("distinct") || token.is_word("all") => is_first = is_after,
-                _ if token.is_word("from") => is_list = false,
-                _ if is_after && token.kind == Kind::Double => {
-                    let ends = |next: &Token<'_>| next.text == "," || next.is_word("from");
-                    let is_all = tokens.peek().is_some_and(ends);
-                    found.extend(is_all.then(|| (token.content().into_owned(), at)));
-                }
-                _ => {}
-            }
-        }
-        found
-    }
 }
 
 /// Whether a SELECT begins with `*` or `t.*`.
@@ -235,7 +305,7 @@ fn without_clauses(select: &str) -> &str {
     }
 }
 
-fn columns(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Vec<String>> {
+fn columns_of(connection: &Connection, schema: &str, table: &str) -> rusqlite::Result<Vec<String>> {
     let query = "SELECT name FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0 ORDER BY cid";
     let mut statement = connection.prepare(query)?;
     let rows = statement.query_map([table, schema], |row| row.get(0))?;

@@ -6,6 +6,7 @@ use super::authorizer::saw;
 use super::referring::referring;
 use super::remedy::{KEPT, MISMATCH, ORPHANS};
 use super::runner::{Runner, leftovers};
+use super::search::Search;
 use super::text::{never_closed, unclosed_comment};
 use super::watch::rows_of;
 use super::{RowCount, Stopped};
@@ -143,8 +144,18 @@ impl Runner<'_> {
         if let Some(offset) = unclosed_comment(&self.place.sql()[from..]) {
             self.push(never_closed(self.place.position(from + offset)))?;
         }
+        let made = std::mem::take(&mut self.made_virtual);
+        if !made.is_empty() {
+            let all = Search::all(connection).map_err(|e| self.stopped(&e, None))?;
+            for search in all.iter().filter(|search| search.is_one_of(&made)) {
+                let unfilled = search.unfilled(connection);
+                if let Some(message) = unfilled.map_err(|e| self.stopped(&e, None))? {
+                    self.push(Finding::new("stale-search", self.place.path, message))?;
+                }
+            }
+        }
         if self.ran.drops {
-            let lost = self.before.lost(connection);
+            let lost = self.before.lost(connection, &self.renamed);
             for lost in lost.map_err(|e| self.stopped(&e, None))? {
                 let finding = match self.before.place_of(&lost.table) {
                     Some(position) => Finding::at(lost.kind, position.clone(), lost.message),

@@ -68,6 +68,9 @@ pub(crate) struct Ran {
     pub lowest_last_row: Option<i64>,
     /// What it has dropped, altered or given a new name, by that, too.
     pub gone: Vec<String>,
+    /// The views, the triggers and the tables with foreign keys that it has made, in lower
+    /// case: what looks for something else.
+    pub looking: Vec<String>,
     /// It has written where a key is checked at COMMIT only.
     pub deferred: bool,
     /// It has used `PRAGMA defer_foreign_keys`.

@@ -56,6 +56,8 @@ pub(crate) struct Notes {
     reads: String,
     /// Indexes, triggers and views that the statement itself drops.
     pub dropped_parts: Vec<String>,
+    /// The view, the trigger or the virtual table that is made.
+    pub created_part: Option<String>,
     /// The table that ALTER TABLE changes, after its schema.
     pub altered: Option<(String, String)>,
     pub pragma: Option<Pragma>,
@@ -78,6 +80,7 @@ impl Notes {
         self.actions.clear();
         self.reads.clear();
         self.dropped_parts.clear();
+        self.created_part = None;
         self.altered = None;
         self.pragma = None;
         self.created = None;

@@ -38,12 +38,15 @@ impl Part {
         if self.kind != other.kind || now == before {
             return self.kind == other.kind;
         }
-        let (Some(now), Some(before)) = (now.strip_suffix(" )"), before.strip_suffix(" )")) else {
-            return false;
-        };
         let now = now.replacen("create unique index", "create index", 1);
-        let rest = now.strip_prefix(before);
-        self.kind == "index" && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ,"))
+        // Of some rows only: which, must be the same.
+        let apart = |definition: &str| match definition.split_once(" ) where ") {
+            Some((columns, rows)) => (columns.to_owned(), Some(rows.to_owned())),
+            None => (definition.trim_end_matches(" )").to_owned(), None),
+        };
+        let ((now, rows), (before, rows_before)) = (apart(&now), apart(&before));
+        let more = now.strip_prefix(&before).filter(|_| rows == rows_before);
+        self.kind == "index" && more.is_some_and(|more| more.is_empty() || more.starts_with(" ,"))
     }
 
     pub(super) fn is_unique(&self) -> bool {

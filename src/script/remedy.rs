@@ -33,6 +33,9 @@ pub(crate) const REPLACE: &str = "INSERT … ON CONFLICT DO UPDATE keeps the row
 /// For an UPDATE that does the same.
 pub(crate) const REPLACED: &str = "UPDATE OR REPLACE, and a key of which the table says ON CONFLICT REPLACE, delete the row that has the value already: change that row's value first, or UPDATE OR FAIL to see which it is; to let those rows go use --allow-cascade";
 
+/// For a row of a search index's content that the index does not know.
+pub(crate) const UNFILLED: &str = "the database is not damaged: a search index does not hold what its content has; fill it before this, with INSERT INTO f (f) VALUES ('rebuild') where f is its name";
+
 /// For a setting that only a connection has.
 pub(crate) const OF_CONNECTION: &str = "it holds for one connection, and is nothing that the database keeps: take it out, and set it where the application connects";
 
@@ -133,10 +136,21 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
     if has("no such module") {
         return Some("it comes with an extension: name that in sqlite_extensions of SQLPage's settings (or SQLITE_EXTENSIONS in the environment); with -m they are read only with --profile sqlpage".to_owned());
     }
+    let renames = words.iter().position(|word| *word == "rename");
+    let renames_column = renames.is_some_and(|at| words.get(at + 1) != Some(&"to"));
+    if has("error in index") && alters {
+        return Some("drop the index before this statement, and make another after it".to_owned());
+    }
+    if alters && let Some(remedy) = of_column(message) {
+        return Some(remedy.to_owned());
+    }
+    if let Some((_, remedy)) = ELSEWHERE.iter().find(|(said, _)| has(said)) {
+        return Some((*remedy).to_owned());
+    }
     if (has("error in view") || has("error in trigger")) && alters {
         let remedy = if has("after drop column") {
             "it uses the column: drop it before this statement, and make it again after it without the column"
-        } else if has("after rename") && words.contains(&"column") {
+        } else if has("after rename") && renames_column {
             "it cannot follow the new name: drop it before this statement, and make it again after it with the new name"
         } else {
             "if it looks for the table that is being replaced, drop it before this statement, and make it again after the rename; if it was useless before, drop it"
@@ -148,6 +162,64 @@ fn of_statement(message: &str, what: u32, statement: &str) -> Option<String> {
     }
     None
 }
+
+/// What ALTER TABLE of SQLite cannot do (sqlite.org/lang_altertable.html).
+fn of_column(message: &str) -> Option<&'static str> {
+    const REBUILT: &str = "make a new table as it should be, copy the rows, drop the old one and rename the new one, with PRAGMA foreign_keys = OFF before it (sqlite.org/lang_altertable.html)";
+    let cannot = message.to_ascii_lowercase();
+    let of = |part: &str| cannot.contains(part);
+    if of("with non-constant default") {
+        return Some(
+            "add the column without it and UPDATE the rows; for new rows a trigger, or a rebuilt table, gives the default",
+        );
+    }
+    if of("not null column with default value null") {
+        return Some("give it a DEFAULT that is not NULL, which the rows that are there get");
+    }
+    if of("add a unique column") {
+        return Some("add it without UNIQUE, and CREATE UNIQUE INDEX on it");
+    }
+    (of("add a primary key column")
+        || of("cannot drop unique column")
+        || of("cannot drop primary key column"))
+    .then_some(REBUILT)
+}
+
+/// What other databases have, and their shells.
+const ELSEWHERE: [(&str, &str); 8] = [
+    (
+        "near \"AUTO_INCREMENT\"",
+        "in SQLite INTEGER PRIMARY KEY counts by itself (AUTOINCREMENT after it gives no number twice)",
+    ),
+    (
+        "near \"DELIMITER\"",
+        "it is a command of MySQL's shell: take it out, the `;` of a trigger's END ends it here",
+    ),
+    (
+        "near \"GO\"",
+        "it is a command of SQL Server's shell: take it out",
+    ),
+    (
+        "no such function: NOW",
+        "write CURRENT_TIMESTAMP or datetime('now')",
+    ),
+    (
+        "no such function: now",
+        "write CURRENT_TIMESTAMP or datetime('now')",
+    ),
+    (
+        "no such function: gen_random_uuid",
+        "write lower(hex(randomblob(16)))",
+    ),
+    (
+        "no such function: uuid_generate_v4",
+        "write lower(hex(randomblob(16)))",
+    ),
+    (
+        "near \"ENUM\"",
+        "SQLite has no ENUM: write TEXT CHECK (name IN ('a', 'b'))",
+    ),
+];
 
 #[cfg(test)]
 mod tests {

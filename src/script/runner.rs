@@ -86,6 +86,8 @@ pub(super) struct Runner<'a> {
     /// How many statements stay done if the next one fails outside a transaction.
     pub(super) kept: usize,
     pub(super) seen_in_all: u32,
+    /// The virtual tables that the script has made.
+    pub(super) made_virtual: Vec<String>,
     /// The names that the script has given to tables.
     pub(super) renamed: Vec<String>,
     /// The tables that the script has made.
@@ -130,6 +132,7 @@ impl<'a> Runner<'a> {
             leftovers: None,
             kept: 0,
             seen_in_all: 0,
+            made_virtual: Vec::new(),
             renamed: Vec::new(),
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
@@ -400,6 +403,13 @@ impl<'a> Runner<'a> {
         }
         if seen & saw::COPY != 0 && !self.rules.replayed {
             self.note_copy(connection)?;
+        }
+        if seen & (saw::CREATE_PART | saw::CREATE_TABLE | saw::ALTER) != 0 {
+            self.note_looking();
+        }
+        if seen & saw::CREATE_VIRTUAL != 0 && !self.rules.replayed {
+            let made = self.seen.notes().created_part.clone();
+            self.made_virtual.extend(made);
         }
         if seen & saw::CREATE_TABLE != 0 && !self.touched.is_empty() {
             self.note_created(connection)?;

@@ -88,6 +88,25 @@ impl Search {
         }))
     }
 
+    /// What is to be said of one that the script has made, over rows that were there.
+    pub(super) fn unfilled(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {
+        let Self { name, content, .. } = self;
+        Ok(match self.complaint(connection)? {
+            Some(Complaint::Disagrees) => Some(format!(
+                "the search index {name} does not hold the rows of {content}, which are not found, and whose next UPDATE or DELETE may fail: fill it with INSERT INTO {0} ({0}) VALUES ('rebuild');",
+                written(name)
+            )),
+            // A view that is made later, for example: it is told at the end of the run.
+            Some(Complaint::Dead(_)) | None => None,
+        })
+    }
+
+    pub(super) fn is_one_of(&self, names: &[String]) -> bool {
+        names
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&self.name))
+    }
+
     /// Asks its own check, and whether its content can be read.
     fn complaint(&self, connection: &Connection) -> rusqlite::Result<Option<Complaint>> {
         let name = quoted(&self.name);

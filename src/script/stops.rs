@@ -5,12 +5,12 @@
 use super::Stopped;
 use super::authorizer::saw;
 use super::referring::referring;
-use super::remedy::{KEPT, RENAMED, remedy};
+use super::remedy::{KEPT, RENAMED, UNFILLED, remedy};
 use super::runner::Runner;
 use crate::diagnostics::error::{Cause, Error, NO_TEMPORARY, sqlite_message};
 use rusqlite::ffi::{
-    SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_TRIGGER, SQLITE_IOERR_GETTEMPPATH,
-    SQLITE_READONLY_DIRECTORY,
+    SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_TRIGGER, SQLITE_CORRUPT_VTAB,
+    SQLITE_IOERR_GETTEMPPATH, SQLITE_READONLY_DIRECTORY,
 };
 use rusqlite::{Connection, ErrorCode};
 use std::os::unix::fs::MetadataExt;
@@ -133,6 +133,7 @@ impl Runner<'_> {
         };
         let remedy = match extended {
             Some(SQLITE_IOERR_GETTEMPPATH) => Some(NO_TEMPORARY.to_owned()),
+            Some(SQLITE_CORRUPT_VTAB) => Some(UNFILLED.to_owned()),
             _ if self.query_only && message.contains("readonly") => {
                 Some("the script has set PRAGMA query_only itself: take it out".to_owned())
             }

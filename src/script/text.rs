@@ -116,7 +116,15 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
         return Some(Finding::new("empty-script", path, message));
     }
     if text.trim_end() == TEMPLATE.trim_end() {
-        let message = "holds what `litemigrate new` has written and nothing else: write it first; what is applied now counts as run, and may not be edited";
+        let undoes = path.to_string_lossy().ends_with(".down.sql");
+        let message = match undoes {
+            true => {
+                "holds what `litemigrate new` has written and nothing else, so it undoes nothing: write it first"
+            }
+            false => {
+                "holds what `litemigrate new` has written and nothing else: write it first; what is applied now counts as run, and may not be edited"
+            }
+        };
         return Some(Finding::new("empty-script", path, message));
     }
     if bare.is_some_and(|bare| bare.starts_with("-- no-transaction")) {

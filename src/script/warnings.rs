@@ -3,10 +3,12 @@
 //! Owns how a warning is given, and when one stops the script.
 
 use super::Stopped;
+use super::crossing::text_for_columns;
 use super::runner::Runner;
 use crate::diagnostics::error::Cause;
 use crate::diagnostics::problem::Finding;
 use rusqlite::{Connection, Statement};
+use std::sync::Arc;
 
 impl Runner<'_> {
     /// A rebuild outside a transaction: between its DROP and its RENAME there is
@@ -33,6 +35,24 @@ impl Runner<'_> {
             "the parameter {name} has no value in a script, and is NULL: write the value, or quote what is meant as text"
         );
         self.warn_once("parameter", &message)
+    }
+
+    /// Rows were copied from a SELECT.
+    pub(super) fn warn_of_words(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let seen = Arc::clone(&self.seen);
+        let notes = seen.notes();
+        let words = text_for_columns(connection, &notes, self.place.text());
+        let words = words.map_err(|error| self.stopped_here(&error))?;
+        let created = notes.created.as_ref().map(|(_, table)| table);
+        let own = created.unwrap_or(&notes.own_table).clone();
+        drop(notes);
+        for word in words {
+            let message = format!(
+                "\"{word}\" is no column of what is copied, so SQLite takes it for text, and every row of {own} gets the word itself: name a column, or write '{word}' if that is meant"
+            );
+            self.warn("text-for-column", message)?;
+        }
+        Ok(())
     }
 
     pub(super) fn is_said(&self, message: &str) -> bool {

@@ -21,8 +21,6 @@ pub(crate) struct Before {
     parts: Vec<Part>,
     /// The rows of tables that were made by CREATE TABLE … AS.
     copies: BTreeSet<i64>,
-    /// Rows were copied from one table to another.
-    pub(super) has_copied: bool,
     /// The search indexes that there were.
     searches: Option<Vec<Search>>,
     /// Indexes and triggers that the script itself has dropped, in lower case.
@@ -107,7 +105,12 @@ impl Before {
     }
 
     /// What is not there any more and should be.
-    pub(crate) fn lost(&self, connection: &Connection) -> rusqlite::Result<Vec<Lost>> {
+    /// `renamed` are the names that the script has given to tables.
+    pub(crate) fn lost(
+        &self,
+        connection: &Connection,
+        renamed: &[String],
+    ) -> rusqlite::Result<Vec<Lost>> {
         let mut lost = Vec::new();
         let now = self.tables_now(connection)?;
         for (lower, table) in &self.tables {
@@ -124,7 +127,9 @@ impl Before {
                 }
                 self.lost_parts(connection, name, &mut lost)?;
                 // Whoever throws rows away throws their numbers away.
-                if !table.had_rows || self.has_copied || !self.copies.is_empty() {
+                let is_new_name = renamed.iter().any(|new| new.eq_ignore_ascii_case(name));
+                let is_filled = || rows_of(connection, name).map(|rows| rows != Some(0));
+                if !table.had_rows || is_new_name || is_filled()? {
                     forgotten(connection, table, &mut lost)?;
                 }
             }

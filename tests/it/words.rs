@@ -2337,6 +2337,84 @@ const CASES: &[Case] = &[
         &["set it where the application connects"],
         &["no-transaction"],
     ),
+    (
+        "what looks for nothing from the beginning",
+        "CREATE TABLE users(id INTEGER PRIMARY KEY, email);",
+        &[
+            "CREATE TRIGGER tr AFTER INSERT ON users BEGIN INSERT INTO lgo VALUES(1); END; CREATE VIEW v AS SELECT nosuch FROM users; CREATE TABLE t(a REFERENCES usr(id), b REFERENCES later); CREATE VIEW app AS SELECT theirs(id) FROM users;",
+            "CREATE TABLE later(id INTEGER PRIMARY KEY);",
+        ],
+        &["--strict"],
+        0,
+        &[
+            "2_next.sql: the trigger tr looks for",
+            "2_next.sql: the view v looks for",
+            "2_next.sql: the foreign key t (a) looks for",
+        ],
+        &["key t (b)", "view app"],
+    ),
+    (
+        "a trigger that a foreign key fires is its own",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p ON DELETE CASCADE); CREATE TABLE clog(x); CREATE TABLE plog(x); CREATE TRIGGER ct AFTER DELETE ON c BEGIN INSERT INTO clog VALUES(1); END; CREATE TRIGGER pt AFTER INSERT ON p BEGIN INSERT INTO plog VALUES(1); END;",
+        &["DROP TABLE clog;"],
+        &[],
+        0,
+        &["trigger ct no longer works"],
+        &["trigger pt"],
+    ),
+    (
+        "a search index that was never filled",
+        "CREATE TABLE users(id INTEGER PRIMARY KEY, email); INSERT INTO users VALUES(1,'a'),(2,'b');",
+        &[
+            "CREATE VIRTUAL TABLE f USING fts5(email, content='users', content_rowid='id'); CREATE TRIGGER fd AFTER DELETE ON users BEGIN INSERT INTO f(f,rowid,email) VALUES('delete',old.id,old.email); END;",
+            "DELETE FROM users WHERE id=1;",
+        ],
+        &[],
+        1,
+        &[
+            "f does not hold the rows of users",
+            "the database is not damaged",
+        ],
+        &["put a backup back"],
+    ),
+    (
+        "a column that is none, under another name or among quoted ones",
+        "CREATE TABLE o(id, x); INSERT INTO o VALUES(1,2); CREATE TABLE n(id, bio); CREATE TABLE au(y); CREATE TRIGGER tr AFTER INSERT ON n BEGIN INSERT INTO au VALUES(new.bio); END;",
+        &[
+            "INSERT INTO n(id,bio) SELECT \"id\", \"bio\" AS \"bio\" FROM o; INSERT INTO n(\"id\",\"bio\") SELECT \"id\", \"boi\" FROM o; CREATE TABLE c AS SELECT \"id\", \"y\" FROM o;",
+        ],
+        &[],
+        0,
+        &[
+            "\"bio\" is no column",
+            "\"boi\" is no column",
+            "\"y\" is no column",
+        ],
+        &[],
+    ),
+    (
+        "an index on some rows of those that another is on",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, a, b, c); CREATE INDEX pb ON p(b);",
+        &[
+            "PRAGMA foreign_keys=OFF; CREATE TABLE n(id INTEGER PRIMARY KEY, a, b, c); INSERT INTO n SELECT * FROM p; DROP TABLE p; ALTER TABLE n RENAME TO p; CREATE INDEX x ON p(b, c) WHERE (a IS NOT NULL);",
+        ],
+        &[],
+        0,
+        &["without its index pb"],
+        &[],
+    ),
+    (
+        "numbers that are forgotten by a copy of an earlier script",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY AUTOINCREMENT, a); INSERT INTO p VALUES(2,1),(100,1); DELETE FROM p WHERE id=100;",
+        &[
+            "CREATE TABLE n(id INTEGER PRIMARY KEY AUTOINCREMENT, a); INSERT INTO n SELECT * FROM p;",
+            "DROP TABLE p; ALTER TABLE n RENAME TO p;",
+        ],
+        &[],
+        0,
+        &["high-water"],
+        &[],
+    ),
 ];
 
 #[test]

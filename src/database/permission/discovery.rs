@@ -107,7 +107,7 @@ fn belongs_to(metadata: &Metadata, owner: u32, database: &Path) -> String {
 fn run_as(user: u32) -> String {
     match name_of(user) {
         name if name == user.to_string() => {
-            format!("setpriv --reuid {user} --clear-groups litemigrate")
+            format!("setpriv --reuid {user} --regid {user} --clear-groups litemigrate")
         }
         name => format!("runuser -u {name} -- litemigrate"),
     }

@@ -3,17 +3,19 @@
 //! Owns the making of files and folders as root in places that others can change. For
 //! root the directories on the way are opened one by one, and links of others are not
 //! followed, so that nobody can make root write elsewhere by putting a link there,
-//! before or meanwhile. Anybody else gets the plain path, and the system decides.
+//! before or meanwhile. For anybody else the system decides, but for links that strangers
+//! have put where everybody may.
 
 use super::discovery::name_of;
-use super::{directory_of, give, is_root, with_suffix};
+use super::{directory_of, give, is_root, is_world_writable, with_suffix};
 use crate::diagnostics::text::shown;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// As many links as Linux follows on the way to a file.
 const MOST_LINKS: usize = 40;
@@ -37,6 +39,11 @@ impl Place {
             return Self::plain(file);
         }
         let (directory, name) = Walk::to_file(file, 0)?;
+        Self::held(directory, name)
+    }
+
+    /// A name in a directory that is open.
+    fn held(directory: File, name: OsString) -> io::Result<Self> {
         let reach = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
         let plain = std::fs::read_link(&reach)?.join(&name);
         Ok(Self {
@@ -48,27 +55,33 @@ impl Place {
         })
     }
 
-    /// As the system finds it.
+    /// As the system finds it, but for links that strangers have planted. What is no link
+    /// when it is looked at is not followed afterwards.
     fn plain(file: &Path) -> io::Result<Self> {
-        refuse_planted_link(file)?;
-        let plain = std::fs::canonicalize(file).or_else(|error| {
-            let target = match std::fs::read_link(file) {
-                Ok(target) => directory_of(file).join(target),
-                Err(_) => file.to_owned(),
-            };
-            let name = target.file_name().ok_or(error)?;
-            Ok::<_, io::Error>(std::fs::canonicalize(directory_of(&target))?.join(name))
-        })?;
-        let reach = directory_of(&plain).to_owned();
+        let mut file = file.to_owned();
+        let mut links = 0;
+        while let Some(target) = planted_by_nobody(&file)? {
+            links += 1;
+            if links > MOST_LINKS {
+                return Err(io::Error::other("too many links"));
+            }
+            file = directory_of(&file).join(target);
+        }
+        let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        Self::reached(&std::fs::canonicalize(directory_of(&file))?, name)
+    }
+
+    /// A name in a directory that its path leads to.
+    fn reached(directory: &Path, name: &OsStr) -> io::Result<Self> {
         let loose = match Path::new("/proc/self/fd").exists() {
             true => None,
-            false => not_roots_alone(&reach),
+            false => not_roots_alone(directory),
         };
         Ok(Self {
-            directory: File::open(&reach)?,
-            name: plain.file_name().unwrap_or_default().to_owned(),
-            reach,
-            plain,
+            directory: File::open(directory)?,
+            name: name.to_owned(),
+            reach: directory.to_owned(),
+            plain: directory.join(name),
             loose,
         })
     }
@@ -81,6 +94,17 @@ impl Place {
     /// The name beside it.
     pub(crate) fn beside(&self, suffix: &str) -> PathBuf {
         with_suffix(&self.reach.join(&self.name), suffix)
+    }
+
+    /// The place of a name in a folder, where no link is followed: nobody names what is ours.
+    pub(crate) fn in_folder(folder: &Path, name: &OsStr) -> io::Result<Self> {
+        if !is_root() {
+            planted_by_nobody(folder)?;
+            return Self::reached(&std::fs::canonicalize(folder)?, name);
+        }
+        let mut walk = Walk::new(0)?;
+        walk.go(folder)?;
+        Self::held(walk.here, name.to_owned())
     }
 
     /// The place of the name beside it, where no link is followed: nobody names what is ours.
@@ -190,30 +214,64 @@ impl Place {
     }
 }
 
-/// Refuses a link that somebody else has put where everybody may, as Linux does with
-/// `fs.protected_symlinks` where a link is opened; we give names and follow by hand.
-fn refuse_planted_link(file: &Path) -> io::Result<()> {
-    let Some(link) = std::fs::symlink_metadata(file)
-        .ok()
-        .filter(Metadata::is_symlink)
-    else {
-        return Ok(());
+/// Where a link leads, if the name is one. Refuses those, here and on the way, that somebody
+/// else has put where everybody may, as Linux does with `fs.protected_symlinks` where one is
+/// opened: we give names, and follow by hand.
+fn planted_by_nobody(file: &Path) -> io::Result<Option<PathBuf>> {
+    for step in file.ancestors() {
+        let Some(link) = std::fs::symlink_metadata(step)
+            .ok()
+            .filter(Metadata::is_symlink)
+        else {
+            continue;
+        };
+        let directory = std::fs::metadata(directory_of(step))?;
+        let own = std::fs::metadata("/proc/self").map(|own| own.uid()).ok();
+        let trusted = [Some(0), Some(directory.uid()), own];
+        let is_common = directory.mode() & 0o1002 == 0o1002;
+        if is_common && !trusted.contains(&Some(link.uid())) {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "{} is a link that user {} has put where everybody may: name what it leads to",
+                    shown(step),
+                    name_of(link.uid())
+                ),
+            ));
+        }
+    }
+    match std::fs::symlink_metadata(file) {
+        Ok(found) if found.is_symlink() => std::fs::read_link(file).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a small file of ours is to be believed: a regular one, and where everybody may
+/// put one, nobody else's. They are made for the owner of `like`.
+pub(crate) fn is_ours(file: &Path, like: &Path) -> bool {
+    let directory = std::fs::metadata(directory_of(file));
+    let (Ok(found), Ok(directory)) = (std::fs::symlink_metadata(file), directory) else {
+        return false;
     };
-    let directory = std::fs::metadata(directory_of(file))?;
-    let own = std::fs::metadata("/proc/self").map(|own| own.uid());
-    let is_common = directory.mode() & 0o1002 == 0o1002;
-    let is_trusted =
-        [0, directory.uid()].contains(&link.uid()) || own.is_ok_and(|own| own == link.uid());
-    match is_common && !is_trusted {
-        true => Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!(
-                "{} is a link that user {} has put where everybody may: name what it leads to",
-                shown(file),
-                name_of(link.uid())
-            ),
-        )),
-        false => Ok(()),
+    let owner = |path: &Path| std::fs::metadata(path).map(|found| found.uid()).ok();
+    let own = owner(Path::new("/proc/self"));
+    let trusted = [Some(0), Some(directory.uid()), own, owner(like)];
+    found.is_file() && (!is_world_writable(&directory) || trusted.contains(&Some(found.uid())))
+}
+
+/// Holds a directory against others of us, so that two that are started at once do not
+/// take the same name in it. One on a file system without such locks, and one that has waited
+/// for this long, does without.
+pub(crate) fn hold(directory: &Path, patience: Duration) -> Option<File> {
+    let held = File::open(directory).ok()?;
+    let clock = Instant::now();
+    loop {
+        match held.try_lock() {
+            Err(TryLockError::WouldBlock) if clock.elapsed() < patience => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            _ => return Some(held),
+        }
     }
 }
 
@@ -320,13 +378,17 @@ struct Walk {
 }
 
 impl Walk {
-    /// The directory of a file and its name in it.
-    fn to_file(file: &Path, owner: u32) -> io::Result<(File, OsString)> {
-        let mut walk = Self {
+    fn new(owner: u32) -> io::Result<Self> {
+        Ok(Self {
             here: File::open(".")?,
             links: 0,
             owner,
-        };
+        })
+    }
+
+    /// The directory of a file and its name in it.
+    fn to_file(file: &Path, owner: u32) -> io::Result<(File, OsString)> {
+        let mut walk = Self::new(owner)?;
         let mut file = file.to_owned();
         loop {
             let name = file

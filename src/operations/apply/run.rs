@@ -47,8 +47,14 @@ pub(super) struct Run<'a, 'r> {
     pub watched: Watched,
     /// The last script that has dropped or renamed something.
     pub dropper: PathBuf,
-    /// Which script was the last to drop or alter what has, or had, this name.
-    pub droppers: BTreeMap<String, PathBuf>,
+    /// Which script was the last to drop or alter what has, or had, this name, and the how
+    /// manyth of those that drop it was.
+    pub droppers: BTreeMap<String, (usize, PathBuf)>,
+    pub drops: usize,
+    /// Which script has made what looks for something else.
+    pub makers: BTreeMap<String, PathBuf>,
+    /// The last row of the schema before the first script: what was made since comes after it.
+    pub first_row: Option<i64>,
     /// A key was touched that only COMMIT checks, in a transaction that has none.
     pub deferred: bool,
     /// The schema after the last script, if this is for show.
@@ -100,6 +106,9 @@ impl<'a, 'r> Run<'a, 'r> {
             watched: Watched::default(),
             dropper: PathBuf::new(),
             droppers: BTreeMap::new(),
+            drops: 0,
+            makers: BTreeMap::new(),
+            first_row: None,
             deferred: false,
             schema: None,
             dropped: Vec::new(),
@@ -146,7 +155,8 @@ impl<'a, 'r> Run<'a, 'r> {
         if self.wrote && !self.job.replayed {
             roll_back(connection);
             // A look that cannot answer says nothing: the run's own end is what counts.
-            if let Ok(warnings) = self.dead_objects(connection) {
+            let found = self.dead_objects(connection);
+            for warnings in found.into_iter().chain(self.useless_objects(connection)) {
                 self.warn(warnings);
             }
         }
@@ -276,6 +286,7 @@ impl<'a, 'r> Run<'a, 'r> {
             self.refuse_uncommittable(connection, last.migration)?;
         }
         warnings.extend(dead);
+        warnings.extend(self.useless_objects(connection).unwrap_or_default());
         if self.job.options.dry_run {
             roll_back(connection);
         } else if let Some(last) = steps.last() {
@@ -425,13 +436,19 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 }
 
-/// Whether a script may have failed because one before it was not run: no other database
-/// makes an error of its grammar right.
+/// Whether a script may have failed because one before it was not run, which would have
+/// made, dropped or renamed what it names.
 fn may_be_without(failed: &ScriptError) -> bool {
-    let is_grammar = ["syntax error", "incomplete input", "unrecognized token"]
+    let message = failed.message.as_str();
+    let is_named = message.starts_with("no such ")
+        || [
+            "has no column named",
+            "already exists",
+            "duplicate column name",
+        ]
         .iter()
-        .any(|words| failed.message.contains(words));
-    failed.cause == Cause::Statement && !is_grammar
+        .any(|words| message.contains(words));
+    failed.cause == Cause::Statement && is_named
 }
 
 /// The scripts before the one that failed went with it.

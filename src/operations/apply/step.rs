@@ -45,6 +45,9 @@ impl<'a> Run<'a, '_> {
         migration: &'a Migration,
     ) -> Result<(Ran, Duration, u64), Error> {
         let mut source = Source::open(migration)?;
+        if self.first_row.is_none() && !self.job.replayed {
+            self.first_row = last_row(connection).ok();
+        }
         let (head, is_all) = source.head();
         // What follows a head of white space is not known yet.
         let is_known = is_all || !head.trim().is_empty();
@@ -98,10 +101,18 @@ impl<'a> Run<'a, '_> {
         self.dropped.clone_from(&ran.dropped);
         self.deferred |= ran.deferred;
         self.altered |= ran.alters;
+        if let (Some(row), Some(lowest)) = (&mut self.first_row, ran.lowest_last_row) {
+            *row = lowest.min(*row);
+        }
+        for name in std::mem::take(&mut ran.looking) {
+            self.makers.insert(name, migration.path.clone());
+        }
         if ran.drops {
             self.dropper.clone_from(&migration.path);
+            self.drops += 1;
             for name in std::mem::take(&mut ran.gone) {
-                self.droppers.insert(name, migration.path.clone());
+                self.droppers
+                    .insert(name, (self.drops, migration.path.clone()));
             }
         }
         Ok((ran, elapsed, rows_changed))

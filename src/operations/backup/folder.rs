@@ -1,23 +1,20 @@
 //! A folder of backups: one for each version of each database.
 //!
 //! Owns the names in it, and which of them may go. Removes nothing but older states of
-//! the same database, and never the last.
+//! the same database, and never the last, and copies that were never complete.
 
-use super::unfinished::{LONGEST, MARK};
-use super::{Job, TEMPORARY, write_whole};
+use super::owners::Owners;
+use super::unfinished::MARK;
+use super::{Job, TEMPORARY};
 use crate::database::permission::place::Place;
-use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::sorted::sort;
 use crate::operations::copy::{at, history_of};
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::fs::Metadata;
-use std::io::{self, Read};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Whether this names a folder: there is one, or the name can be nothing else.
@@ -27,7 +24,7 @@ pub(crate) fn is_folder(path: &Path) -> bool {
 
 /// What the names of all backups of a database begin with: its own name, and that of the
 /// history's table where it is not the usual one, because two may share a database.
-fn beginning(database: &Path, table: &HistoryTable) -> OsString {
+pub(super) fn beginning(database: &Path, table: &HistoryTable) -> OsString {
     let mut name = database.file_name().unwrap_or_default().to_owned();
     if *table != HistoryTable::default() {
         name.push(format!(".{}", table.name()));
@@ -65,9 +62,13 @@ fn version_in(
 
 /// The backup of `database` in `folder` that was made last, by its name.
 pub(crate) fn newest_in(folder: &Path, database: &Path, table: &HistoryTable) -> Option<PathBuf> {
+    let owners = Owners::read(database, table, folder).unwrap_or_default();
     let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let ours = entries
-        .filter(|entry| version_in(entry.file_name().as_bytes(), database, table, "").is_some());
+    let ours = entries.filter(|entry| {
+        let name = entry.file_name();
+        version_in(name.as_bytes(), database, table, "").is_some()
+            && owners.another(&name, database).is_none()
+    });
     let newest = ours.max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok());
     newest.map(|entry| entry.path())
 }
@@ -85,7 +86,7 @@ pub(super) fn marked(job: &Job<'_>, folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Removes copies that a killed run has left, whatever version they are of: nobody else
-/// makes one of this database while we hold its lock.
+/// makes one of this database while we hold its lock. What may not be removed is another's.
 pub(super) fn remove_cut_off(job: &Job<'_>, folder: &Path, owners: &Owners) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
@@ -94,78 +95,12 @@ pub(super) fn remove_cut_off(job: &Job<'_>, folder: &Path, owners: &Owners) -> i
             if let Some(version) = version_in(name.as_bytes(), job.database, job.table, &ending) {
                 let backup = name_in(job.database, job.table, version);
                 if owners.another(&backup, job.database).is_none() {
-                    Place::of(&folder.join(backup))?.remove(&ending)?;
+                    let _ = Place::of(&folder.join(backup)).and_then(|p| p.remove(&ending));
                 }
             }
         }
     }
     Ok(())
-}
-
-/// Of which database each backup in a folder is, as a small file beside them says: by
-/// their histories two that are copies of one, or have none yet, are not told apart.
-#[derive(Default)]
-pub(super) struct Owners(BTreeMap<OsString, PathBuf>);
-
-impl Owners {
-    const NOTE: &str = ".litemigrate-origin";
-
-    /// The note's name without its ending: it is hidden, so that only backups are seen.
-    fn base(job: &Job<'_>, folder: &Path) -> PathBuf {
-        let mut name = OsString::from(".");
-        name.push(beginning(job.database, job.table));
-        folder.join(name)
-    }
-
-    /// What is noted of those whose names begin as those of this database do.
-    pub(super) fn read(job: &Job<'_>, folder: &Path) -> io::Result<Self> {
-        let note = with_suffix(&Self::base(job, folder), Self::NOTE);
-        let mut owners = Self::default();
-        if !std::fs::symlink_metadata(&note).is_ok_and(|found| found.is_file()) {
-            return Ok(owners);
-        }
-        let mut bytes = Vec::new();
-        let file = open_without_waiting(&note)?;
-        file.take(LONGEST).read_to_end(&mut bytes)?;
-        let mut words = bytes.split(|byte| *byte == 0);
-        while let (Some(name), Some(database)) = (words.next(), words.next()) {
-            let word = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
-            owners.0.insert(word(name), word(database).into());
-        }
-        Ok(owners)
-    }
-
-    /// The other database that this is the backup of, if that is still there.
-    pub(super) fn another(&self, name: &OsStr, database: &Path) -> Option<&Path> {
-        let origin = self.0.get(name)?;
-        let identity = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-        let found = identity(origin);
-        (found.is_some() && found != identity(database)).then_some(origin)
-    }
-
-    /// Notes, durably, of which database the backup is that is to be made, and no more of
-    /// those that are gone.
-    pub(super) fn note(mut self, job: &Job<'_>, folder: &Path, like: &Metadata) -> io::Result<()> {
-        let name = job.file.file_name().unwrap_or_default();
-        self.0.retain(|name, _| folder.join(name).exists());
-        if self
-            .0
-            .insert(name.to_owned(), job.database.to_owned())
-            .as_deref()
-            == Some(job.database)
-        {
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        for (name, database) in &self.0 {
-            for word in [name.as_bytes(), database.as_os_str().as_bytes()] {
-                bytes.extend_from_slice(word);
-                bytes.push(0);
-            }
-        }
-        let base = Place::of(&Self::base(job, folder))?;
-        write_whole(&base.sibling(Self::NOTE), &bytes, like)
-    }
 }
 
 /// By what a row is known again, though its script was repaired since.

@@ -6,19 +6,20 @@
 //! whether there is an update.
 
 mod folder;
+mod owners;
 pub(crate) mod unfinished;
 
 use crate::database::limits::Limits;
 use crate::database::location::{Location, file_of};
-use crate::database::permission::place::Place;
-use crate::database::permission::{open_without_waiting, with_suffix};
+use crate::database::permission::place::{Place, hold};
+use crate::database::permission::{directory_of, open_without_waiting, with_suffix};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::text::shown;
 use crate::operations::copy::{at, copy_to, history_of, verify};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
-use folder::Owners;
+use owners::Owners;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::Metadata;
 use std::io::{self, Read, Write};
@@ -93,9 +94,11 @@ pub(crate) fn create(
     let cannot_create = |error: io::Error| job.cannot_create(error.to_string());
     let metadata = std::fs::metadata(&database).map_err(cannot_create)?;
     let place = Place::of(&file).map_err(cannot_create)?;
+    // The lock of one database does not keep out a run on another of the same name.
+    let _held = hold(directory_of(place.path()), limits.patience());
     job.refuse_name(&place, &metadata)?;
-    let owners = match into_folder {
-        true => Owners::read(&job, wanted).map_err(cannot_create)?,
+    let mut owners = match into_folder {
+        true => Owners::read(&database, &options.table, wanted).map_err(cannot_create)?,
         false => Owners::default(),
     };
     let update = Unfinished {
@@ -137,7 +140,7 @@ pub(crate) fn create(
     if into_folder {
         job.refuse_foreign(&place, &owners)?;
         folder::remove_cut_off(&job, wanted, &owners)
-            .and_then(|()| Owners::read(&job, wanted)?.note(&job, wanted, &metadata))
+            .and_then(|()| owners.note(&job, wanted, &metadata))
             .map_err(cannot_create)?;
     }
     job.copy(&place, &metadata)?;
@@ -156,13 +159,13 @@ pub(crate) fn create(
 
 /// Writes a small file of ours, durably and as a whole.
 fn write_whole(place: &Place, bytes: &[u8], like: &Metadata) -> io::Result<()> {
-    const TEMPORARY: &str = "-tmp";
-    place.remove(TEMPORARY)?;
-    let mut file = place.create(TEMPORARY, 0o644, like)?;
+    const NEW: &str = "-tmp";
+    place.remove(NEW)?;
+    let mut file = place.create(NEW, 0o644, like)?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
-        .and_then(|()| place.publish(TEMPORARY))
-        .inspect_err(|_| drop(place.remove(TEMPORARY)))
+        .and_then(|()| place.publish(NEW))
+        .inspect_err(|_| drop(place.remove(NEW)))
 }
 
 /// Refuses a folder that is not there: asked before a database is made, too.
@@ -302,14 +305,17 @@ impl Job<'_> {
                 before.database.display()
             )));
         }
+        let is_recorded = |version: &i64| {
+            let is_applied = self.history.iter().any(|row| row.version == *version);
+            is_applied == (before.direction == "up")
+        };
+        let is_any_recorded = before.versions.iter().any(is_recorded);
+        // A script that is half done may have another number by now.
+        let may_be_it = before.begins_outside && update.begins_outside && !is_any_recorded;
         let is_on_its_way = before.direction == update.direction
-            && before.versions.iter().any(|v| update.versions.contains(v));
+            && (may_be_it || before.versions.iter().any(|v| update.versions.contains(v)));
         // Of which nothing stays: the state before it is that of now.
-        let has_begun = before.begins_outside
-            || before.versions.iter().any(|version| {
-                let is_applied = self.history.iter().any(|row| row.version == *version);
-                is_applied == (before.direction == "up")
-            });
+        let has_begun = before.begins_outside || is_any_recorded;
         if !is_on_its_way || !has_begun {
             return Ok(None);
         }
@@ -407,8 +413,17 @@ impl Job<'_> {
 
 impl Unfinished {
     fn reason(&self, update: &Self) -> String {
-        let still = self.versions.iter().filter(|v| update.versions.contains(v));
-        let list: Vec<String> = still.take(5).map(i64::to_string).collect();
+        let is_still = |version: &&i64| update.versions.contains(version);
+        let mut still: Vec<&i64> = self.versions.iter().filter(is_still).collect();
+        if still.is_empty() {
+            // It has another number by now.
+            still = self.versions.iter().collect();
+        }
+        let list: Vec<String> = still
+            .iter()
+            .take(5)
+            .map(|version| version.to_string())
+            .collect();
         format!(
             "it is the state before an update that is not over (version {})",
             list.join(", ")

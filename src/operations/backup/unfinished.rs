@@ -5,14 +5,11 @@
 //! middle of it. Never touches the backup itself.
 
 use super::write_whole;
-use crate::database::permission::place::Place;
-use crate::database::permission::{
-    directory_of, is_world_writable, open_without_waiting, with_suffix,
-};
+use crate::database::permission::place::{Place, is_ours};
+use crate::database::permission::{open_without_waiting, with_suffix};
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// More than the versions of any update.
@@ -35,22 +32,6 @@ pub(crate) struct Unfinished {
 
 /// What its name is beside the backup's.
 pub(super) const MARK: &str = ".litemigrate-pending";
-
-/// Whether it is ours to believe: a file, and where everybody may put one, nobody else's.
-fn is_ours(mark: &Path, backup: &Path) -> bool {
-    let directory = std::fs::metadata(directory_of(mark));
-    let (Ok(found), Ok(directory)) = (std::fs::symlink_metadata(mark), directory) else {
-        return false;
-    };
-    let owner = |path: &Path| std::fs::metadata(path).map(|found| found.uid()).ok();
-    let trusted = [
-        Some(0),
-        Some(directory.uid()),
-        owner(Path::new("/proc/self")),
-        owner(backup),
-    ];
-    found.is_file() && (!is_world_writable(&directory) || trusted.contains(&Some(found.uid())))
-}
 
 impl Unfinished {
     /// The update that was not over when `backup` was looked at last, if there is one.

@@ -28,7 +28,7 @@ impl Report {
             Event::BackedUp(file) => self.backed_up(file),
             Event::BackupKept { file, why } => self.backup_kept(file, why),
             Event::Warning(warning) => {
-                if !self.dry_run && warning.is_mended_in_its_script() {
+                if !self.dry_run && warning.leaves_something() {
                     self.warned_of.insert(warning.path.clone());
                 }
                 self.warning(&warning);
