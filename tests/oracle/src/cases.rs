@@ -129,6 +129,10 @@ pub const FIXTURES_THAT_DIFFER: &[(&str, &str)] = &[
     ("import-of-a-sql-migrate", "they run the way back, too"),
     ("import-may-let-missing", "they run the way back, too"),
     (
+        "a-replay-puts-back",
+        "query_only of a script stays for them",
+    ),
+    (
         "a-dry-run-leaves-no-attached-file",
         "run here for real, where the files are",
     ),
