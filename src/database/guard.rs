@@ -10,7 +10,7 @@
 use crate::database::holder::lock_holder;
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
-use crate::database::permission::place::Place;
+use crate::database::permission::place::{Place, is_at};
 use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
@@ -142,13 +142,4 @@ fn open(place: &Place, path: &Path, database: &Metadata) -> io::Result<Option<Fi
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Whether this file is still the one at `path`.
-fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
-    let (Ok(held), Ok(found)) = (file.metadata(), std::fs::symlink_metadata(path)) else {
-        return false;
-    };
-    identity(held) == identity(found)
 }

@@ -60,7 +60,7 @@ impl Place {
     fn plain(file: &Path) -> io::Result<Self> {
         let mut file = file.to_owned();
         let mut links = 0;
-        while let Some(target) = planted_by_nobody(&file)? {
+        while let Some(target) = led_to(&file)? {
             links += 1;
             if links > MOST_LINKS {
                 return Err(io::Error::other("too many links"));
@@ -99,7 +99,7 @@ impl Place {
     /// The place of a name in a folder, where no link is followed: nobody names what is ours.
     pub(crate) fn in_folder(folder: &Path, name: &OsStr) -> io::Result<Self> {
         if !is_root() {
-            planted_by_nobody(folder)?;
+            led_to(folder)?;
             return Self::reached(&std::fs::canonicalize(folder)?, name);
         }
         let mut walk = Walk::new(0)?;
@@ -174,11 +174,7 @@ impl Place {
 
     /// The same, if what was made still is what has that name.
     pub(crate) fn publish_made(&self, suffix: &str, made: &File) -> io::Result<()> {
-        let (found, made) = (
-            std::fs::symlink_metadata(self.beside(suffix))?,
-            made.metadata()?,
-        );
-        match (found.dev(), found.ino()) == (made.dev(), made.ino()) {
+        match is_at(made, &self.beside(suffix)) {
             true => self.publish(suffix),
             false => Err(exchanged()),
         }
@@ -216,20 +212,23 @@ impl Place {
 
 /// Where a link leads, if the name is one. Refuses those, here and on the way, that somebody
 /// else has put where everybody may, as Linux does with `fs.protected_symlinks` where one is
-/// opened: we give names, and follow by hand.
-fn planted_by_nobody(file: &Path) -> io::Result<Option<PathBuf>> {
-    for step in file.ancestors() {
-        let Some(link) = std::fs::symlink_metadata(step)
-            .ok()
-            .filter(Metadata::is_symlink)
-        else {
+/// opened: we give names, and follow by hand. The name is looked at once: what is put there
+/// afterwards is not followed.
+fn led_to(file: &Path) -> io::Result<Option<PathBuf>> {
+    let link_at = |path: &Path| {
+        let found = std::fs::symlink_metadata(path).ok();
+        found.filter(Metadata::is_symlink)
+    };
+    let own = link_at(file);
+    let is_link = own.is_some();
+    let above = file.ancestors().skip(1).map(|step| (step, link_at(step)));
+    for (step, link) in std::iter::once((file, own)).chain(above) {
+        let Some(link) = link else {
             continue;
         };
         let directory = std::fs::metadata(directory_of(step))?;
-        let own = std::fs::metadata("/proc/self").map(|own| own.uid()).ok();
-        let trusted = [Some(0), Some(directory.uid()), own];
         let is_common = directory.mode() & 0o1002 == 0o1002;
-        if is_common && !trusted.contains(&Some(link.uid())) {
+        if is_common && !trusted_in(&directory).contains(&Some(link.uid())) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!(
@@ -240,10 +239,17 @@ fn planted_by_nobody(file: &Path) -> io::Result<Option<PathBuf>> {
             ));
         }
     }
-    match std::fs::symlink_metadata(file) {
-        Ok(found) if found.is_symlink() => std::fs::read_link(file).map(Some),
-        _ => Ok(None),
+    match is_link {
+        true => std::fs::read_link(file).map(Some),
+        false => Ok(None),
     }
+}
+
+/// Whose entries count in a directory where everybody may put some: root's, those of the
+/// directory's owner, and our own.
+fn trusted_in(directory: &Metadata) -> [Option<u32>; 3] {
+    let own = std::fs::metadata("/proc/self").map(|own| own.uid()).ok();
+    [Some(0), Some(directory.uid()), own]
 }
 
 /// Whether a small file of ours is to be believed: a regular one, and where everybody may
@@ -253,10 +259,12 @@ pub(crate) fn is_ours(file: &Path, like: &Path) -> bool {
     let (Ok(found), Ok(directory)) = (std::fs::symlink_metadata(file), directory) else {
         return false;
     };
-    let owner = |path: &Path| std::fs::metadata(path).map(|found| found.uid()).ok();
-    let own = owner(Path::new("/proc/self"));
-    let trusted = [Some(0), Some(directory.uid()), own, owner(like)];
-    found.is_file() && (!is_world_writable(&directory) || trusted.contains(&Some(found.uid())))
+    let owner = Some(found.uid());
+    let is_trusted = || {
+        trusted_in(&directory).contains(&owner)
+            || std::fs::metadata(like).map(|found| found.uid()).ok() == owner
+    };
+    found.is_file() && (!is_world_writable(&directory) || is_trusted())
 }
 
 /// Holds a directory against others of us, so that two that are started at once do not
@@ -273,6 +281,15 @@ pub(crate) fn hold(directory: &Path, patience: Duration) -> Option<File> {
             _ => return Some(held),
         }
     }
+}
+
+/// Whether this file is still the one at `path`.
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    let (Ok(held), Ok(found)) = (file.metadata(), std::fs::symlink_metadata(path)) else {
+        return false;
+    };
+    identity(held) == identity(found)
 }
 
 /// Whether this process has a file open so many times, as far as Linux tells.

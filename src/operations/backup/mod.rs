@@ -113,7 +113,10 @@ pub(crate) fn create(
     let needs_mark = !into_folder || scripts.iter().any(|(_, is_outside)| *is_outside);
     let before = match into_folder {
         true => job.unfinished_in(wanted, &update)?,
-        false => job.unfinished(&place, &update)?,
+        false => match Unfinished::read(place.path()) {
+            Some(mark) => job.unfinished(&place, mark, &update)?,
+            None => None,
+        },
     };
     if is_empty {
         // Until this update is over: the next start finds a database that is not empty.
@@ -284,7 +287,7 @@ impl Job<'_> {
             if mark.database != self.database && mark.database.exists() {
                 continue;
             }
-            match self.unfinished(&place, update)? {
+            match self.unfinished(&place, mark.clone(), update)? {
                 Some(before) => return Ok(Some(before)),
                 None => mark.forget(),
             }
@@ -292,14 +295,15 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// The update that has begun with the backup that is there, and is not over.
-    fn unfinished(&self, place: &Place, update: &Unfinished) -> Result<Option<Unfinished>, Error> {
-        let Some(before) = Unfinished::read(place.path()) else {
-            return Ok(None);
-        };
-        let identity = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-        let other = identity(&before.database);
-        if before.database != self.database && other.is_some() && other != identity(self.database) {
+    /// The update that has begun with the backup that is there, as its mark says, if it is
+    /// not over.
+    fn unfinished(
+        &self,
+        place: &Place,
+        before: Unfinished,
+        update: &Unfinished,
+    ) -> Result<Option<Unfinished>, Error> {
+        if is_another(&before.database, self.database) {
             return Err(self.cannot_create(format!(
                 "it is the backup of {}, whose update is not over: name another file",
                 before.database.display()
@@ -433,6 +437,15 @@ impl Unfinished {
 
 /// Whether two names lead to one file.
 pub(crate) fn is_same_file(one: &Path, other: &Location) -> bool {
-    let identity = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
     identity(one).is_some() && identity(one) == identity(&other.path)
+}
+
+/// Whether what is known as the database of a backup is there, and is another.
+fn is_another(known: &Path, database: &Path) -> bool {
+    identity(known).is_some_and(|found| Some(found) != identity(database))
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }

@@ -6,7 +6,7 @@
 
 use super::folder::beginning;
 use super::unfinished::LONGEST;
-use super::{Job, write_whole};
+use super::{Job, is_another, write_whole};
 use crate::database::permission::open_without_waiting;
 use crate::database::permission::place::{Place, is_ours};
 use crate::diagnostics::text::shown;
@@ -16,7 +16,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The path of the database by the name of the backup.
@@ -53,9 +52,7 @@ impl Owners {
     /// The other database that this is the backup of, if that is still there.
     pub(super) fn another(&self, name: &OsStr, database: &Path) -> Option<&Path> {
         let origin = self.0.get(name)?;
-        let identity = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-        let found = identity(origin);
-        (found.is_some() && found != identity(database)).then_some(origin)
+        is_another(origin, database).then_some(origin)
     }
 
     /// Notes, durably, of which database the backup is that is to be made, and no more of
