@@ -3,6 +3,8 @@
 //! Owns the order of these. A script and its row commit together or not at all.
 //! Never decides what is pending, and announces nothing before it is durable.
 
+mod advice;
+mod blame;
 mod judge;
 mod run;
 mod step;

@@ -28,9 +28,10 @@ pub(super) fn warnings(pending: &[&Migration]) -> Vec<Finding> {
         .collect();
     // What begins all, as tools name it (`0_init`), or nearly so (`1_init`), was meant to.
     let is_head = |version: i64| version == 0 || version == 1;
-    let differ = |two: &&[&Migration]| kind(two[0].version) != kind(two[1].version);
-    let is_unclear = |two: &&[&Migration]| !is_head(two[0].version);
-    for two in pending.windows(2).filter(differ).filter(is_unclear) {
+    let differ = |two: &&[&Migration]| {
+        kind(two[0].version) != kind(two[1].version) && !is_head(two[0].version)
+    };
+    for two in pending.windows(2).filter(differ) {
         let (before, after) = (two[0], two[1]);
         let message = format!(
             "version {} comes before {} of {}, which is of another kind: number them alike, if that is not the order that was meant",

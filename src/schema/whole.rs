@@ -67,9 +67,7 @@ pub(crate) struct Dead {
 impl Whole {
     /// Asks for each.
     pub(crate) fn look(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut found = Self::default();
-        found.look_at_new(connection)?;
-        Ok(found)
+        Self::look_after(connection, 0)
     }
 
     /// Asks for each that comes after a row of the schema.
@@ -82,24 +80,15 @@ impl Whole {
         Ok(found)
     }
 
+    fn was_whole(&self, key: &Key) -> bool {
+        self.found.get(key).is_some_and(Option::is_none)
+    }
+
     /// What does not find what it looks for, and was not all right before.
-    pub(crate) fn useless(self, before: Option<&Self>) -> impl Iterator<Item = Dead> {
-        let was_whole = move |key: &Key| {
-            before.is_some_and(|before| before.found.get(key).is_some_and(Option::is_none))
-        };
-        let Self {
-            found, mut texts, ..
-        } = self;
-        let found = found.into_iter().filter(move |(key, _)| !was_whole(key));
-        found.filter_map(move |(key, message)| {
-            let sql = texts.remove(&key).map(|text| text.sql).unwrap_or_default();
-            Some(Dead {
-                kind: key.0,
-                name: key.1,
-                message: message?,
-                sql,
-            })
-        })
+    pub(crate) fn useless(self, before: Option<&Self>) -> Vec<Dead> {
+        let was_whole = |key: &Key| before.is_some_and(|before| before.was_whole(key));
+        let found = self.found.into_iter().filter(|(key, _)| !was_whole(key));
+        dead(found, self.texts)
     }
 
     /// Asks for each that was made since.
@@ -123,7 +112,6 @@ impl Whole {
 
     /// What was all right before and is not now.
     pub(crate) fn dead_since(self, before: &Self) -> Vec<Dead> {
-        let was_whole = |key: &Key| before.found.get(key).is_some_and(Option::is_none);
         let gone: BTreeSet<&String> = before.names.difference(&self.names).collect();
         let also = self.unclear.into_iter().filter_map(|(name, sql)| {
             let mut words = tokens(&sql).map(|token| token.content().to_ascii_lowercase());
@@ -134,21 +122,8 @@ impl Whole {
             ))
         });
         let also: Vec<_> = also.collect();
-        let mut texts = self.texts;
-        self.found
-            .into_iter()
-            .chain(also)
-            .filter(|(key, _)| was_whole(key))
-            .filter_map(|(key, message)| {
-                let sql = texts.remove(&key).map(|text| text.sql).unwrap_or_default();
-                Some(Dead {
-                    kind: key.0,
-                    name: key.1,
-                    message: message?,
-                    sql,
-                })
-            })
-            .collect()
+        let found = self.found.into_iter().chain(also);
+        dead(found.filter(|(key, _)| before.was_whole(key)), self.texts)
     }
 
     /// What SQLite has made look at a table under its new name, because ALTER TABLE RENAME
@@ -306,6 +281,24 @@ impl Whole {
         }
         Ok(())
     }
+}
+
+/// Those with a complaint.
+fn dead(
+    found: impl Iterator<Item = (Key, Option<String>)>,
+    mut texts: BTreeMap<Key, Text>,
+) -> Vec<Dead> {
+    let dead = found.filter_map(|(key, message)| {
+        let message = message?;
+        let text = texts.remove(&key);
+        Some(Dead {
+            kind: key.0,
+            name: key.1,
+            message,
+            sql: text.map(|text| text.sql).unwrap_or_default(),
+        })
+    });
+    dead.collect()
 }
 
 /// Whether a trigger is one of this event.

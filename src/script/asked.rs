@@ -13,7 +13,6 @@ use super::remedy::{ALONE, OF_CONNECTION};
 use super::runner::{Runner, leftovers};
 use super::watch::rows_of;
 use crate::schema::last_row;
-use crate::schema::tokens::tokens;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -249,22 +248,6 @@ impl Runner<'_> {
         self.warn_of_words(connection)
     }
 
-    /// Remembers what was made that looks for something else.
-    pub(super) fn note_looking(&mut self) {
-        let notes = self.seen.notes();
-        let refers = || {
-            let mut tokens = tokens(self.place.text());
-            tokens.any(|token| token.is_word("references"))
-        };
-        let made = notes.created_part.as_ref();
-        let tables = [&notes.created, &notes.altered].into_iter().flatten();
-        let tables = tables.filter(|(schema, _)| schema == "main" && refers());
-        let names = made.into_iter().chain(tables.map(|(_, table)| table));
-        let names: Vec<String> = names.map(|name| name.to_ascii_lowercase()).collect();
-        drop(notes);
-        self.ran.looking.extend(names);
-    }
-
     /// What was made may refer to tables that were looked at already.
     pub(super) fn note_created(&mut self, connection: &Connection) -> Result<(), Stopped> {
         let seen = Arc::clone(&self.seen);
@@ -310,12 +293,6 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Whether the script has given this name to a table.
-    pub(super) fn is_renamed(&self, table: &str) -> bool {
-        let mut names = self.renamed.iter();
-        names.any(|name| name.eq_ignore_ascii_case(table))
-    }
-
     pub(super) fn note_drop(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         let shared = Arc::clone(&self.seen);
         let here = self.place.here();
@@ -345,15 +322,7 @@ impl Runner<'_> {
         if seen & saw::ALTER != 0 {
             self.orphans.forget_names();
             self.touched.clear();
-            if let Some(name) = renamed_to(self.place.text()) {
-                let lower = name.to_ascii_lowercase();
-                let old = altered.map(|(_, table)| table.to_ascii_lowercase());
-                if old.is_some_and(|old| self.ran.looking.contains(&old)) {
-                    self.ran.looking.push(lower.clone());
-                }
-                self.ran.gone.push(lower);
-                self.renamed.push(name);
-            }
+            self.note_rename(altered.map(|(_, table)| table.as_str()));
         }
         if seen & saw::DROP == 0 {
             return Ok(());
@@ -493,13 +462,4 @@ impl Runner<'_> {
             }
         }
     }
-}
-
-/// The name that `ALTER TABLE … RENAME TO` gives.
-fn renamed_to(statement: &str) -> Option<String> {
-    let mut tokens = tokens(statement).skip_while(|token| !token.is_word("rename"));
-    let (_, to) = (tokens.next()?, tokens.next()?);
-    to.is_word("to")
-        .then(|| tokens.next())?
-        .map(|name| name.content().into_owned())
 }

@@ -108,18 +108,18 @@ pub(crate) fn text_for_columns(
     }
     let names: BTreeSet<&String> = columns.iter().map(|(name, ..)| name).collect();
     let is_none_meant = are_all && texts.len() < names.len();
-    let target = match copy.map(|copy| copy.columns) {
-        _ if texts.is_empty() || is_none_meant => Vec::new(),
-        Some(Some(columns)) => columns,
-        Some(None) => columns_of(connection, &notes.own_schema, &notes.own_table)?,
-        None => Vec::new(),
-    };
-    texts.retain(|name| {
-        is_none_meant
-            || target
-                .iter()
-                .any(|target| target.eq_ignore_ascii_case(name))
-    });
+    if !texts.is_empty() && !is_none_meant {
+        let target = match copy {
+            Some(Copy {
+                columns: Some(columns),
+                ..
+            }) => columns,
+            Some(_) => columns_of(connection, &notes.own_schema, &notes.own_table)?,
+            None => Vec::new(),
+        };
+        let is_target = |name: &&str| target.iter().any(|other| other.eq_ignore_ascii_case(name));
+        texts.retain(is_target);
+    }
     Ok(texts.into_iter().map(str::to_owned).collect())
 }
 

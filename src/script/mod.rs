@@ -12,6 +12,7 @@ mod crossing;
 mod ending;
 mod losses;
 mod lost;
+mod names;
 mod notes;
 pub(crate) mod orphans;
 mod parts;
@@ -70,7 +71,7 @@ pub(crate) struct Ran {
     pub gone: Vec<String>,
     /// The views, the triggers and the tables with foreign keys that it has made, in lower
     /// case: what looks for something else.
-    pub looking: Vec<String>,
+    pub looking: BTreeSet<String>,
     /// It has written where a key is checked at COMMIT only.
     pub deferred: bool,
     /// It has used `PRAGMA defer_foreign_keys`.

@@ -88,8 +88,8 @@ pub(super) struct Runner<'a> {
     pub(super) seen_in_all: u32,
     /// The virtual tables that the script has made.
     pub(super) made_virtual: Vec<String>,
-    /// The names that the script has given to tables.
-    pub(super) renamed: Vec<String>,
+    /// The names that the script has given to tables that had others, in lower case.
+    pub(super) renamed: BTreeSet<String>,
     /// The tables that the script has made.
     pub(super) made: BTreeSet<String>,
     /// When it began, for the times of files.
@@ -133,7 +133,7 @@ impl<'a> Runner<'a> {
             kept: 0,
             seen_in_all: 0,
             made_virtual: Vec::new(),
-            renamed: Vec::new(),
+            renamed: BTreeSet::new(),
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
             began: SystemTime::now() - Duration::from_millis(20),
@@ -404,7 +404,8 @@ impl<'a> Runner<'a> {
         if seen & saw::COPY != 0 && !self.rules.replayed {
             self.note_copy(connection)?;
         }
-        if seen & (saw::CREATE_PART | saw::CREATE_TABLE | saw::ALTER) != 0 {
+        let makes = saw::CREATE_PART | saw::CREATE_TABLE | saw::ALTER;
+        if seen & makes != 0 && !self.rules.replayed {
             self.note_looking();
         }
         if seen & saw::CREATE_VIRTUAL != 0 && !self.rules.replayed {

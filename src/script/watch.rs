@@ -105,11 +105,11 @@ impl Before {
     }
 
     /// What is not there any more and should be.
-    /// `renamed` are the names that the script has given to tables.
+    /// `renamed` are the names that the script has given to tables, in lower case.
     pub(crate) fn lost(
         &self,
         connection: &Connection,
-        renamed: &[String],
+        renamed: &BTreeSet<String>,
     ) -> rusqlite::Result<Vec<Lost>> {
         let mut lost = Vec::new();
         let now = self.tables_now(connection)?;
@@ -127,9 +127,8 @@ impl Before {
                 }
                 self.lost_parts(connection, name, &mut lost)?;
                 // Whoever throws rows away throws their numbers away.
-                let is_new_name = renamed.iter().any(|new| new.eq_ignore_ascii_case(name));
                 let is_filled = || rows_of(connection, name).map(|rows| rows != Some(0));
-                if !table.had_rows || is_new_name || is_filled()? {
+                if !table.had_rows || renamed.contains(lower) || is_filled()? {
                     forgotten(connection, table, &mut lost)?;
                 }
             }

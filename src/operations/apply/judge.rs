@@ -20,7 +20,6 @@ use crate::script::remedy::KEPT;
 use crate::script::{Ran, Stopped, orphans};
 use rusqlite::Connection;
 use rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY;
-use std::path::Path;
 use std::time::Duration;
 
 impl<'a> Run<'a, '_> {
@@ -157,7 +156,7 @@ impl<'a> Run<'a, '_> {
                 "after this the {} {} looks at {}, and not at the new {}, because ALTER TABLE RENAME changes what names the table: put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it, or make the new table first and rename it last",
                 moved.kind, moved.name, moved.now, moved.before
             );
-            Finding::new("moved-object", self.to_blame([&*moved.before]), message)
+            Finding::new("moved-object", self.blame.dropper([&moved.before]), message)
         });
         let mut findings: Vec<Finding> = moved.collect();
         let dead = now.dead_since(before).into_iter().map(|dead| {
@@ -170,37 +169,28 @@ impl<'a> Run<'a, '_> {
                 dead.kind, dead.name, dead.message
             );
             let missing = dead.message.strip_prefix("no such table: ");
-            let missing = missing.map(|name| name.strip_prefix("main.").unwrap_or(name));
-            let words = tokens(&dead.sql).map(|token| token.content().into_owned());
-            let words: Vec<String> = match missing {
-                Some(name) => vec![name.to_owned()],
-                None => words.collect(),
+            let dropper = match missing {
+                Some(name) => self.blame.dropper([name.strip_prefix("main.").unwrap_or(name)]),
+                None => self.blame.dropper(tokens(&dead.sql).map(|token| token.content())),
             };
-            Finding::new("dead-object", self.to_blame(words.iter().map(|word| &**word)), message)
+            Finding::new("dead-object", dropper, message)
         });
         findings.extend(dead);
         Ok(findings)
     }
 
-    /// The last script that has dropped or altered one of these, or else anything.
-    fn to_blame<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> &Path {
-        let names = names.into_iter().map(str::to_ascii_lowercase);
-        let found = names.filter_map(|name| self.droppers.get(&name));
-        let last = found.max_by_key(|(place, _)| *place);
-        last.map_or(&self.dropper, |(_, path)| path)
-    }
-
     /// Views, triggers and foreign keys of this run that look for what is not there at its
     /// end: SQLite makes them all the same.
     pub(super) fn useless_objects(&self, connection: &Connection) -> Result<Vec<Finding>, Error> {
-        let Some(row) = self.first_row.filter(|_| !self.makers.is_empty()) else {
+        let Some(row) = self.blame.made_after() else {
             return Ok(Vec::new());
         };
         let now = Whole::look_after(connection, row)
             .map_err(|error| Error::database(connection, "read the schema", &error))?;
-        let told = now.useless(self.watched.whole.as_ref()).filter_map(|useless| {
+        let useless = now.useless(self.watched.whole.as_ref()).into_iter();
+        let told = useless.filter_map(|useless| {
             let (name, _) = useless.name.split_once(" (").unwrap_or((&useless.name, ""));
-            let maker = self.makers.get(&name.to_ascii_lowercase())?;
+            let maker = self.blame.maker(name)?;
             let message = format!(
                 "the {} {} looks for what is not there at the end of this run ({}): what uses it fails until that is made, or it is corrected in a new migration",
                 useless.kind, useless.name, useless.message

@@ -3,6 +3,7 @@
 //! Owns the locks between the scripts, the backup before the first of them, and what is
 //! told to the caller and when.
 
+use super::blame::Blame;
 use super::view::{View, data_version};
 use super::{Event, Job, Step, Summary};
 use crate::database::guard::lock_script;
@@ -23,7 +24,6 @@ use crate::plan::targets::Direction;
 use crate::schema::Schema;
 use crate::script::Watched;
 use rusqlite::Connection;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A schema that is kept current from script to script.
@@ -45,16 +45,7 @@ pub(super) struct Run<'a, 'r> {
     pub newest: Option<i64>,
     /// What is known from one script to the next.
     pub watched: Watched,
-    /// The last script that has dropped or renamed something.
-    pub dropper: PathBuf,
-    /// Which script was the last to drop or alter what has, or had, this name, and the how
-    /// manyth of those that drop it was.
-    pub droppers: BTreeMap<String, (usize, PathBuf)>,
-    pub drops: usize,
-    /// Which script has made what looks for something else.
-    pub makers: BTreeMap<String, PathBuf>,
-    /// The last row of the schema before the first script: what was made since comes after it.
-    pub first_row: Option<i64>,
+    pub blame: Blame,
     /// A key was touched that only COMMIT checks, in a transaction that has none.
     pub deferred: bool,
     /// The schema after the last script, if this is for show.
@@ -104,11 +95,7 @@ impl<'a, 'r> Run<'a, 'r> {
             settings,
             view,
             watched: Watched::default(),
-            dropper: PathBuf::new(),
-            droppers: BTreeMap::new(),
-            drops: 0,
-            makers: BTreeMap::new(),
-            first_row: None,
+            blame: Blame::default(),
             deferred: false,
             schema: None,
             dropped: Vec::new(),
@@ -149,7 +136,7 @@ impl<'a, 'r> Run<'a, 'r> {
         {
             self.wrote = true;
             if self.watched.dropping == failed.path {
-                self.dropper.clone_from(&failed.path);
+                self.blame.note_drop(&failed.path);
             }
         }
         if self.wrote && !self.job.replayed {

@@ -243,37 +243,33 @@ impl<'a> Run<'a> {
     /// Names folder and database where the library does not know them, and tells what the
     /// system has no more of from what may not be done.
     fn located(&self, mut result: Result<Outcome, Error>) -> Result<Outcome, Error> {
-        let (cause, message) = match &mut result {
-            Err(Error::Database { cause, message, .. }) => (cause, &*message),
-            Err(Error::Script(script)) => {
-                let script = &mut **script;
-                (&mut script.cause, &script.message)
+        match &mut result {
+            Err(Error::Refused { problems }) => {
+                for problem in problems {
+                    if let Problem::NoFiles {
+                        directory,
+                        database,
+                        ..
+                    } = problem
+                    {
+                        *directory = Some(self.project.migrations.clone());
+                        *database = Some(self.project.database.path.clone());
+                    }
+                }
             }
-            _ => return self.named(result),
-        };
+            Err(Error::Database { cause, message, .. }) => self.tell_apart(cause, message),
+            Err(Error::Script(script)) => self.tell_apart(&mut script.cause, &script.message),
+            _ => {}
+        }
+        result
+    }
+
+    fn tell_apart(&self, cause: &mut Cause, message: &str) {
         if matches!(cause, Cause::Permission | Cause::CannotOpen)
             && message.contains("unable to open database file")
             && no_more_files(&self.project.database.path).is_some()
         {
             *cause = Cause::Storage;
         }
-        result
-    }
-
-    fn named(&self, mut result: Result<Outcome, Error>) -> Result<Outcome, Error> {
-        if let Err(Error::Refused { problems }) = &mut result {
-            for problem in problems {
-                if let Problem::NoFiles {
-                    directory,
-                    database,
-                    ..
-                } = problem
-                {
-                    *directory = Some(self.project.migrations.clone());
-                    *database = Some(self.project.database.path.clone());
-                }
-            }
-        }
-        result
     }
 }
