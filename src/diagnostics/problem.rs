@@ -59,7 +59,12 @@ impl Finding {
     /// Whether it says how the script should have been written, and the script has left
     /// something else in the database.
     pub(crate) fn leaves_something(&self) -> bool {
-        const KINDS: [&str; 8] = [
+        const KINDS: [&str; 13] = [
+            "already-there",
+            "column-type",
+            "text-default",
+            "outer-column",
+            "uncopied-column",
             "lost-by-rebuild",
             "crossing-columns",
             "text-for-column",

@@ -11,6 +11,7 @@ use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, journal_mode, 
 use super::referring::{losing, referring};
 use super::remedy::{ALONE, OF_CONNECTION};
 use super::runner::{Runner, leftovers};
+use super::uncopied::Uncopied;
 use super::watch::rows_of;
 use crate::schema::last_row;
 use rusqlite::Connection;
@@ -311,6 +312,10 @@ impl Runner<'_> {
         let altered = altered.filter(|(schema, _)| schema == "main");
         names.extend(altered.map(|(_, table)| (table.as_str(), false)));
         for (name, is_dropped) in names {
+            if is_dropped {
+                let copies = self.uncopied.iter_mut();
+                copies.for_each(|copy| copy.note_drop(connection, name));
+            }
             let row = self.before.note_table(connection, name, &here, is_dropped);
             row.map_err(|error| self.stopped_here(&error))?;
             self.ran.gone.push(name.to_ascii_lowercase());
@@ -422,6 +427,9 @@ impl Runner<'_> {
         }
         let text = self.place.text();
         let crossed = crossing(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
+        let uncopied = Uncopied::of(connection, &notes, text, || self.place.here());
+        let uncopied = uncopied.map_err(|error| self.stopped_here(&error))?;
+        self.uncopied.extend(uncopied);
         drop(notes);
         self.warn_of_words(connection)?;
         let Some(crossed) = crossed else {

@@ -115,6 +115,8 @@ pub(crate) mod saw {
     pub const CREATE_PART: u32 = 1 << 26;
     /// A virtual table is made.
     pub const CREATE_VIRTUAL: u32 = 1 << 27;
+    /// A SELECT in a statement that writes.
+    pub const SELECT: u32 = 1 << 28;
 }
 
 /// What the authorizer saw in the statement that was just prepared.
@@ -292,6 +294,7 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
         AuthAction::Select if seen.what() & saw::CREATE_TABLE != 0 => {
             (saw::COPY, Authorization::Allow)
         }
+        AuthAction::Select if seen.what() & saw::WRITE != 0 => (saw::SELECT, Authorization::Allow),
         AuthAction::Function {
             function_name: "load_extension",
         } => (saw::EXTENSION, Authorization::Allow),

@@ -79,34 +79,10 @@ pub(crate) fn text_for_columns(
         },
     };
     let Quoted { columns, are_all } = Quoted::of(rest);
-    // In brackets it can be nothing but a name. One is told after the other.
-    let mut texts: Vec<&str> = Vec::new();
-    while columns.len() > texts.len() {
-        let mut asked = format!("{prefix} ");
-        let mut from = 0;
-        for (name, at, length) in columns
-            .iter()
-            .filter(|(name, ..)| !texts.contains(&&**name))
-        {
-            asked.push_str(&rest[from..*at]);
-            asked.push_str(&format!("[{name}]"));
-            from = at + length;
-        }
-        asked.push_str(&rest[from..]);
-        let Err(error) = connection.prepare(&asked) else {
-            break;
-        };
-        let message = sqlite_message(&error);
-        let Some(missing) = message.strip_prefix("no such column: ") else {
-            break;
-        };
-        let is_it = |(name, ..): &&(String, usize, usize)| name == missing;
-        match columns.iter().find(is_it) {
-            Some((name, ..)) if !texts.contains(&&**name) => texts.push(name),
-            _ => return Ok(Vec::new()),
-        }
-    }
-    let names: BTreeSet<&String> = columns.iter().map(|(name, ..)| name).collect();
+    let Some(mut texts) = taken_for_text(connection, prefix, rest, &columns) else {
+        return Ok(Vec::new());
+    };
+    let names: BTreeSet<&String> = columns.iter().map(|name| &name.name).collect();
     let is_none_meant = are_all && texts.len() < names.len();
     if !texts.is_empty() && !is_none_meant {
         let target = match copy {
@@ -123,6 +99,57 @@ pub(crate) fn text_for_columns(
     Ok(texts.into_iter().map(str::to_owned).collect())
 }
 
+/// A name in double quotes, in a text.
+pub(super) struct Name {
+    name: String,
+    at: usize,
+    length: usize,
+}
+
+impl Name {
+    pub(super) fn of(text: &str, token: &Token<'_>) -> Self {
+        Self {
+            name: token.content().into_owned(),
+            at: token.text.as_ptr() as usize - text.as_ptr() as usize,
+            length: token.text.len(),
+        }
+    }
+}
+
+/// Which of the names in `rest` name nothing, each once; `None` if that cannot be told.
+pub(super) fn taken_for_text<'n>(
+    connection: &Connection,
+    prefix: &str,
+    rest: &str,
+    names: &'n [Name],
+) -> Option<Vec<&'n str>> {
+    // In brackets it can be nothing but a name. One is told after the other.
+    let mut texts: Vec<&str> = Vec::new();
+    while names.len() > texts.len() {
+        let mut asked = format!("{prefix} ");
+        let mut from = 0;
+        for Name { name, at, length } in names.iter().filter(|name| !texts.contains(&&*name.name)) {
+            asked.push_str(&rest[from..*at]);
+            asked.push_str(&format!("[{name}]"));
+            from = at + length;
+        }
+        asked.push_str(&rest[from..]);
+        let Err(error) = connection.prepare(&asked) else {
+            break;
+        };
+        let message = sqlite_message(&error);
+        let Some(missing) = message.strip_prefix("no such column: ") else {
+            break;
+        };
+        let found = names.iter().find(|name| name.name == missing)?;
+        if texts.contains(&&*found.name) {
+            return None;
+        }
+        texts.push(&found.name);
+    }
+    Some(texts)
+}
+
 /// What `CREATE TABLE … AS` copies.
 fn after_as(statement: &str) -> Option<&str> {
     let mut tokens = tokens(statement);
@@ -136,8 +163,7 @@ fn after_as(statement: &str) -> Option<&str> {
 /// The columns of a SELECT that are a name in double quotes, with another name for it or
 /// without.
 struct Quoted {
-    /// Each with where it begins, and how long it is.
-    columns: Vec<(String, usize, usize)>,
+    columns: Vec<Name>,
     /// Whether every column is, and there is more than one.
     are_all: bool,
 }
@@ -153,10 +179,7 @@ impl Quoted {
             let ends = depth == 0 && (token.text == "," || token.is_word("from"));
             if is_list && ends {
                 count += 1;
-                found.extend(quoted(&item).map(|name| {
-                    let at = name.text.as_ptr() as usize - select.as_ptr() as usize;
-                    (name.content().into_owned(), at, name.text.len())
-                }));
+                found.extend(quoted(&item).map(|name| Name::of(select, &name)));
                 item.clear();
             }
             match token.text {
@@ -202,17 +225,17 @@ fn quoted<'a>(item: &[Token<'a>]) -> Option<Token<'a>> {
 }
 
 /// An INSERT of what a SELECT gives.
-struct Copy<'a> {
+pub(super) struct Copy<'a> {
     /// The WITH before it.
     prefix: &'a str,
     /// Those that it names; all of the table's if it names none.
-    columns: Option<Vec<String>>,
+    pub columns: Option<Vec<String>>,
     /// From the SELECT, or its WITH, on.
     rest: &'a str,
 }
 
 impl<'a> Copy<'a> {
-    fn of(statement: &'a str) -> Option<Self> {
+    pub(super) fn of(statement: &'a str) -> Option<Self> {
         let mut tokens = tokens(statement);
         let mut depth = 0_usize;
         let prefix = loop {

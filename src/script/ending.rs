@@ -163,6 +163,12 @@ impl Runner<'_> {
                 };
                 self.push(finding)?;
             }
+            for copy in std::mem::take(&mut self.uncopied) {
+                let lost = copy.lost(connection, |table| self.is_renamed(table));
+                if let Some(message) = lost.map_err(|e| self.stopped(&e, None))? {
+                    self.push(Finding::at("uncopied-column", copy.position, message))?;
+                }
+            }
         }
         self.warn_of_leftovers(connection)
     }

@@ -27,6 +27,17 @@ pub(super) enum NotAgain {
 }
 
 impl Part {
+    /// One that nobody has made yet, or whose columns nobody asks for.
+    pub(super) fn new(kind: &str, table: &str, sql: String) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            name: String::new(),
+            table: table.to_owned(),
+            sql,
+            columns: Vec::new(),
+        }
+    }
+
     pub(super) fn has_name_of(&self, other: &Self) -> bool {
         self.kind == other.kind && self.name.eq_ignore_ascii_case(&other.name)
     }

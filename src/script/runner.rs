@@ -6,6 +6,7 @@
 use super::authorizer::{Rules, Seen, saw};
 use super::changed::Changed;
 use super::conflicts::Schemas;
+use super::creation::There;
 use super::losses::Guard;
 use super::lost::{Losses, Pending};
 use super::notes::Write;
@@ -14,6 +15,7 @@ use super::place::Place;
 use super::pragmas::{Asked, is_harmless_explained, is_off};
 use super::savepoints::Noted;
 use super::stops::attaches_itself;
+use super::uncopied::Uncopied;
 use super::watch::Before;
 use super::window::{ReadOn, Window};
 use super::{Ran, Stopped, Watched};
@@ -68,6 +70,8 @@ pub(super) struct Runner<'a> {
     /// What statements took with them, which is fine if the script drops it all later.
     pub(super) losses: Losses,
     pub(super) schemas: Schemas,
+    /// What is there that it makes only if it is not.
+    pub(super) there: There,
     /// The savepoints that it has open, each with what was noted when it was opened.
     pub(super) savepoints: Vec<(String, Noted)>,
     /// The rows that a statement changes, told by a hook if that is set.
@@ -88,6 +92,8 @@ pub(super) struct Runner<'a> {
     pub(super) seen_in_all: u32,
     /// The virtual tables that the script has made.
     pub(super) made_virtual: Vec<String>,
+    /// Columns that copies have left out.
+    pub(super) uncopied: Vec<Uncopied>,
     /// The names that the script has given to tables that had others, in lower case.
     pub(super) renamed: BTreeSet<String>,
     /// The tables that the script has made.
@@ -121,6 +127,7 @@ impl<'a> Runner<'a> {
             before: Before::default(),
             losses: Losses::default(),
             schemas: Schemas::default(),
+            there: There::default(),
             savepoints: Vec::new(),
             changed_rows: Arc::new(Changed::default()),
             is_hooked: false,
@@ -133,6 +140,7 @@ impl<'a> Runner<'a> {
             kept: 0,
             seen_in_all: 0,
             made_virtual: Vec::new(),
+            uncopied: Vec::new(),
             renamed: BTreeSet::new(),
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
@@ -260,6 +268,10 @@ impl<'a> Runner<'a> {
         if seen & saw::PRAGMA != 0 {
             self.before_pragma(connection)?;
         }
+        if (seen == 0 || seen & saw::SCHEMA != 0) && !self.rules.replayed {
+            self.before_create(connection, seen)?;
+        }
+        self.judge_outer_columns(connection, seen)?;
         if seen & !(saw::PRAGMA | saw::SCHEMA) != 0 {
             self.before_change(connection, seen)?;
         }
@@ -293,7 +305,7 @@ impl<'a> Runner<'a> {
         if seen & saw::SAVEPOINT != 0 {
             self.note_savepoint(connection)?;
         }
-        if seen & !(saw::WRITE | saw::TRIGGER | saw::SCHEMA | saw::READ) != 0 {
+        if seen & !(saw::WRITE | saw::TRIGGER | saw::SCHEMA | saw::READ | saw::SELECT) != 0 {
             self.after(connection, seen)?;
         }
         if self.rules.transactional && connection.is_autocommit() {
@@ -315,6 +327,7 @@ impl<'a> Runner<'a> {
         match &notes.created {
             _ if seen & (saw::ALTER | saw::ATTACH | saw::DETACH | saw::WRITABLE_SCHEMA) != 0 => {
                 self.schemas.forget();
+                self.there.forget();
             }
             Some((schema, table)) => {
                 let noted = self.schemas.note_created(connection, schema, table);

@@ -71,6 +71,7 @@ impl Runner<'_> {
     /// The schema may be what it was before.
     fn forget_schema(&mut self, connection: &Connection) -> Result<(), Stopped> {
         self.schemas.forget();
+        self.there.forget();
         self.losses.forget_names();
         self.orphans.forget_names();
         self.touched.clear();

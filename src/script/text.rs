@@ -61,13 +61,17 @@ pub(super) const fn table(bytes: &[u8]) -> [bool; 256] {
 
 const OPENERS: [bool; 256] = table(b"'\"`[-/");
 
-/// Where a comment, a string or a quoted name begins that does not end in the text, which
-/// begins between two tokens.
-pub(crate) fn open_token(text: &str) -> Option<usize> {
+/// Each comment, string and quoted name of a text that begins between two tokens: where it
+/// begins, and how long it is if it ends.
+fn closed_tokens(text: &str) -> impl Iterator<Item = (usize, Option<usize>)> {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|b| OPENERS[usize::from(*b)]) {
-        at += found;
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let from = next?;
+        let found = bytes[from..]
+            .iter()
+            .position(|b| OPENERS[usize::from(*b)])?;
+        let at = from + found;
         let rest = &text[at..];
         let length = if rest.starts_with("--") {
             rest.find('\n')
@@ -82,12 +86,16 @@ pub(crate) fn open_token(text: &str) -> Option<usize> {
                 quote => rest[1..].find(char::from(quote)).map(|end| end + 2),
             }
         };
-        match length {
-            Some(length) => at += length,
-            None => return Some(at),
-        }
-    }
-    None
+        next = length.map(|length| at + length);
+        Some((at, length))
+    })
+}
+
+/// Where a comment, a string or a quoted name begins that does not end in the text, which
+/// begins between two tokens.
+pub(crate) fn open_token(text: &str) -> Option<usize> {
+    let (at, _) = closed_tokens(text).find(|(_, length)| length.is_none())?;
+    Some(at)
 }
 
 /// Where a comment begins that is never closed and holds more than white space. The text
@@ -127,6 +135,11 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
         };
         return Some(Finding::new("empty-script", path, message));
     }
+    if let Some(at) = endless_comment(text) {
+        let message = "lines end in CR alone here, which to SQLite ends no comment: all that follows these -- is passed over; save the file with LF or CR LF";
+        let position = Position::new(path, text, at);
+        return Some(Finding::at("unclosed-comment", position, message));
+    }
     if bare.is_some_and(|bare| bare.starts_with("-- no-transaction")) {
         let message = "the byte order mark before it hides `-- no-transaction`, which counts only as the first bytes of a file: save it without the mark";
         return Some(Finding::at(
@@ -138,6 +151,23 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
     None
 }
 
+/// Where `--` begins a comment that goes on after a CR without LF, which ends none.
+fn endless_comment(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let is_alone = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+    (0..bytes.len()).find(|at| is_alone(*at))?;
+    let goes_on = |comment: &str| {
+        let lines = comment.split_once('\r');
+        lines.is_some_and(|(_, after)| !after.trim().is_empty())
+    };
+    let mut all = closed_tokens(text);
+    let (at, _) = all.find(|(at, length)| {
+        let comment = &text[*at..length.map_or(text.len(), |length| at + length)];
+        comment.starts_with("--") && goes_on(comment)
+    })?;
+    Some(at)
+}
+
 /// That a comment is never closed.
 pub(crate) fn never_closed(position: Position) -> Finding {
     let message =
@@ -147,7 +177,22 @@ pub(crate) fn never_closed(position: Position) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{skip_blank, unclosed_comment};
+    use super::{endless_comment, skip_blank, unclosed_comment};
+
+    #[test]
+    fn a_comment_that_only_cr_could_end_is_found() {
+        for (text, expected) in [
+            ("SELECT 1;\r-- a\rSELECT 2;\r", Some(10)),
+            ("-- a\rSELECT 2;", Some(0)),
+            ("SELECT 1;\n-- a\rSELECT 2;\nSELECT 3;", Some(10)),
+            ("-- a\r\r\nSELECT 2;\r\n", None),
+            ("SELECT '--';\rSELECT 2;\r-- end\r \r", None),
+            ("SELECT 1; -- a\r\nSELECT 2;", None),
+            ("SELECT 1; /* a\r */\rSELECT 2;", None),
+        ] {
+            assert_eq!(endless_comment(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn only_a_comment_that_is_never_closed_is_found() {

@@ -2415,6 +2415,171 @@ const CASES: &[Case] = &[
         &["high-water"],
         &[],
     ),
+    (
+        "IF NOT EXISTS over a table with other columns",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT);",
+        &["CREATE TABLE IF NOT EXISTS u(id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT);"],
+        &[],
+        0,
+        &[
+            "2_next.sql:1:1: u is there already, so IF NOT EXISTS makes nothing, and it lacks NOT NULL of name, the column email: ALTER TABLE u ADD COLUMN",
+            "mended in a new migration",
+        ],
+        &[],
+    ),
+    (
+        "IF NOT EXISTS over what has all that is asked for",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY NOT NULL, name TEXT, more); CREATE INDEX i ON u(name, more); CREATE VIEW v AS SELECT id FROM u; CREATE TRIGGER tr AFTER INSERT ON u BEGIN SELECT 1; END; CREATE VIRTUAL TABLE f USING fts5(a); CREATE TEMP VIEW w AS SELECT 1; DROP VIEW temp.w;",
+        &[
+            "/* again */ CREATE TABLE IF NOT EXISTS main.\"u\"(id INTEGER PRIMARY KEY, Name text); create unique index if not exists i2 on u(id); CREATE INDEX IF NOT EXISTS i ON U(\"name\" ASC); CREATE VIEW IF NOT EXISTS v AS\nSELECT id -- all\nFROM u; CREATE TRIGGER IF NOT EXISTS tr AFTER INSERT ON u FOR EACH ROW BEGIN SELECT 1; END; CREATE VIRTUAL TABLE IF NOT EXISTS f USING fts5(a); CREATE TABLE IF NOT EXISTS new(a); CREATE TABLE IF NOT EXISTS u AS SELECT 1 AS a;",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "IF NOT EXISTS over another index, view, trigger and table",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT); CREATE TABLE k(name); CREATE INDEX i ON u(name); CREATE VIEW v AS SELECT id FROM u; CREATE TRIGGER tr AFTER INSERT ON u BEGIN SELECT 1; END; CREATE VIRTUAL TABLE f USING fts5(a);",
+        &[
+            "CREATE INDEX IF NOT EXISTS i ON k(name);\nCREATE VIEW IF NOT EXISTS v AS SELECT name FROM u;\nCREATE TRIGGER IF NOT EXISTS tr AFTER INSERT ON u BEGIN SELECT 2; END;\nCREATE VIRTUAL TABLE IF NOT EXISTS f USING fts5(a, b);\nCREATE TABLE IF NOT EXISTS v(id);\nCREATE VIEW IF NOT EXISTS u AS SELECT 1;\n",
+        ],
+        &[],
+        0,
+        &[
+            "1:1: the index i is there already, as CREATE INDEX i ON u(name), so",
+            "2:1: the view v is there already, and shows something else",
+            "3:1: the trigger tr is there already, and does something else",
+            "4:1: the table f is there already, with other arguments",
+            "5:1: a view v is there already",
+            "6:1: a table u is there already",
+        ],
+        &[],
+    ),
+    (
+        "IF NOT EXISTS after DROP in the same script",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT); CREATE INDEX i ON u(name); CREATE VIEW v AS SELECT id FROM u;",
+        &[
+            "CREATE VIEW IF NOT EXISTS v AS SELECT id FROM u; DROP VIEW v; CREATE VIEW IF NOT EXISTS v AS SELECT name FROM u; CREATE VIEW IF NOT EXISTS v AS SELECT name FROM u; DROP INDEX i; CREATE INDEX IF NOT EXISTS i ON u(id, name); CREATE INDEX IF NOT EXISTS i ON u(id); SAVEPOINT s; DROP VIEW v; CREATE VIEW v AS SELECT 3; CREATE VIEW IF NOT EXISTS v AS SELECT 3; ROLLBACK TO s; RELEASE s; CREATE VIEW IF NOT EXISTS v AS SELECT name FROM u;",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "words that are no type, and defaults that are text",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY);",
+        &[
+            "CREATE TABLE a(id SERIAL PRIMARY KEY, name TEXT\n  email TEXT, at TEXT DEFAULT 'CURRENT_TIMESTAMP');\nALTER TABLE u ADD COLUMN at TEXT DEFAULT 'now()';\nALTER TABLE u ADD done BOOLEAN NOT NULL DEFAULT 'false';",
+        ],
+        &[],
+        0,
+        &[
+            "1:1: to SQLite SERIAL is the name of a type, and numbers nothing: id is NULL",
+            "to SQLite TEXT email TEXT is one type, that of name: is a comma missing before email?",
+            "the default of at is the text 'CURRENT_TIMESTAMP': without quotes it is the time",
+            "3:1: the default of at is the text 'now()': ADD COLUMN takes none",
+            "4:1: the default of done is the text 'false'",
+        ],
+        &[],
+    ),
+    (
+        "a DELETE by a column of the table itself",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, user_id); CREATE TABLE banned(id); INSERT INTO u VALUES(1,1),(2,2); INSERT INTO banned VALUES(9);",
+        &["SELECT 1;\nDELETE FROM u WHERE user_id IN (SELECT user_id FROM banned);"],
+        &[],
+        1,
+        &[
+            "2_next.sql:2:1: banned has no column user_id",
+            "name a column of banned, or the table whose user_id is meant",
+        ],
+        &[],
+    ),
+    (
+        "the same where it is meant",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, user_id); CREATE TABLE banned(id); INSERT INTO u VALUES(1,1),(2,2); INSERT INTO banned VALUES(9);",
+        &[
+            "DELETE FROM u WHERE user_id IN (SELECT u.user_id FROM banned); UPDATE u SET user_id = (SELECT id FROM banned);",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "an UPDATE and a trigger by a column of the table itself",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, email); CREATE TABLE m(id); INSERT INTO u VALUES(1,1),(2,2); INSERT INTO m VALUES(9);",
+        &[
+            "UPDATE u SET email = (SELECT email FROM m WHERE m.id = u.id);\nCREATE TRIGGER tr AFTER DELETE ON m BEGIN DELETE FROM u WHERE email IN (SELECT email FROM m); END;",
+        ],
+        &[],
+        0,
+        &["1:1: m has no column email", "2:1: m has no column email"],
+        &[],
+    ),
+    (
+        "an index on a word",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, email TEXT);",
+        &[
+            "CREATE INDEX i ON u(\"emial\");\nCREATE INDEX j ON u(\"email\" COLLATE \"nocase\") WHERE \"delted\" = 1;\nCREATE INDEX \"k\" ON \"u\"(\"email\", \"id\") WHERE \"email\" != 'x';",
+        ],
+        &[],
+        0,
+        &[
+            "1:1: \"emial\" is no column of its table",
+            "2:1: \"delted\" is no column",
+        ],
+        &["3:1"],
+    ),
+    (
+        "a rebuild that forgets a column",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT, email TEXT DEFAULT ''); INSERT INTO u VALUES(1,'a','x'),(3,'b','');",
+        &[
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT DEFAULT '');\nINSERT INTO n(id, name) SELECT id, name FROM u;\nDROP TABLE u; ALTER TABLE n RENAME TO u;",
+        ],
+        &[],
+        0,
+        &[
+            "2_next.sql:2:1: the rebuild of u does not copy its column email: every row has its default now",
+        ],
+        &[],
+    ),
+    (
+        "a rebuild that forgets the key",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT, email TEXT DEFAULT ''); INSERT INTO u VALUES(1,'a','x'),(3,'b','');",
+        &[
+            "ALTER TABLE u RENAME TO old;\nCREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT DEFAULT '');\nINSERT INTO u(name, email) SELECT name, email FROM old; DROP TABLE old;",
+        ],
+        &[],
+        0,
+        &[
+            "2_next.sql:3:1: the rebuild of u does not copy its column id: rows have other numbers now",
+        ],
+        &[],
+    ),
+    (
+        "rebuilds that copy all that there is",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, name TEXT, email TEXT DEFAULT ''); INSERT INTO u VALUES(1,'a','x'),(3,'b','');",
+        &[
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT DEFAULT ''); INSERT INTO n(id, name) SELECT id, name FROM u; UPDATE n SET email = (SELECT email FROM u WHERE u.id = n.id); DROP TABLE u; ALTER TABLE n RENAME TO u;",
+            "UPDATE u SET email = ''; CREATE TABLE n(id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT DEFAULT ''); INSERT INTO n(id, name) SELECT id, name FROM u; DROP TABLE u; ALTER TABLE n RENAME TO u;",
+            "CREATE TABLE w(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO w(name) SELECT name FROM u; DROP TABLE u;",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "lines that end in CR alone",
+        "SELECT 1;",
+        &["CREATE TABLE a(x);\r-- the second\rCREATE TABLE b(x);\r"],
+        &[],
+        0,
+        &["2_next.sql:1:20: lines end in CR alone"],
+        &[],
+    ),
 ];
 
 #[test]

@@ -1,0 +1,312 @@
+//! What a CREATE or an ALTER … ADD says and SQLite does not do, and says nothing of.
+//!
+//! Owns `IF NOT EXISTS` where there is something else of that name, and names in double
+//! quotes that an index takes for text. What columns say is in `columns`.
+
+use super::Stopped;
+use super::authorizer::saw;
+use super::columns::{Column, Unmeant, added, defined};
+use super::crossing::{Name, taken_for_text};
+use super::parts::Part;
+use super::runner::Runner;
+use crate::schema::references::{quoted, written};
+use crate::schema::sql::one_line;
+use crate::schema::tokens::{Kind, tokens};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a schema holds, by whether it is a trigger, and its name in lower case.
+type Objects = BTreeMap<(bool, String), Object>;
+
+/// What the schemas hold that was asked for, for as long as they stand.
+#[derive(Default)]
+pub(super) struct There {
+    by_schema: BTreeMap<String, Objects>,
+}
+
+struct Object {
+    kind: String,
+    table: String,
+    sql: String,
+}
+
+impl There {
+    /// A schema is another now.
+    pub(super) fn forget(&mut self) {
+        self.by_schema.clear();
+    }
+
+    fn find(
+        &mut self,
+        connection: &Connection,
+        schema: &str,
+        (is_trigger, name): (bool, &str),
+    ) -> rusqlite::Result<Option<&Object>> {
+        if !self.by_schema.contains_key(schema) {
+            let objects = objects(connection, schema)?;
+            self.by_schema.insert(schema.to_owned(), objects);
+        }
+        let objects = self.by_schema.get(schema);
+        Ok(objects.and_then(|all| all.get(&(is_trigger, name.to_ascii_lowercase()))))
+    }
+}
+
+fn objects(connection: &Connection, schema: &str) -> rusqlite::Result<Objects> {
+    let query = format!(
+        "SELECT type, name, tbl_name, sql FROM {}.sqlite_schema WHERE sql IS NOT NULL",
+        quoted(schema)
+    );
+    let mut statement = connection.prepare(&query)?;
+    let rows = statement.query_map([], |row| {
+        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        let object = Object {
+            table: row.get(2)?,
+            sql: row.get(3)?,
+            kind,
+        };
+        let is_trigger = object.kind == "trigger";
+        Ok(((is_trigger, name.to_ascii_lowercase()), object))
+    })?;
+    rows.collect()
+}
+
+/// A statement that makes something.
+struct Creation<'a> {
+    /// `table`, `virtual`, `view`, `index` or `trigger`.
+    kind: &'static str,
+    is_unique: bool,
+    schema: String,
+    name: String,
+    if_not_exists: bool,
+    after_name: &'a str,
+}
+
+impl<'a> Creation<'a> {
+    fn of(statement: &'a str) -> Option<Self> {
+        let mut all = tokens(statement);
+        // An empty statement belongs to the one that follows it.
+        if !all.find(|token| token.text != ";")?.is_word("create") {
+            return None;
+        }
+        let mut word = all.next()?;
+        let is_unique = word.is_word("unique");
+        let is_temporary = word.is_word("temp") || word.is_word("temporary");
+        if is_unique || is_temporary {
+            word = all.next()?;
+        }
+        let schema = if is_temporary { "temp" } else { "main" };
+        let mut schema = schema.to_owned();
+        let kinds = ["table", "virtual", "view", "index", "trigger"];
+        let kind = kinds.into_iter().find(|kind| word.is_word(kind))?;
+        if kind == "virtual" {
+            all.next()?;
+        }
+        let mut name = all.next()?;
+        let mut if_not_exists = false;
+        // A table may be called `if`, too.
+        if name.is_word("if") && tokens(all.rest()).next()?.is_word("not") {
+            name = all.nth(2)?;
+            if_not_exists = true;
+        }
+        let mut after_name = all.rest();
+        if all.next()?.text == "." {
+            schema = name.content().to_ascii_lowercase();
+            name = all.next()?;
+            after_name = all.rest();
+        }
+        Some(Self {
+            kind,
+            is_unique,
+            schema,
+            name: name.content().trim_matches('\'').to_owned(),
+            if_not_exists,
+            after_name,
+        })
+    }
+}
+
+impl Creation<'_> {
+    /// But for its name.
+    fn part(&self, table: &str) -> Part {
+        let unique = if self.is_unique { "UNIQUE " } else { "" };
+        let end = [';', ' ', '\t', '\n', '\r'];
+        let after_name = self.after_name.trim_end_matches(end);
+        Part::new(
+            self.kind,
+            table,
+            format!("CREATE {unique}{} x {after_name}", self.kind),
+        )
+    }
+
+    /// Whether a table or a view of this name is there.
+    fn is_there(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let query = "SELECT 1 FROM pragma_table_xinfo(?1, ?2)";
+        connection
+            .prepare(query)?
+            .exists([&self.name, &self.schema])
+    }
+
+    /// What is asked for, and what is there has not.
+    fn lacking(&self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
+        let query = "SELECT name, \"notnull\" OR pk > 0 FROM pragma_table_xinfo(?1, ?2)";
+        let mut statement = connection.prepare(query)?;
+        let columns = statement.query_map([&self.name, &self.schema], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        let there: Vec<(String, bool)> = columns.collect::<rusqlite::Result<_>>()?;
+        let lacking = |column: Column<'_>| {
+            let mut found = there.iter();
+            match found.find(|(name, _)| name.eq_ignore_ascii_case(&column.name)) {
+                None => Some(format!("the column {}", column.name)),
+                Some((name, false)) if column.not_null => Some(format!("NOT NULL of {name}")),
+                Some(_) => None,
+            }
+        };
+        Ok(defined(self.after_name)
+            .into_iter()
+            .filter_map(lacking)
+            .collect())
+    }
+
+    /// In what is there another than what is asked for, with the cure.
+    fn otherwise(
+        &self,
+        connection: &Connection,
+        there: &Object,
+    ) -> rusqlite::Result<Option<String>> {
+        let name = written(&self.name);
+        let message = match (self.kind, there.kind.as_str()) {
+            ("table" | "virtual", "view") => format!(
+                "a view {name} is there already, so IF NOT EXISTS makes no table: give the table another name, or DROP VIEW {name} before it"
+            ),
+            ("view", "table") => format!(
+                "a table {name} is there already, so IF NOT EXISTS makes no view: give the view another name"
+            ),
+            ("table", _) => {
+                let lacking = self.lacking(connection)?;
+                if lacking.is_empty() {
+                    return Ok(None);
+                }
+                format!(
+                    "{name} is there already, so IF NOT EXISTS makes nothing, and it lacks {}: ALTER TABLE {name} ADD COLUMN, or rebuild it",
+                    lacking.join(", ")
+                )
+            }
+            (kind, _) => {
+                let Some(other) = Creation::of(&there.sql) else {
+                    return Ok(None);
+                };
+                let (asked, found) = (self.part(&there.table), other.part(&there.table));
+                if found.does_what(&asked) {
+                    return Ok(None);
+                }
+                let (what, drop) = match kind {
+                    "index" => (format!("as {}", one_line(&there.sql)), "DROP INDEX"),
+                    "trigger" => ("and does something else".to_owned(), "DROP TRIGGER"),
+                    "view" => ("and shows something else".to_owned(), "DROP VIEW"),
+                    _ => ("with other arguments".to_owned(), "DROP TABLE"),
+                };
+                let kind = if kind == "virtual" { "table" } else { kind };
+                format!(
+                    "the {kind} {name} is there already, {what}, so IF NOT EXISTS makes nothing: {drop} {name} before this, or give it another name"
+                )
+            }
+        };
+        Ok(Some(message))
+    }
+
+    /// Names in double quotes that are no column of an index's table, each once: SQLite
+    /// takes them for text (sqlite.org/quirks.html, section 8).
+    fn texts(&self, connection: &Connection, statement: &str) -> Option<Vec<String>> {
+        let mut all = tokens(self.after_name);
+        // ON t
+        all.nth(1)?;
+        let rest = all.rest();
+        let mut names = Vec::new();
+        let mut before = "";
+        for token in all {
+            if token.kind == Kind::Double && !before.eq_ignore_ascii_case("collate") {
+                names.push(Name::of(rest, &token));
+            }
+            before = token.text;
+        }
+        if names.is_empty() {
+            return None;
+        }
+        let prefix = &statement[..rest.as_ptr() as usize - statement.as_ptr() as usize];
+        let texts = taken_for_text(connection, prefix, rest, &names);
+        Some(texts?.into_iter().map(str::to_owned).collect())
+    }
+}
+
+impl Runner<'_> {
+    /// Something is made, or a table altered.
+    pub(super) fn before_create(
+        &mut self,
+        connection: &Connection,
+        seen: u32,
+    ) -> Result<(), Stopped> {
+        let shared = Arc::clone(&self.seen);
+        let _pause = shared.pause();
+        let text = self.place.text();
+        if seen & saw::ALTER != 0 {
+            self.there.forget();
+            let column = added(text).into_iter();
+            let unmeant: Vec<_> = column.flat_map(|column| column.unmeant(true)).collect();
+            return self.warn_of_unmeant(unmeant);
+        }
+        let Some(creation) = Creation::of(text) else {
+            self.there.forget();
+            return Ok(());
+        };
+        let is_there = creation.if_not_exists
+            && match creation.kind {
+                // SQLite has not come to ask.
+                "index" | "trigger" => seen == 0,
+                _ => creation.is_there(connection).unwrap_or_default(),
+            };
+        if is_there {
+            let mut notes = shared.notes();
+            (notes.created, notes.created_part) = (None, None);
+            drop(notes);
+            let key = (creation.kind == "trigger", creation.name.as_str());
+            let found = self.there.find(connection, &creation.schema, key);
+            let otherwise = found.and_then(|found| {
+                let message = found.map(|found| creation.otherwise(connection, found));
+                message.transpose().map(Option::flatten)
+            });
+            return match otherwise.map_err(|error| self.stopped_here(&error))? {
+                Some(message) => self.warn("already-there", message),
+                None => Ok(()),
+            };
+        }
+        self.there.forget();
+        match creation.kind {
+            "table" => {
+                let columns = defined(creation.after_name).into_iter();
+                let unmeant = columns.flat_map(|column| column.unmeant(false));
+                let unmeant: Vec<_> = unmeant.collect();
+                self.warn_of_unmeant(unmeant)
+            }
+            "index" => {
+                let name = creation.name.clone();
+                for word in creation.texts(connection, text).unwrap_or_default() {
+                    let message = format!(
+                        "\"{word}\" is no column of its table, so to SQLite it is text, and the index {name} is no use: name a column, or write '{word}' if that is meant"
+                    );
+                    self.warn("text-for-column", message)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn warn_of_unmeant(&mut self, unmeant: Vec<Unmeant>) -> Result<(), Stopped> {
+        for Unmeant { kind, message } in unmeant {
+            self.warn(kind, message)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! Columns that a rebuild has left behind: the new table has one of the same name, and
+//! nobody has copied its values.
+//!
+//! Owns what is remembered of copies, and when a column counts as left behind. Only looks;
+//! costs nothing where every column of the same name is copied.
+
+use super::crossing::Copy;
+use super::notes::Notes;
+use crate::diagnostics::position::Position;
+use crate::schema::references::{quoted, written};
+use rusqlite::{Connection, OptionalExtension};
+
+/// `INSERT INTO new(…) SELECT … FROM old` that leaves out columns which both have.
+#[derive(Debug, Clone)]
+pub(super) struct Uncopied {
+    pub position: Position,
+    old: String,
+    new: String,
+    columns: Vec<Column>,
+    /// Once the old table was dropped, of which those are left that had values.
+    is_dropped: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Column {
+    name: String,
+    /// In SQL.
+    default: Option<String>,
+    /// The rowid itself, which each row gets by itself.
+    is_rowid: bool,
+}
+
+impl Uncopied {
+    /// Of an INSERT that names its columns.
+    pub(super) fn of(
+        connection: &Connection,
+        notes: &Notes,
+        statement: &str,
+        position: impl Fn() -> Position,
+    ) -> rusqlite::Result<Option<Self>> {
+        let Some(copied) = Copy::of(statement).and_then(|copy| copy.columns) else {
+            return Ok(None);
+        };
+        let new = &notes.own_table;
+        let mut sources = notes.reads().map(|(table, _)| table);
+        let Some(old) = sources.next().filter(|old| !old.eq_ignore_ascii_case(new)) else {
+            return Ok(None);
+        };
+        if notes.own_schema != "main" || sources.any(|other| !other.eq_ignore_ascii_case(old)) {
+            return Ok(None);
+        }
+        let both = "SELECT n.name, n.dflt_value, n.pk = 1 AND upper(n.type) = 'INTEGER' AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0) FROM pragma_table_xinfo(?1, 'main') AS n JOIN pragma_table_xinfo(?2, 'main') AS o ON o.name = n.name COLLATE NOCASE WHERE n.hidden = 0";
+        let mut statement = connection.prepare(both)?;
+        let rows = statement.query_map([new, old], |row| {
+            Ok(Column {
+                name: row.get(0)?,
+                default: row.get(1)?,
+                is_rowid: row.get(2)?,
+            })
+        })?;
+        let mut columns: Vec<Column> = rows.collect::<rusqlite::Result<_>>()?;
+        let is_copied = |column: &Column| {
+            let mut copied = copied.iter();
+            copied.any(|name| name.eq_ignore_ascii_case(&column.name))
+        };
+        columns.retain(|column| !is_copied(column));
+        Ok((!columns.is_empty()).then(|| Self {
+            position: position(),
+            old: old.to_owned(),
+            new: new.clone(),
+            columns,
+            is_dropped: false,
+        }))
+    }
+
+    /// The table is about to be dropped: which columns have values that the new one has not?
+    pub(super) fn note_drop(&mut self, connection: &Connection, table: &str) {
+        if self.is_dropped || !self.old.eq_ignore_ascii_case(table) {
+            return;
+        }
+        self.is_dropped = true;
+        let (old, new) = (&self.old, &self.new);
+        self.columns.retain(|column| match column.is_rowid {
+            true => {
+                let (old, new, name) = (quoted(old), quoted(new), quoted(&column.name));
+                let query = format!(
+                    "SELECT 1 FROM main.{old} WHERE {name} NOT IN (SELECT {name} FROM main.{new})"
+                );
+                is_any(connection, &query)
+            }
+            false => column.has_values(connection, old),
+        });
+    }
+
+    /// What to say of it at the script's end: nothing if it was no rebuild, or the values
+    /// came over in another way.
+    pub(super) fn lost(
+        &self,
+        connection: &Connection,
+        is_renamed: impl Fn(&str) -> bool,
+    ) -> rusqlite::Result<Option<String>> {
+        if !self.is_dropped || !is_renamed(&self.old) {
+            return Ok(None);
+        }
+        let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name IN (?1, ?2) COLLATE NOCASE";
+        let now: Option<String> = connection
+            .query_row(query, [&self.old, &self.new], |row| row.get(0))
+            .optional()?;
+        let Some(now) = now else {
+            return Ok(None);
+        };
+        let is_filled = is_any(connection, &format!("SELECT 1 FROM main.{}", quoted(&now)));
+        let mut columns = self.columns.iter();
+        let lost = columns.find(|column| column.is_rowid || !column.has_values(connection, &now));
+        let message = lost.filter(|_| is_filled).map(|column| {
+            let (table, name) = (written(&now), &column.name);
+            let then = match column.is_rowid {
+                true => "rows have other numbers now, and what names the old ones is wrong",
+                false => "every row has its default now, and the values are gone",
+            };
+            format!(
+                "the rebuild of {table} does not copy its column {name}: {then}; name {name} on both sides of the INSERT, and take a backup back where this was applied"
+            )
+        });
+        Ok(message)
+    }
+}
+
+impl Column {
+    /// Whether any row has a value here that is not its default.
+    fn has_values(&self, connection: &Connection, table: &str) -> bool {
+        let (table, name) = (quoted(table), quoted(&self.name));
+        let default = self.default.as_deref().unwrap_or("NULL");
+        let query = format!(
+            "SELECT 1 FROM main.{table} WHERE {name} IS NOT NULL AND {name} IS NOT ({default})"
+        );
+        is_any(connection, &query)
+    }
+}
+
+/// What cannot be asked has none.
+fn is_any(connection: &Connection, query: &str) -> bool {
+    let found = connection.prepare(query);
+    found.is_ok_and(|mut found| found.exists([]).unwrap_or_default())
+}
