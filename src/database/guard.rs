@@ -9,13 +9,11 @@
 
 use crate::database::holder::lock_holder;
 use crate::database::limits::Limits;
-use crate::database::location::file_of;
 use crate::database::permission::place::{Place, is_at};
 use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{seconds, shown};
-use rusqlite::Connection;
 use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -23,6 +21,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const SUFFIX: &str = ".litemigrate-lock";
+
+/// For whose sake the lock is taken.
+#[derive(Clone, Copy)]
+pub(crate) enum Guarded<'a> {
+    /// A script, which runs without it where there is none.
+    Script(&'a Path),
+    /// The database is replaced.
+    Restore,
+}
+
+/// Whether the file is there: a script may be running outside a transaction.
+pub(crate) fn is_guarded(database: &Path) -> bool {
+    !database.as_os_str().is_empty()
+        && std::fs::symlink_metadata(with_suffix(database, SUFFIX)).is_ok()
+}
 
 /// Held while a script runs outside a transaction.
 pub(crate) struct ScriptLock {
@@ -41,36 +54,42 @@ impl Drop for ScriptLock {
 /// Waits for the lock. `None` where there can be none: in memory, and, which `warn` hears,
 /// on a file system without such locks, or where no file can be made.
 pub(crate) fn lock_script(
-    connection: &Connection,
-    script: &Path,
+    database: &Path,
+    guarded: Guarded<'_>,
     limits: &Limits,
     warn: &mut dyn FnMut(Finding),
 ) -> Result<Option<ScriptLock>, Error> {
-    let database = file_of(connection);
     if database.as_os_str().is_empty() {
         return Ok(None);
     }
     let mut without = |error: &io::Error| {
+        let Guarded::Script(script) = guarded else {
+            return Ok(None);
+        };
         let message = format!(
             "runs outside a transaction, and another start at the same instant would not know, because {} cannot be made or locked ({error}): start one after the other",
-            shown(&with_suffix(&database, SUFFIX))
+            shown(&with_suffix(database, SUFFIX))
         );
         warn(Finding::new("no-guard", script, message));
         Ok(None)
     };
-    let found = Place::of(&database).and_then(|place| Ok((place, std::fs::metadata(&database)?)));
+    let found = Place::of(database).and_then(|place| Ok((place, std::fs::metadata(database)?)));
     let (place, metadata) = match found {
         Ok(found) => found,
         Err(error) => return without(&error),
     };
     let path = place.beside(SUFFIX);
+    let (path_of, doing) = match guarded {
+        Guarded::Script(script) => (script, "run this script"),
+        Guarded::Restore => (database, "restore the database"),
+    };
     let failed = |cause, message: String| Error::Database {
-        path: script.to_owned(),
-        doing: "run this script",
+        path: path_of.to_owned(),
+        doing,
         cause,
         message,
     };
-    let name = || shown(&with_suffix(&database, SUFFIX));
+    let name = || shown(&with_suffix(database, SUFFIX));
     let clock = Instant::now();
     let patience = limits.patience();
     loop {

@@ -10,9 +10,11 @@ mod run;
 mod step;
 mod view;
 
+use crate::database::location::file_of;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
+use crate::operations::backup;
 use crate::plan::foreign::{Forms, refuse_way_back};
 use crate::plan::policy::Options;
 use crate::plan::targets::Direction;
@@ -173,6 +175,27 @@ struct Job<'a, 'r> {
     replayed: bool,
 }
 
+impl Job<'_, '_> {
+    /// The run is at its end, and with it the updates that backups are kept for.
+    fn settle_backups(&self, connection: &Connection, is_recorded: impl Fn(i64) -> bool) {
+        let Some(wanted) = &self.options.backup else {
+            return;
+        };
+        if self.options.dry_run {
+            return;
+        }
+        let is_up = self.direction == Direction::Up;
+        let is_over = |update: &backup::origin::Update| {
+            // Of others some are still to come.
+            let are_all = self.options.to.is_none() || !is_up;
+            let was_up = update.direction == "up";
+            let mut versions = update.versions.iter();
+            are_all || versions.all(|version| is_recorded(*version) == was_up)
+        };
+        backup::settle(wanted, &file_of(connection), &self.options.table, is_over);
+    }
+}
+
 /// Runs these scripts in this order, to find out what they make of a database in
 /// memory that `connection` has open. Nothing outside of it is touched: ATTACH
 /// of a file and VACUUM INTO are refused.
@@ -212,6 +235,8 @@ fn run(
     };
     let mut view = View::read(connection, &job)?;
     if view.targets.is_empty() {
+        // A killed run may have come to its end without saying so.
+        job.settle_backups(connection, |version| view.rows.contains_key(&version));
         return Ok(Summary {
             applied: 0,
             newest: view.newest(),

@@ -34,10 +34,6 @@ pub fn backup(
         .and_then(|()| backup::create(connection, file, "up", &[], options, &limits));
     let given_back = settings.give_back(connection);
     let made = made.and_then(|made| given_back.map(|()| made))?;
-    // No update goes with it, so there is none that could be unfinished.
-    if let Some(unfinished) = made.unfinished {
-        unfinished.forget();
-    }
     Ok(made.file)
 }
 

@@ -4,15 +4,16 @@
 //! moment is there an empty one that the next start would migrate from nothing. Never
 //! changes what the backup holds.
 
+use crate::database::guard::{Guarded, is_guarded, lock_script};
 use crate::database::limits::Limits;
 use crate::database::location::{Location, Mode, refuse_read_only};
 use crate::database::look::{Access, look};
 use crate::database::permission::place::Place;
-use crate::database::permission::with_suffix;
+use crate::database::permission::{directory_of, with_suffix};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::shown;
-use crate::operations::backup::unfinished::Unfinished;
-use crate::operations::backup::{is_same_file, newest_in};
+use crate::operations::backup::origin::identity;
+use crate::operations::backup::{TEMPORARY, newest_in, settle_all_in};
 use crate::operations::copy::{at, copy_pages, copy_to, history_of, verify, without_locks};
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
@@ -22,9 +23,6 @@ use rusqlite::{Connection, ErrorCode};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-
-/// The suffix of a copy that is not complete.
-const TEMPORARY: &str = ".litemigrate-tmp";
 
 /// Copies the backup `file` back over the database, in one transaction of
 /// SQLite's, so that whoever has it open sees the old content or the new. A damaged
@@ -42,7 +40,7 @@ pub fn restore(
     table: &HistoryTable,
     limits: &Limits,
 ) -> Result<Option<i64>, Error> {
-    if is_same_file(file, database) {
+    if identity(file).is_some() && identity(file) == identity(&database.path) {
         return Err(Error::Declined {
             database: database.path.clone(),
             message: "it is the backup itself".to_owned(),
@@ -61,8 +59,15 @@ pub fn restore(
         database,
         limits,
     };
+    // A script outside a transaction goes on after each of its statements.
+    let guarded = Guarded::Restore;
+    let _lock = match is_guarded(&database.path) {
+        true => lock_script(&database.path, guarded, limits, &mut |_| {})?,
+        false => None,
+    };
     look(&source, Access::Look, limits, |from| {
         refuse_empty(from, file)?;
+        restoration.remove_left();
         match database.metadata()? {
             Some(_) => restoration.over_what_is_there(from),
             None => restoration.anew(from),
@@ -80,12 +85,10 @@ pub fn restore(
             "it was copied, and does not read as the backup does: run it again".to_owned(),
         ));
     }
-    // The database is where an update began: the next one makes a backup of its own.
-    let backup = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    if let Some(unfinished) = Unfinished::read(&backup)
-        && is_same_file(&unfinished.database, database)
-    {
-        unfinished.forget();
+    // No update of it is on its way any more: the next one makes a backup of its own.
+    for name in [file, &database.path] {
+        let real = std::fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
+        settle_all_in(directory_of(&real), &database.path, table);
     }
     Ok(history.last().map(|row| row.version))
 }
@@ -172,6 +175,23 @@ impl Restoration<'_> {
         self.failed(Cause::of(error), message)
     }
 
+    /// Removes what a restore that was killed has left, unless it is in use.
+    fn remove_left(&self) {
+        let Ok(place) = Place::of(&self.database.path) else {
+            return;
+        };
+        let left = place.beside(TEMPORARY);
+        let used = [&self.source.path, &self.database.path];
+        let is_used = |path: &&std::path::PathBuf| identity(path) == identity(&left);
+        let is_linked = identity(&left) == identity(&self.database.path);
+        if identity(&left).is_none() || (used.iter().any(is_used) && !is_linked) {
+            return;
+        }
+        for suffix in ["-wal", "-shm", "-journal", ""] {
+            let _ = place.remove(&format!("{TEMPORARY}{suffix}"));
+        }
+    }
+
     fn has_it_open(&self) -> Error {
         self.failed(
             Cause::Busy,
@@ -234,7 +254,6 @@ impl Restoration<'_> {
     }
 
     fn over_what_is_there(&self, from: &Connection) -> Result<(), Error> {
-        let is_wal = self.database.is_wal();
         let mut to = self.open()?;
         let page_size = |connection: &Connection| {
             connection.query_row("PRAGMA main.page_size", [], |row| row.get::<_, i64>(0))
@@ -243,8 +262,15 @@ impl Restoration<'_> {
         let found = to
             .query_row("SELECT count(*) FROM main.sqlite_schema", [], |_| Ok(()))
             .and_then(|()| page_size(&to));
+        // Its header may not say so: what is in the -wal counts.
+        let is_wal = || {
+            let mode = to.query_row("PRAGMA main.journal_mode", [], |row| {
+                row.get::<_, String>(0)
+            });
+            mode.is_ok_and(|mode| mode == "wal")
+        };
         let is_damaged = match found {
-            Ok(size) if is_wal && size != wanted => {
+            Ok(size) if size != wanted && is_wal() => {
                 drop(to);
                 return self.over_other_pages(from);
             }

@@ -497,10 +497,12 @@ fn a_backup_goes_through_no_link_that_somebody_else_has_planted() {
             "mkdir own/m; echo 'CREATE TABLE a (x);' > own/m/1_a.sql; {own} sh -c 'cd own; echo important > important; litemigrate -q -m m -D app.db'; echo 'CREATE TABLE b (x);' > own/m/2_b.sql"
         ),
     );
-    for (name, code) in [("b.db", 73), ("b.db.litemigrate-pending", 73)] {
+    for (name, code) in [("b.db", 73), (".b.db.litemigrate-origin", 73)] {
         shell(
             &place,
-            &format!("rm -rf common/*; {other} ln -s \"$PWD/own/important\" common/{name}"),
+            &format!(
+                "rm -rf common; mkdir common; chmod 1777 common; {other} ln -s \"$PWD/own/important\" common/{name}"
+            ),
         );
         let (found, said) = run(
             &place,

@@ -178,3 +178,38 @@ fn the_option_that_ended_the_wait_is_named() {
         assert_eq!(named.iter().sum::<usize>(), 1, "{options:?}: {said}");
     }
 }
+
+/// A script outside a transaction may go on after each of its statements: nothing else is
+/// applied, undone or put back meanwhile.
+#[test]
+fn nothing_comes_between_the_statements_of_a_script_outside_a_transaction() {
+    let sandbox = Sandbox::new("time-between");
+    sandbox.script("1_a.up.sql", "CREATE TABLE a (x);\n");
+    sandbox.script("1_a.down.sql", "DROP TABLE a;\n");
+    sandbox.expect(0, &["up"]);
+    sandbox.script("2_b.up.sql", "CREATE TABLE b (x);\n");
+    sandbox.script("2_b.down.sql", "DROP TABLE b;\n");
+    sandbox.expect(0, &["up", "--backup", "before.db"]);
+    sandbox.script("3_c.sql", "CREATE TABLE c (x);\n");
+    let lock = sandbox.path.join("app.db.litemigrate-lock");
+    let held = std::fs::File::create(&lock).unwrap();
+    held.lock().unwrap();
+    for arguments in [
+        &["up"][..],
+        &["up", "--single-transaction"],
+        &["down"],
+        &["restore", "before.db"],
+    ] {
+        let mut all = arguments.to_vec();
+        all.extend(["--lock-wait", "0.05"]);
+        let output = sandbox.run(&all);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(75), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("is running a script outside"), "{stderr}");
+    }
+    // What a killed run has left keeps nobody waiting.
+    drop(held);
+    sandbox.expect(0, &["restore", "before.db"]);
+    sandbox.expect(0, &["up"]);
+    assert!(!lock.exists());
+}

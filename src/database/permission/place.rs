@@ -107,13 +107,6 @@ impl Place {
         Self::held(walk.here, name.to_owned())
     }
 
-    /// The place of the name beside it, where no link is followed: nobody names what is ours.
-    pub(crate) fn sibling(mut self, suffix: &str) -> Self {
-        self.name.push(suffix);
-        self.plain = with_suffix(&self.plain, suffix);
-        self
-    }
-
     /// The directory, as it is.
     pub(crate) fn directory(&self) -> io::Result<Metadata> {
         self.directory.metadata()
@@ -177,6 +170,17 @@ impl Place {
         match is_at(made, &self.beside(suffix)) {
             true => self.publish(suffix),
             false => Err(exchanged()),
+        }
+    }
+
+    /// Gives what was made its name, if nothing has it: whether it has it now.
+    pub(crate) fn publish_new_made(&self, suffix: &str, made: &File) -> io::Result<bool> {
+        if !is_at(made, &self.beside(suffix)) {
+            return Err(exchanged());
+        }
+        match self.publish_new(suffix) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            result => result.map(|()| true),
         }
     }
 

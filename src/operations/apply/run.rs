@@ -6,7 +6,7 @@
 use super::blame::Blame;
 use super::view::{View, data_version};
 use super::{Event, Job, Step, Summary};
-use crate::database::guard::lock_script;
+use crate::database::guard::{Guarded, ScriptLock, is_guarded, lock_script};
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
 use crate::database::permission::is_root;
@@ -16,7 +16,7 @@ use crate::database::transaction::{begin, roll_back};
 use crate::diagnostics::error::{Cause, Error, ScriptError};
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
-use crate::operations::backup::{self, unfinished::Unfinished};
+use crate::operations::backup;
 use crate::operations::copy::refuse_damage;
 use crate::plan::foreign::{Forms, refuse_applied_elsewhere, refuse_way_back};
 use crate::plan::history;
@@ -66,10 +66,9 @@ pub(super) struct Run<'a, 'r> {
     is_ours: bool,
     /// Whether root runs it: asked once.
     pub as_root: bool,
-    backed_up: bool,
     verified: bool,
-    /// The update that the backup is the state before, to be forgotten when it is over.
-    unfinished: Option<Unfinished>,
+    /// The backup that was made or kept.
+    backup: Option<backup::Outcome>,
     /// Whether anything was committed by this run.
     wrote: bool,
     /// Whether the history's table is known to be there.
@@ -105,9 +104,8 @@ impl<'a, 'r> Run<'a, 'r> {
             forms,
             is_ours: false,
             as_root: is_root(),
-            backed_up: false,
             verified: false,
-            unfinished: None,
+            backup: None,
             wrote: false,
             created: false,
             report,
@@ -120,9 +118,17 @@ impl<'a, 'r> Run<'a, 'r> {
             false => self.one_by_one(connection),
         };
         match &result {
-            Ok(_) => self.forget_finished(),
+            // The next update makes a new backup.
+            Ok(_) if self.backup.is_some() => {
+                self.job
+                    .settle_backups(connection, |v| self.view.rows.contains_key(&v));
+            }
+            Ok(_) => {}
             // Often they say why.
-            Err(_) => {
+            Err(error) => {
+                if !self.wrote && is_without_trace(error) {
+                    self.backup.iter().for_each(backup::Outcome::settle);
+                }
                 let unsaid = std::mem::take(&mut self.unsaid);
                 self.warn(unsaid);
             }
@@ -150,17 +156,6 @@ impl<'a, 'r> Run<'a, 'r> {
         result
     }
 
-    /// The update is over: the next one makes a new backup.
-    fn forget_finished(&self) {
-        let Some(unfinished) = &self.unfinished else {
-            return;
-        };
-        let is_over = |version: &i64| self.view.rows.contains_key(version) == self.is_up();
-        if unfinished.versions.iter().all(is_over) {
-            unfinished.forget();
-        }
-    }
-
     /// Ends what is open, and gives the connection back as it was.
     pub(super) fn give_back(&self, connection: &mut Connection) -> Result<(), Error> {
         let given_back = self.settings.give_back(connection);
@@ -174,14 +169,7 @@ impl<'a, 'r> Run<'a, 'r> {
         let mut applied = 0;
         while let Some(&migration) = self.view.targets.front() {
             let runs_outside = self.runs_outside(migration);
-            let script_lock = match runs_outside {
-                false => None,
-                true => {
-                    let warn = &mut |warning| (self.report)(Event::Warning(warning));
-                    lock_script(connection, &migration.path, &self.limits, warn)?
-                }
-            };
-            self.begin_and_look(connection)?;
+            let script_lock = self.begin_guarded(connection, migration, runs_outside)?;
             let is_first = self
                 .view
                 .targets
@@ -223,9 +211,44 @@ impl<'a, 'r> Run<'a, 'r> {
         })
     }
 
+    /// Takes the write lock, and the lock of scripts outside a transaction if this one is,
+    /// or if somebody has it: that script's statements are not to meet another history.
+    fn begin_guarded(
+        &mut self,
+        connection: &mut Connection,
+        migration: &Migration,
+        runs_outside: bool,
+    ) -> Result<Option<ScriptLock>, Error> {
+        if !runs_outside {
+            self.begin_and_look(connection)?;
+            if !is_guarded(&file_of(connection)) {
+                return Ok(None);
+            }
+            roll_back(connection);
+        }
+        let warn = &mut |warning| (self.report)(Event::Warning(warning));
+        let database = file_of(connection);
+        let lock = lock_script(
+            &database,
+            Guarded::Script(&migration.path),
+            &self.limits,
+            warn,
+        )?;
+        self.begin_and_look(connection)?;
+        Ok(lock)
+    }
+
     /// All in one transaction, which is rolled back in the end if it is for show.
     fn together(&mut self, connection: &mut Connection) -> Result<Summary, Error> {
-        self.begin_and_look(connection)?;
+        let _script_lock = match self.view.targets.front().copied() {
+            Some(first) if !self.job.options.dry_run && !self.job.replayed => {
+                self.begin_guarded(connection, first, false)?
+            }
+            _ => {
+                self.begin_and_look(connection)?;
+                None
+            }
+        };
         if self.view.targets.is_empty() {
             return Ok(Summary {
                 applied: 0,
@@ -329,6 +352,8 @@ impl<'a, 'r> Run<'a, 'r> {
             self.view = View::read(connection, &self.job)?;
             self.newest = self.view.newest();
             self.is_ours = false;
+            // A backup without it may have been put back.
+            self.created = false;
         }
         self.refuse_other_tools(connection)?;
         let warnings = std::mem::take(&mut self.view.warnings);
@@ -364,7 +389,7 @@ impl<'a, 'r> Run<'a, 'r> {
         let Some(file) = &self.job.options.backup else {
             return Ok(());
         };
-        if self.backed_up {
+        if self.backup.is_some() {
             return Ok(());
         }
         (self.report)(Event::BackingUp);
@@ -381,8 +406,7 @@ impl<'a, 'r> Run<'a, 'r> {
             (Some(file), None) => (self.report)(Event::BackedUp(file)),
             (None, _) => {}
         }
-        self.unfinished = made.unfinished;
-        self.backed_up = true;
+        self.backup = Some(made);
         // No script begins when the time is over.
         self.limits.refuse_late(&file_of(connection))
     }
@@ -420,6 +444,16 @@ impl<'a, 'r> Run<'a, 'r> {
     /// Which way it goes, as `Direction` of the job.
     pub(super) fn is_up(&self) -> bool {
         self.job.direction == Direction::Up
+    }
+}
+
+/// Whether a run that has committed nothing has left nothing for certain.
+fn is_without_trace(error: &Error) -> bool {
+    match error {
+        Error::Script(failed) | Error::Warned(failed) => {
+            failed.statements_kept == 0 && failed.cause == Cause::Statement
+        }
+        _ => false,
     }
 }
 

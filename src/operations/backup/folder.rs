@@ -3,19 +3,28 @@
 //! Owns the names in it, and which of them may go. Removes nothing but older states of
 //! the same database, and never the last, and copies that were never complete.
 
-use super::owners::Owners;
-use super::unfinished::MARK;
-use super::{Job, TEMPORARY};
+use super::Job;
+use super::origin::{self, Found, Origin};
+use crate::database::permission::directory_of;
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::sorted::sort;
-use crate::operations::copy::{at, history_of};
-use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A backup in a folder, by its name.
+pub(super) struct Copy {
+    /// `None` of the state before the first version.
+    version: Option<i64>,
+    /// Which of those of that version.
+    number: usize,
+    pub path: PathBuf,
+    modified: Option<SystemTime>,
+}
 
 /// Whether this names a folder: there is one, or the name can be nothing else.
 pub(crate) fn is_folder(path: &Path) -> bool {
@@ -32,122 +41,114 @@ pub(super) fn beginning(database: &Path, table: &HistoryTable) -> OsString {
     name
 }
 
-/// The name of the backup of this version.
-pub(crate) fn name_in(database: &Path, table: &HistoryTable, newest: Option<i64>) -> OsString {
+/// The name of the backup of this version; of others of the same version from the second on
+/// with their number.
+pub(crate) fn name_in(
+    database: &Path,
+    table: &HistoryTable,
+    newest: Option<i64>,
+    number: usize,
+) -> OsString {
     let mut name = beginning(database, table);
     match newest {
         Some(version) => name.push(format!(".v{version}")),
         None => name.push(".v-none"),
     }
+    if number > 1 {
+        name.push(format!(".{number}"));
+    }
     name
 }
 
-/// Which version a name in a folder is of, with `ending` after it, if it is a backup's:
-/// `None` within is the state before the first.
-fn version_in(
-    name: &[u8],
+/// Which version a name in a folder is of, and which of those, if it is a backup's.
+fn version_in(name: &[u8], database: &Path, table: &HistoryTable) -> Option<(Option<i64>, usize)> {
+    let start = beginning(database, table);
+    let rest = name.strip_prefix(start.as_bytes())?.strip_prefix(b".v")?;
+    let rest = std::str::from_utf8(rest).ok()?;
+    let (version, number) = match rest.split_once('.') {
+        Some((version, number)) => (version, number.parse().ok()?),
+        None => (rest, 1),
+    };
+    let version = match version {
+        "-none" => None,
+        version => Some(version.parse().ok()?),
+    };
+    let is_it = name_in(database, table, version, number).as_bytes() == name;
+    is_it.then_some((version, number))
+}
+
+/// All that have the name of a backup of this database, the oldest version first.
+pub(super) fn all_in(
+    folder: &Path,
     database: &Path,
     table: &HistoryTable,
-    ending: &str,
-) -> Option<Option<i64>> {
-    let name = name.strip_suffix(ending.as_bytes())?;
-    let start = beginning(database, table);
-    let version = name.strip_prefix(start.as_bytes())?.strip_prefix(b".v")?;
-    let version = match version {
-        b"-none" => None,
-        version => Some(std::str::from_utf8(version).ok()?.parse().ok()?),
-    };
-    (name_in(database, table, version).as_bytes() == name).then_some(version)
-}
-
-/// The backup of `database` in `folder` that was made last, by its name.
-pub(crate) fn newest_in(folder: &Path, database: &Path, table: &HistoryTable) -> Option<PathBuf> {
-    let owners = Owners::read(database, table, folder).unwrap_or_default();
-    let entries = std::fs::read_dir(folder).ok()?.flatten();
-    let ours = entries.filter(|entry| {
-        let name = entry.file_name();
-        version_in(name.as_bytes(), database, table, "").is_some()
-            && owners.another(&name, database).is_none()
-    });
-    let newest = ours.max_by_key(|entry| entry.metadata().and_then(|found| found.modified()).ok());
-    newest.map(|entry| entry.path())
-}
-
-/// The backups in the folder that have a mark, without it.
-pub(super) fn marked(job: &Job<'_>, folder: &Path) -> io::Result<Vec<PathBuf>> {
+) -> io::Result<Vec<Copy>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        if let Some(version) = version_in(name.as_bytes(), job.database, job.table, MARK) {
-            found.push(folder.join(name_in(job.database, job.table, version)));
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some((version, number)) = version_in(name.as_bytes(), database, table) else {
+            continue;
+        };
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let metadata = entry.metadata().ok();
+            found.push(Copy {
+                version,
+                number,
+                path: folder.join(&name),
+                modified: metadata.and_then(|found| found.modified().ok()),
+            });
         }
     }
+    sort(&mut found, &|a: &Copy, b: &Copy| {
+        (a.version, a.number).cmp(&(b.version, b.number))
+    });
     Ok(found)
 }
 
-/// Removes copies that a killed run has left, whatever version they are of: nobody else
-/// makes one of this database while we hold its lock. What may not be removed is another's.
-pub(super) fn remove_cut_off(job: &Job<'_>, folder: &Path, owners: &Owners) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        for suffix in ["", "-wal", "-journal"] {
-            let ending = format!("{TEMPORARY}{suffix}");
-            if let Some(version) = version_in(name.as_bytes(), job.database, job.table, &ending) {
-                let backup = name_in(job.database, job.table, version);
-                if owners.another(&backup, job.database).is_none() {
-                    let _ = Place::of(&folder.join(backup)).and_then(|p| p.remove(&ending));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// By what a row is known again, though its script was repaired since.
-pub(super) fn origins(
-    history: &[AppliedMigration],
-) -> impl Iterator<Item = (i64, &str, i64)> + Clone {
-    history
-        .iter()
-        .map(|row| (row.version, row.installed_on.as_str(), row.execution_time))
+/// The backup of `database` in `folder` that was made last, by its time.
+pub(crate) fn newest_in(folder: &Path, database: &Path, table: &HistoryTable) -> Option<PathBuf> {
+    // It may be gone.
+    let name = database.file_name()?;
+    let real = std::fs::canonicalize(database).ok().or_else(|| {
+        let directory = std::fs::canonicalize(directory_of(database)).ok()?;
+        Some(directory.join(name))
+    });
+    let database = real?;
+    let all = all_in(folder, &database, table).ok()?.into_iter();
+    let ours = all.filter(|copy| match Origin::read(&copy.path) {
+        Found::Known(origin) => origin.is_of(&database, table),
+        _ => true,
+    });
+    ours.max_by_key(|copy| copy.modified).map(|copy| copy.path)
 }
 
 /// Removes the oldest backups of the database of `job`, by version, so that `keep` are
 /// left with the one that was just made. Those of later versions stay, as `down` leaves
-/// them, and so does what is no earlier state of this database.
-pub(super) fn remove_older(
-    job: &Job<'_>,
-    folder: &Path,
-    owners: &Owners,
-    keep: usize,
-) -> Result<(), Error> {
+/// them, and so do the states before an update that is not over, and what is not known to
+/// be this database's.
+pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<(), Error> {
     let failed = |error: io::Error| Error::CannotCreate {
         path: folder.to_owned(),
         message: format!("older backups cannot be removed: {error}"),
     };
     let newest = job.history.last().map(|row| row.version);
-    let mut found: Vec<Option<i64>> = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        let version = version_in(name.as_bytes(), job.database, job.table, "");
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        found.extend(version.filter(|version| is_file && *version < newest));
-    }
-    sort(&mut found, &|a, b| b.cmp(a));
-    for version in found.into_iter().skip(keep - 1) {
-        let name = name_in(job.database, job.table, version);
-        let path = folder.join(&name);
-        let is_ours = owners.another(&name, job.database).is_none()
-            && history_of(&at(&path, job.vfs), job.table, job.limits).is_ok_and(|history| {
-                let mut ours = origins(&job.history);
-                origins(&history).all(|row| ours.any(|own| own == row))
-            });
-        if is_ours {
-            Place::of(&path)
-                .and_then(|place| place.remove(""))
-                .map_err(failed)?;
-        }
+    let all = all_in(folder, job.database, job.table).map_err(failed)?;
+    let is_older = |copy: &Copy| {
+        let is_over = match Origin::read(&copy.path) {
+            Found::Known(origin) => {
+                origin.is_of(job.database, job.table) && origin.update.is_none()
+            }
+            _ => false,
+        };
+        copy.version <= newest && copy.path != job.file && is_over
+    };
+    let older: Vec<Copy> = all.into_iter().filter(is_older).collect();
+    for copy in older.into_iter().rev().skip(keep - 1) {
+        Place::of(&copy.path)
+            .and_then(|place| place.remove(""))
+            .map_err(failed)?;
+        origin::forget(&copy.path);
     }
     Ok(())
 }

@@ -6,34 +6,38 @@
 //! whether there is an update.
 
 mod folder;
-mod owners;
-pub(crate) mod unfinished;
+mod judge;
+pub(crate) mod origin;
 
+use crate::database::holder::lock_holder;
 use crate::database::limits::Limits;
-use crate::database::location::{Location, file_of};
-use crate::database::permission::place::{Place, hold};
+use crate::database::location::file_of;
+use crate::database::permission::place::{Place, is_at};
 use crate::database::permission::{directory_of, open_without_waiting, with_suffix};
-use crate::diagnostics::error::Error;
+use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
 use crate::operations::copy::{at, copy_to, history_of, verify};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
-use owners::Owners;
+use origin::{Begins, Found, Origin, Update, identity};
 use rusqlite::{Connection, OpenFlags};
-use std::fs::Metadata;
-use std::io::{self, Read, Write};
+use std::fs::{File, Metadata, TryLockError};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use unfinished::Unfinished;
+use std::time::{Duration, Instant};
 
 pub(crate) use folder::{is_folder, name_in, newest_in};
 
 /// What lies beside a database, by SQLite or by us, and is never a backup.
-const SIDECARS: [&str; 4] = ["-wal", "-journal", "-shm", ".lock"];
+const SIDECARS: [&str; 5] = ["-wal", "-journal", "-shm", ".lock", ".litemigrate-lock"];
 
 /// The suffix of a copy that is not complete.
-const TEMPORARY: &str = ".litemigrate-tmp";
+pub(crate) const TEMPORARY: &str = ".litemigrate-tmp";
+
+/// How often another name is tried, if somebody takes the one that was free.
+const TRIES: usize = 5;
 
 /// What became of the wish for a backup.
 #[derive(Debug)]
@@ -42,8 +46,9 @@ pub(crate) struct Outcome {
     pub file: Option<PathBuf>,
     /// Why the one that is there was left alone.
     pub kept: Option<String>,
-    /// What is to be forgotten when the update is over.
-    pub unfinished: Option<Unfinished>,
+    /// What was made, as its note has it, without links on the way: to be settled if
+    /// nothing comes of the update.
+    made: Option<PathBuf>,
 }
 
 /// A script of the update: its version, and whether it runs outside a transaction.
@@ -66,109 +71,107 @@ pub(crate) fn create(
 ) -> Result<Outcome, Error> {
     let database = file_of(connection);
     let history = history::read(connection, &options.table)?;
-    let into_folder = is_folder(wanted);
+    let folder = is_folder(wanted).then_some(wanted);
     refuse_missing_folder(wanted)?;
-    let file = match into_folder {
-        true => {
-            let newest = history.last().map(|row| row.version);
-            wanted.join(name_in(&database, &options.table, newest))
-        }
-        false => wanted.to_owned(),
-    };
-    let is_empty = is_empty(connection)?;
-    if is_empty && std::fs::symlink_metadata(&file).is_err() {
-        return Ok(Outcome {
-            file: None,
-            kept: None,
-            unfinished: None,
-        });
-    }
-    let job = Job {
+    let mut job = Job {
         database: &database,
-        file: &file,
+        file: wanted.to_owned(),
+        folder,
         history,
         vfs: options.vfs.as_deref(),
         table: &options.table,
         limits,
     };
-    let cannot_create = |error: io::Error| job.cannot_create(error.to_string());
-    let metadata = std::fs::metadata(&database).map_err(cannot_create)?;
-    let place = Place::of(&file).map_err(cannot_create)?;
-    // The lock of one database does not keep out a run on another of the same name.
-    let _held = hold(directory_of(place.path()), limits.patience());
-    job.refuse_name(&place, &metadata)?;
-    let mut owners = match into_folder {
-        true => Owners::read(&database, &options.table, wanted).map_err(cannot_create)?,
-        false => Owners::default(),
-    };
-    let update = Unfinished {
+    if folder.is_some() {
+        job.file = job.slot(1);
+    }
+    let is_empty = is_empty(connection)?;
+    if is_empty && std::fs::symlink_metadata(&job.file).is_err() {
+        return Ok(Outcome {
+            file: None,
+            kept: None,
+            made: None,
+        });
+    }
+    let metadata = std::fs::metadata(&database);
+    let metadata = metadata.map_err(|error| job.cannot_create(error.to_string()))?;
+    job.refuse_name(&metadata)?;
+    let mut update = Update {
         direction,
-        versions: scripts.iter().map(|(version, _)| *version).collect(),
-        begins_outside: scripts.first().is_some_and(|(_, is_outside)| *is_outside),
-        database: database.clone(),
-        backup: place.path().to_owned(),
-    };
-    // In a folder another version has another name: only what a script outside a
-    // transaction leaves half done would be taken for the state of a version.
-    let needs_mark = !into_folder || scripts.iter().any(|(_, is_outside)| *is_outside);
-    let before = match into_folder {
-        true => job.unfinished_in(wanted, &update)?,
-        false => match Unfinished::read(place.path()) {
-            Some(mark) => job.unfinished(&place, mark, &update)?,
-            None => None,
+        begins: match scripts {
+            [(_, true), ..] => Begins::Outside,
+            scripts if scripts.iter().any(|(_, is_outside)| *is_outside) => Begins::Later,
+            _ => Begins::Inside,
         },
+        versions: scripts.iter().map(|(version, _)| *version).collect(),
     };
     if is_empty {
         // Until this update is over: the next start finds a database that is not empty.
-        let mark = (!into_folder).then_some(update);
-        if let Some(update) = &mark {
-            update.write(&metadata).map_err(cannot_create)?;
+        if folder.is_none() {
+            update.begins = Begins::Empty;
+            job.keep_for_empty(update, &metadata)?;
         }
         return Ok(Outcome {
-            file: Some(file),
+            file: Some(job.file),
             kept: Some("the database is empty".to_owned()),
-            unfinished: mark,
+            made: None,
         });
     }
-    if let Some(before) = before {
-        return Ok(Outcome {
-            kept: Some(before.reason(&update)),
-            file: Some(match (into_folder, before.backup.file_name()) {
-                (true, Some(name)) => wanted.join(name),
-                _ => file,
-            }),
-            unfinished: Some(before),
-        });
+    if let Some(kept) = job.kept(&update, &metadata)? {
+        return Ok(kept);
     }
-    if into_folder {
-        job.refuse_foreign(&place, &owners)?;
-        folder::remove_cut_off(&job, wanted, &owners)
-            .and_then(|()| owners.note(&job, wanted, &metadata))
-            .map_err(cannot_create)?;
-    }
-    job.copy(&place, &metadata)?;
-    if needs_mark {
-        update.write(&metadata).map_err(cannot_create)?;
-    }
-    if let Some(keep) = options.keep.filter(|_| into_folder) {
-        folder::remove_older(&job, wanted, &owners, keep)?;
+    let place = job.copy_to_a_name(&metadata)?;
+    let update = (!scripts.is_empty()).then_some(update);
+    job.note(place.path(), update, &metadata)?;
+    if let Some((keep, folder)) = options.keep.zip(folder) {
+        folder::remove_older(&job, folder, keep)?;
     }
     Ok(Outcome {
-        file: Some(file),
+        file: Some(job.file),
         kept: None,
-        unfinished: needs_mark.then_some(update),
+        made: Some(place.path().to_owned()),
     })
 }
 
-/// Writes a small file of ours, durably and as a whole.
-fn write_whole(place: &Place, bytes: &[u8], like: &Metadata) -> io::Result<()> {
-    const NEW: &str = "-tmp";
-    place.remove(NEW)?;
-    let mut file = place.create(NEW, 0o644, like)?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| place.publish(NEW))
-        .inspect_err(|_| drop(place.remove(NEW)))
+/// The update is over for whose sake the backup of `database` is kept, as far as `is_over`
+/// says so of it.
+pub(crate) fn settle(
+    wanted: &Path,
+    database: &Path,
+    table: &HistoryTable,
+    is_over: impl Fn(&Update) -> bool,
+) {
+    let backups = match is_folder(wanted) {
+        true => origin::backups_in(wanted).unwrap_or_default(),
+        false => {
+            let place = Place::of(wanted).map(|place| place.path().to_owned());
+            place.into_iter().collect()
+        }
+    };
+    for backup in backups {
+        if let Found::Known(origin) = Origin::read(&backup)
+            && origin.is_of(database, table)
+            && origin.update.as_ref().is_some_and(&is_over)
+        {
+            origin.settle(&backup);
+        }
+    }
+}
+
+/// The same of all backups in a folder, after one was put back.
+pub(crate) fn settle_all_in(folder: &Path, database: &Path, table: &HistoryTable) {
+    settle(&folder.join(""), database, table, |_| true);
+}
+
+impl Outcome {
+    /// Nothing came of the update: the database is as the backup that was made for it.
+    pub(crate) fn settle(&self) {
+        if let Some(made) = &self.made
+            && let Found::Known(origin) = Origin::read(made)
+        {
+            origin.settle(made);
+        }
+    }
 }
 
 /// Refuses a folder that is not there: asked before a database is made, too.
@@ -207,7 +210,9 @@ fn is_empty(connection: &Connection) -> Result<bool, Error> {
 struct Job<'a> {
     database: &'a Path,
     /// Where it goes, as it was named.
-    file: &'a Path,
+    file: PathBuf,
+    /// The folder that it goes into under a name of its own.
+    folder: Option<&'a Path>,
     history: Vec<AppliedMigration>,
     vfs: Option<&'a str>,
     table: &'a HistoryTable,
@@ -217,24 +222,59 @@ struct Job<'a> {
 impl Job<'_> {
     fn cannot_create(&self, message: impl Into<String>) -> Error {
         Error::CannotCreate {
-            path: self.file.to_owned(),
+            path: self.file.clone(),
             message: message.into(),
         }
     }
 
+    fn of_io(&self, error: &io::Error) -> Error {
+        let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
+        match is_refused && error.raw_os_error().is_some() {
+            true => self.cannot_create(format!(
+                "{error}: may this user write to the folder {}?",
+                shown(directory_of(&self.file))
+            )),
+            false => self.cannot_create(error.to_string()),
+        }
+    }
+
+    fn place(&self) -> Result<Place, Error> {
+        Place::of(&self.file).map_err(|error| self.of_io(&error))
+    }
+
+    /// The name in the folder of the state that the database is in, and of so many others.
+    fn slot(&self, number: usize) -> PathBuf {
+        let newest = self.history.last().map(|row| row.version);
+        let name = name_in(self.database, self.table, newest, number);
+        self.folder.unwrap_or(Path::new("")).join(name)
+    }
+
+    /// Writes down whose backup it is.
+    fn note(&self, backup: &Path, update: Option<Update>, like: &Metadata) -> Result<(), Error> {
+        let origin = Origin {
+            database: self.database.to_owned(),
+            table: self.table.name().to_owned(),
+            update,
+        };
+        let written = origin.write(backup, like);
+        written.map_err(|error| self.of_io(&error))
+    }
+
     /// Refuses names of the database itself, of its sidecars, and of what is no file.
-    fn refuse_name(&self, place: &Place, database: &Metadata) -> Result<(), Error> {
+    fn refuse_name(&self, database: &Metadata) -> Result<(), Error> {
+        let place = self.place()?;
         let is_sidecar =
             |suffix: &&str| place.path() == with_suffix(self.database, suffix).as_path();
         if SIDECARS.iter().any(is_sidecar) {
             return Err(self.cannot_create(
-                "this name is SQLite's own, beside the database: name another file",
+                "this name is SQLite's own or ours, beside the database: name another file",
             ));
         }
+        let is_database = |path: PathBuf| identity(&path) == Some((database.dev(), database.ino()));
+        if is_database(place.beside("")) || is_database(place.beside(TEMPORARY)) {
+            return Err(self.cannot_create("it is the database itself"));
+        }
         match std::fs::symlink_metadata(place.beside("")) {
-            Ok(found) if (found.dev(), found.ino()) == (database.dev(), database.ino()) => {
-                Err(self.cannot_create("it is the database itself"))
-            }
             Ok(found) if !found.is_file() => Err(self.cannot_create("it is not a regular file")),
             Ok(_) if is_script(place.path()) => Err(self
                 .cannot_create("it is a script, by its name and its content: name another file")),
@@ -242,121 +282,77 @@ impl Job<'_> {
         }
     }
 
-    /// Refuses to replace a copy in a folder unless it is an older one of the same
-    /// version of the same database.
-    fn refuse_foreign(&self, place: &Place, owners: &Owners) -> Result<(), Error> {
-        let found = std::fs::symlink_metadata(place.beside(""));
-        if found.is_err() || found.is_ok_and(|found| found.len() == 0) {
-            return Ok(());
-        }
-        let name = self.file.file_name().unwrap_or_default();
-        if let Some(other) = owners.another(name, self.database) {
-            return Err(self.cannot_create(format!(
-                "what is there is the backup of {}: move it away, or name another folder",
-                shown(other)
-            )));
-        }
-        match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
-            Ok(found) if folder::origins(&found).eq(folder::origins(&self.history)) => Ok(()),
-            Ok(_) => Err(self.cannot_create(
-                "what is there holds another database's history: move it away, or name another folder",
-            )),
-            Err(error @ Error::Database { cause: crate::diagnostics::error::Cause::Busy, .. }) => {
-                Err(error)
-            }
-            Err(_) => Err(self.cannot_create(
-                "what is there is no backup, or a damaged one: move it away",
-            )),
-        }
-    }
-
-    /// The update that has begun with a backup in the folder, and is not over. A mark of
-    /// one that is over is of no use.
-    fn unfinished_in(
-        &self,
-        folder: &Path,
-        update: &Unfinished,
-    ) -> Result<Option<Unfinished>, Error> {
-        let marked = folder::marked(self, folder);
-        for backup in marked.map_err(|error| self.cannot_create(error.to_string()))? {
-            let place =
-                Place::of(&backup).map_err(|error| self.cannot_create(error.to_string()))?;
-            let Some(mark) = Unfinished::read(place.path()) else {
-                continue;
-            };
-            if mark.database != self.database && mark.database.exists() {
-                continue;
-            }
-            match self.unfinished(&place, mark.clone(), update)? {
-                Some(before) => return Ok(Some(before)),
-                None => mark.forget(),
+    /// Copies to the name that was wished for, or to one in the folder.
+    fn copy_to_a_name(&mut self, database: &Metadata) -> Result<Place, Error> {
+        for _ in 0..TRIES {
+            let is_new = self.choose()?;
+            let place = self.place()?;
+            self.refuse_name(database)?;
+            if self.copy(&place, is_new, database)? {
+                return Ok(place);
             }
         }
-        Ok(None)
+        Err(self.cannot_create("others make backups of this name all the time: run it again"))
     }
 
-    /// The update that has begun with the backup that is there, as its mark says, if it is
-    /// not over.
-    fn unfinished(
-        &self,
-        place: &Place,
-        before: Unfinished,
-        update: &Unfinished,
-    ) -> Result<Option<Unfinished>, Error> {
-        if is_another(&before.database, self.database) {
-            return Err(self.cannot_create(format!(
-                "it is the backup of {}, whose update is not over: name another file",
-                before.database.display()
-            )));
-        }
-        let is_recorded = |version: &i64| {
-            let is_applied = self.history.iter().any(|row| row.version == *version);
-            is_applied == (before.direction == "up")
-        };
-        let is_any_recorded = before.versions.iter().any(is_recorded);
-        // A script that is half done may have another number by now.
-        let may_be_it = before.begins_outside && update.begins_outside && !is_any_recorded;
-        let is_on_its_way = before.direction == update.direction
-            && (may_be_it || before.versions.iter().any(|v| update.versions.contains(v)));
-        // Of which nothing stays: the state before it is that of now.
-        let has_begun = before.begins_outside || is_any_recorded;
-        if !is_on_its_way || !has_begun {
-            return Ok(None);
-        }
-        // One that is gone or damaged is worth less than a copy of what there is.
-        match verify(&at(place.path(), self.vfs), self.table, self.limits) {
-            Ok(_) => Ok(Some(before)),
-            Err(error) if self.limits.is_over() => Err(error),
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Makes the copy, checks it, and gives it its name.
-    fn copy(&self, place: &Place, database: &Metadata) -> Result<(), Error> {
-        let cannot_create = |error: io::Error| self.cannot_create(error.to_string());
-        // What a killed run left; no other run is at this point while we hold the lock.
-        for suffix in ["", "-wal", "-journal"] {
-            place
-                .remove(&format!("{TEMPORARY}{suffix}"))
-                .map_err(cannot_create)?;
-        }
+    /// Makes the copy, checks it, and gives it its name. False if it was to have a name that
+    /// nothing had, and something has it now.
+    fn copy(&self, place: &Place, is_new: bool, database: &Metadata) -> Result<bool, Error> {
         let mode = database.permissions().mode() & 0o666;
-        let made = place
-            .create(TEMPORARY, mode, database)
-            .map_err(cannot_create)?;
-        self.copy_and_check(place, &made)
+        let made = self.make_temporary(place, mode, database)?;
+        let published = self
+            .copy_and_check(place, &made)
             .and_then(|()| self.bring_in_sidecars(place))
+            .and_then(|()| made.sync_all().map_err(|error| self.of_io(&error)))
             .and_then(|()| {
-                made.sync_all()
-                    .and_then(|()| place.publish_made(TEMPORARY, &made))
-                    .map_err(cannot_create)
-            })
-            .inspect_err(|_| drop(place.remove(TEMPORARY)))?;
+                match is_new {
+                    true => place.publish_new_made(TEMPORARY, &made),
+                    false => place.publish_made(TEMPORARY, &made).map(|()| true),
+                }
+                .map_err(|error| self.of_io(&error))
+            });
+        if !matches!(published, Ok(true)) {
+            let _ = place.remove(TEMPORARY);
+            return published;
+        }
         // Under its final name, once more: what lay beside an old file of that name
         // would be read with the new one.
         match history_of(&at(place.path(), self.vfs), self.table, self.limits)? == self.history {
-            true => Ok(()),
+            true => Ok(true),
             false => Err(self.wrong("under its name its history is not the database's")),
+        }
+    }
+
+    /// The file that is to become the copy, locked as long as we make it. One that a killed
+    /// run has left is removed; another run's is waited for.
+    fn make_temporary(&self, place: &Place, mode: u32, like: &Metadata) -> Result<File, Error> {
+        let path = place.beside(TEMPORARY);
+        let clock = Instant::now();
+        loop {
+            match place.create(TEMPORARY, mode, like) {
+                Ok(made) => {
+                    // Where a file system has no locks nobody is kept out.
+                    let _ = made.try_lock();
+                    if is_at(&made, &path) {
+                        return Ok(made);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let found = open_without_waiting(&path);
+                    let lock = found.as_ref().map(File::try_lock);
+                    if !matches!(lock, Ok(Err(TryLockError::WouldBlock))) {
+                        for suffix in ["-wal", "-journal", ""] {
+                            let removed = place.remove(&format!("{TEMPORARY}{suffix}"));
+                            removed.map_err(|error| self.of_io(&error))?;
+                        }
+                    } else if clock.elapsed() >= self.limits.patience() {
+                        return Err(self.busy("another run is making it now: run this again"));
+                    } else {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
+                Err(error) => return Err(self.of_io(&error)),
+            }
         }
     }
 
@@ -377,16 +373,19 @@ impl Job<'_> {
     /// brought in there, so that the old one is whole until it is replaced.
     fn bring_in_sidecars(&self, place: &Place) -> Result<(), Error> {
         let left = || {
-            ["-wal", "-journal"]
-                .into_iter()
-                .map(|suffix| with_suffix(place.path(), suffix))
-                .find(|path| std::fs::symlink_metadata(path).is_ok())
+            let beside = |suffix| with_suffix(place.path(), suffix);
+            // One of these that is over holds nothing.
+            let journal = Some(beside("-journal")).filter(|path| is_a_journal(path));
+            let wal = Some(beside("-wal"));
+            let wal = wal.filter(|path| std::fs::symlink_metadata(path).is_ok());
+            wal.or(journal)
         };
-        if left().is_none() {
+        let Some(found) = left() else {
             return Ok(());
-        }
+        };
         let old = at(place.path(), self.vfs);
-        if let Ok(connection) = old.open(&old.path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        let is_file = std::fs::symlink_metadata(&found).is_ok_and(|found| found.is_file());
+        if is_file && let Ok(connection) = old.open(&old.path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
             // Closing it removes a `-wal`, and a journal that is over.
             let _ = connection
                 .busy_timeout(self.limits.patience())
@@ -398,6 +397,12 @@ impl Job<'_> {
         }
         match left() {
             None => Ok(()),
+            Some(path) if lock_holder(&with_suffix(place.path(), "-shm")).is_some() => {
+                Err(self.busy(&format!(
+                    "another process has it open, with {}: stop that process, then run this again",
+                    path.display()
+                )))
+            }
             Some(path) => Err(self.cannot_create(format!(
                 "{} lies beside it, belongs to what is there now, and cannot be brought in: move both away, or name another file",
                 path.display()
@@ -405,47 +410,32 @@ impl Job<'_> {
         }
     }
 
+    fn busy(&self, message: &str) -> Error {
+        Error::Database {
+            path: self.file.clone(),
+            doing: "make the backup",
+            cause: Cause::Busy,
+            message: message.to_owned(),
+        }
+    }
+
     fn wrong(&self, message: &str) -> Error {
         Error::Database {
-            path: self.file.to_owned(),
+            path: self.file.clone(),
             doing: "verify the backup",
-            cause: crate::diagnostics::error::Cause::Storage,
+            cause: Cause::Storage,
             message: format!("{message}: nothing was migrated"),
         }
     }
 }
 
-impl Unfinished {
-    fn reason(&self, update: &Self) -> String {
-        let is_still = |version: &&i64| update.versions.contains(version);
-        let mut still: Vec<&i64> = self.versions.iter().filter(is_still).collect();
-        if still.is_empty() {
-            // It has another number by now.
-            still = self.versions.iter().collect();
-        }
-        let list: Vec<String> = still
-            .iter()
-            .take(5)
-            .map(|version| version.to_string())
-            .collect();
-        format!(
-            "it is the state before an update that is not over (version {})",
-            list.join(", ")
-        )
-    }
-}
-
-/// Whether two names lead to one file.
-pub(crate) fn is_same_file(one: &Path, other: &Location) -> bool {
-    identity(one).is_some() && identity(one) == identity(&other.path)
-}
-
-/// Whether what is known as the database of a backup is there, and is another.
-fn is_another(known: &Path, database: &Path) -> bool {
-    identity(known).is_some_and(|found| Some(found) != identity(database))
-}
-
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
+/// Whether there is more than a journal that is over: empty, or with zeros for a header
+/// (sqlite.org/fileformat2.html#the_rollback_journal).
+fn is_a_journal(path: &Path) -> bool {
+    let Ok(found) = std::fs::symlink_metadata(path) else {
+        return false;
+    };
+    let mut first = [0];
+    let read = open_without_waiting(path).and_then(|mut file| file.read(&mut first));
+    !(found.is_file() && matches!(read, Ok(0 | 1)) && first == [0])
 }

@@ -45,7 +45,7 @@ pub(crate) fn refuse_one_name(arguments: &Arguments, names: &[OsString]) -> Resu
             continue;
         };
         let real = std::fs::canonicalize(&location.path).unwrap_or(location.path);
-        let copy = backup::name_in(&real, &HistoryTable::default(), None);
+        let copy = backup::name_in(&real, &HistoryTable::default(), None, 1);
         if let Some(other) = known.get(&copy)
             && *other != real
         {

@@ -1,0 +1,295 @@
+//! What is there where a backup is to go: may it be replaced?
+//!
+//! Owns that the state before an update is not replaced by one in the middle of it, and
+//! the backup of one database not by that of another. Only looks, and writes notes.
+
+use super::folder;
+use super::origin::{Begins, Found, Origin, Update};
+use super::{Job, Outcome};
+use crate::database::permission::place::Place;
+use crate::diagnostics::error::{Cause, Error};
+use crate::diagnostics::text::shown;
+use crate::operations::copy::{at, history_of, verify};
+use crate::plan::history::AppliedMigration;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+/// More than a folder has of one state.
+const MOST: usize = 1000;
+
+/// What is there may be.
+enum Judged {
+    /// Nothing.
+    Free,
+    /// An older copy, which a new one replaces.
+    Replaceable,
+    /// Something that stays.
+    Other,
+}
+
+impl Job<'_> {
+    /// Chooses a name in the folder, or judges the one that was wished for: whether it is
+    /// free.
+    pub(super) fn choose(&mut self) -> Result<bool, Error> {
+        if self.folder.is_none() {
+            return self.judge_file();
+        }
+        for number in 1..MOST {
+            self.file = self.slot(number);
+            match self.judge_slot()? {
+                Judged::Free => return Ok(true),
+                Judged::Replaceable => return Ok(false),
+                Judged::Other => {}
+            }
+        }
+        Err(self.cannot_create("so many others are there: move them away"))
+    }
+
+    /// Whether there is nothing, not even an empty file.
+    fn is_free(place: &Place) -> Option<Judged> {
+        match std::fs::symlink_metadata(place.beside("")) {
+            Err(_) => Some(Judged::Free),
+            Ok(found) if found.len() == 0 => Some(Judged::Replaceable),
+            Ok(_) => None,
+        }
+    }
+
+    fn is_of(&self, other: &Path) -> Error {
+        self.cannot_create(format!(
+            "what is there is the backup of {}: move it away, or name another {}",
+            shown(other),
+            if self.folder.is_some() {
+                "folder"
+            } else {
+                "file"
+            }
+        ))
+    }
+
+    /// Of a folder only an older copy of the very same state is replaced; what may be
+    /// another's, or of a time before something was undone, stays beside it.
+    fn judge_slot(&self) -> Result<Judged, Error> {
+        let place = self.place()?;
+        if let Some(free) = Self::is_free(&place) {
+            return Ok(free);
+        }
+        let Found::Known(origin) = Origin::read(place.path()) else {
+            return Ok(Judged::Other);
+        };
+        if let Some(other) = origin.another(self.database) {
+            return Err(self.is_of(other));
+        }
+        if !origin.is_of(self.database, self.table) {
+            return Ok(Judged::Other);
+        }
+        match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
+            Ok(found) if is_same(&found, &self.history) => Ok(Judged::Replaceable),
+            Ok(_) => Ok(Judged::Other),
+            Err(error) if is_busy(&error) => Err(error),
+            // A damaged copy of ours.
+            Err(_) => Ok(Judged::Replaceable),
+        }
+    }
+
+    /// A file that was named is replaced, unless it is another database, or its backup.
+    fn judge_file(&self) -> Result<bool, Error> {
+        let place = self.place()?;
+        match Self::is_free(&place) {
+            Some(Judged::Free) => return Ok(true),
+            Some(_) => return Ok(false),
+            None => {}
+        }
+        if let Found::Known(origin) = Origin::read(place.path()) {
+            if let Some(other) = origin.another(self.database) {
+                return Err(self.is_of(other));
+            }
+            if origin.database == self.database {
+                return Ok(false);
+            }
+        }
+        match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
+            Ok(found) if !is_related(&found, &self.history) => {
+                Err(self.cannot_create(
+                    "what is there holds another database's history: move it away, or name another file",
+                ))
+            }
+            Err(error) if is_busy(&error) => Err(error),
+            // Not a database, or damaged: it is worth less than a good backup.
+            _ => Ok(false),
+        }
+    }
+
+    /// The database is empty: what is there is from before, and stays until it is not.
+    pub(super) fn keep_for_empty(&self, update: Update, like: &Metadata) -> Result<(), Error> {
+        let place = self.place()?;
+        if let Found::Known(origin) = Origin::read(place.path())
+            && let Some(other) = origin.another(self.database)
+        {
+            return Err(self.is_of(other));
+        }
+        self.note(place.path(), Some(update), like)
+    }
+
+    /// The backup that is the state before an update that is not over, if there is one:
+    /// none is made then. The scripts of this start are part of that update.
+    pub(super) fn kept(&self, update: &Update, like: &Metadata) -> Result<Option<Outcome>, Error> {
+        for backup in self.candidates()? {
+            let named = match (self.folder, backup.file_name()) {
+                (Some(folder), Some(name)) => folder.join(name),
+                _ => self.file.clone(),
+            };
+            let origin = match Origin::read(&backup) {
+                Found::Known(origin) => origin,
+                Found::Unreadable if self.folder.is_none() => {
+                    if !self.is_whole(&backup)? {
+                        continue;
+                    }
+                    return Ok(Some(Outcome {
+                        file: Some(named),
+                        kept: Some("nobody can read the note beside it, which may say that it is the state before an update that is not over: remove it if all is well".to_owned()),
+                        made: None,
+                    }));
+                }
+                _ => continue,
+            };
+            let Some(before) = &origin.update else {
+                continue;
+            };
+            if self.folder.is_some() && origin.another(self.database).is_some() {
+                continue;
+            }
+            if let Some(other) = origin.another(self.database) {
+                return Err(self.cannot_create(format!(
+                    "it is the backup of {}, whose update is not over: name another file",
+                    shown(other)
+                )));
+            }
+            if origin.table != self.table.name() {
+                if self.folder.is_some() {
+                    continue;
+                }
+                return Err(self.cannot_create(format!(
+                    "it is the state before an update with --table {} that is not over: name another file",
+                    origin.table
+                )));
+            }
+            if !self.is_before(&backup, before)? {
+                continue;
+            }
+            let reason = reason(before, update);
+            let mut joined = before.clone();
+            let new = update.versions.iter();
+            joined
+                .versions
+                .extend(new.filter(|version| !before.versions.contains(version)));
+            if update.begins == Begins::Outside && before.begins != Begins::Empty {
+                joined.begins = Begins::Outside;
+            }
+            if joined != *before || origin.database != self.database {
+                self.note(&backup, Some(joined), like)?;
+            }
+            return Ok(Some(Outcome {
+                file: Some(named),
+                kept: Some(reason),
+                made: None,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The backups that may be the state before an update, the oldest first.
+    fn candidates(&self) -> Result<Vec<PathBuf>, Error> {
+        match self.folder {
+            None => Ok(vec![self.place()?.path().to_owned()]),
+            Some(folder) => {
+                let found = folder::all_in(folder, self.database, self.table);
+                let found = found.map_err(|error| self.of_io(&error))?;
+                Ok(found.into_iter().map(|copy| copy.path).collect())
+            }
+        }
+    }
+
+    fn is_whole(&self, backup: &Path) -> Result<bool, Error> {
+        self.history_of_whole(backup).map(|found| found.is_some())
+    }
+
+    /// One that is gone or damaged is worth less than a copy of what there is.
+    fn history_of_whole(&self, backup: &Path) -> Result<Option<Vec<AppliedMigration>>, Error> {
+        match verify(&at(backup, self.vfs), self.table, self.limits) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if self.limits.is_over() || is_busy(&error) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Whether a backup is the state before an update of which something was done: the
+    /// history has moved on from it, or may not tell.
+    fn is_before(&self, backup: &Path, update: &Update) -> Result<bool, Error> {
+        let Some(found) = self.history_of_whole(backup)? else {
+            return Ok(false);
+        };
+        let has_moved = !is_same(&found, &self.history);
+        Ok(match update.begins {
+            Begins::Empty => true,
+            _ if !is_related(&found, &self.history) => false,
+            Begins::Outside => true,
+            // In a folder another state has another name.
+            Begins::Inside => has_moved && self.folder.is_none(),
+            Begins::Later => has_moved,
+        })
+    }
+}
+
+/// By what a row is known again, though its script was repaired since.
+fn origins(history: &[AppliedMigration]) -> impl Iterator<Item = (i64, &str, i64)> + Clone {
+    history
+        .iter()
+        .map(|row| (row.version, row.installed_on.as_str(), row.execution_time))
+}
+
+fn is_same(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
+    origins(one).eq(origins(other))
+}
+
+/// Whether one history is a part of the other.
+fn is_related(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
+    let (less, more) = match one.len() <= other.len() {
+        true => (one, other),
+        false => (other, one),
+    };
+    let mut more = origins(more);
+    origins(less).all(|row| more.any(|other| other == row))
+}
+
+fn is_busy(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Database {
+            cause: Cause::Busy,
+            ..
+        }
+    )
+}
+
+fn reason(before: &Update, update: &Update) -> String {
+    let is_still = |version: &&i64| update.versions.contains(version);
+    let mut still: Vec<&i64> = before.versions.iter().filter(is_still).collect();
+    if still.is_empty() {
+        // It has another number by now.
+        still = before.versions.iter().collect();
+    }
+    let list: Vec<String> = still
+        .iter()
+        .take(5)
+        .map(|version| version.to_string())
+        .collect();
+    let versions = if list.len() == 1 {
+        "version"
+    } else {
+        "versions"
+    };
+    format!(
+        "it is the state before an update that is not over ({versions} {})",
+        list.join(", ")
+    )
+}

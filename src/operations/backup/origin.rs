@@ -1,0 +1,260 @@
+//! Of which database a backup is, and of which update it is the state before, as long as
+//! the update is not over.
+//!
+//! Owns the small hidden file beside a backup that says so. By their histories two
+//! databases that are copies of one, or have none yet, are not told apart; and without it
+//! the second start after a script that failed would replace the state before the update
+//! by one in the middle of it. Never touches the backup itself.
+
+use crate::database::permission::place::{Place, is_ours};
+use crate::database::permission::{directory_of, open_without_waiting};
+use crate::diagnostics::text::shown;
+use crate::schema::history_table::HistoryTable;
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// More than the versions of any update.
+const LONGEST: u64 = 16 << 20;
+
+/// What its name is, around the backup's: it is hidden, so that only backups are seen.
+const SUFFIX: &str = ".litemigrate-origin";
+
+/// What is known of a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub database: PathBuf,
+    /// The name of the history's table.
+    pub table: String,
+    /// The update that it is the state before, if that is not over.
+    pub update: Option<Update>,
+}
+
+/// An update that has begun: which versions it is to apply or to undo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Update {
+    /// `up` or `down`.
+    pub direction: &'static str,
+    pub begins: Begins,
+    pub versions: Vec<i64>,
+}
+
+/// What may have been done of an update, although nothing of it is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// Nothing.
+    Inside,
+    /// Its first script runs outside a transaction: what that did before it failed stays.
+    Outside,
+    /// A later one does.
+    Later,
+    /// The database was empty, and the backup is one from before.
+    Empty,
+}
+
+const BEGINS: [(Begins, &str); 4] = [
+    (Begins::Inside, "inside"),
+    (Begins::Outside, "outside"),
+    (Begins::Later, "later"),
+    (Begins::Empty, "empty"),
+];
+
+/// What is found where the note of a backup should be.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing, or what is another user's.
+    Nothing,
+    /// What nobody can read.
+    Unreadable,
+    Known(Origin),
+}
+
+/// The name of a backup's note.
+fn name_of(backup: &OsStr) -> OsString {
+    let mut name = OsString::from(".");
+    name.push(backup);
+    name.push(SUFFIX);
+    name
+}
+
+/// The note of a backup.
+fn note_of(backup: &Path) -> PathBuf {
+    directory_of(backup).join(name_of(backup.file_name().unwrap_or_default()))
+}
+
+/// The notes in a folder, each with the name of its backup.
+pub(super) fn backups_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let backup = name.as_bytes().strip_prefix(b".");
+        let backup = backup.and_then(|name| name.strip_suffix(SUFFIX.as_bytes()));
+        found.extend(backup.map(|name| folder.join(OsStr::from_bytes(name))));
+    }
+    Ok(found)
+}
+
+impl Origin {
+    /// What is noted of `backup`, whose name is no link.
+    pub(crate) fn read(backup: &Path) -> Found {
+        let note = note_of(backup);
+        if !is_ours(&note, backup) {
+            return Found::Nothing;
+        }
+        let mut bytes = Vec::new();
+        let read =
+            open_without_waiting(&note).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
+        match read.ok().and_then(|_| Self::parse(&bytes)) {
+            Some(origin) => Found::Known(origin),
+            None => Found::Unreadable,
+        }
+    }
+
+    /// The update, the database and the table, each ended by NUL.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut parts = bytes.strip_suffix(b"\0")?.split(|byte| *byte == 0);
+        let update = match std::str::from_utf8(parts.next()?).ok()? {
+            "over" => None,
+            update => Some(Update::parse(update)?),
+        };
+        Some(Self {
+            update,
+            database: OsString::from_vec(parts.next()?.to_vec()).into(),
+            table: String::from_utf8(parts.next()?.to_vec()).ok()?,
+        })
+    }
+
+    /// Writes it down, durably and as a whole. The error names the note.
+    pub(super) fn write(&self, backup: &Path, like: &Metadata) -> io::Result<()> {
+        const NEW: &str = "-tmp";
+        let update = self.update.as_ref().map(Update::text);
+        let mut bytes = update.unwrap_or_else(|| "over".to_owned()).into_bytes();
+        for part in [self.database.as_os_str().as_bytes(), self.table.as_bytes()] {
+            bytes.push(0);
+            bytes.extend_from_slice(part);
+        }
+        bytes.push(0);
+        let note = note_of(backup);
+        let write = || {
+            let place = place_of(&note)?;
+            place.remove(NEW)?;
+            let mut file = place.create(NEW, 0o644, like)?;
+            file.write_all(&bytes)
+                .and_then(|()| file.sync_all())
+                .and_then(|()| place.publish(NEW))
+                .inspect_err(|_| drop(place.remove(NEW)))
+        };
+        write().map_err(|error| {
+            let cure = match std::fs::symlink_metadata(&note).is_ok() {
+                true => ": remove what is there",
+                false => "",
+            };
+            let message = format!(
+                "its note {} cannot be written ({error}){cure}",
+                shown(&note)
+            );
+            io::Error::new(error.kind(), message)
+        })
+    }
+
+    /// The update of a backup is over.
+    pub(super) fn settle(mut self, backup: &Path) {
+        self.update = None;
+        if let Ok(like) = std::fs::symlink_metadata(note_of(backup)) {
+            let _ = self.write(backup, &like);
+        }
+    }
+
+    /// Whether it names the file `database`, by this or another path.
+    pub(super) fn is_of(&self, database: &Path, table: &HistoryTable) -> bool {
+        self.table == table.name() && is_same(&self.database, database)
+    }
+
+    /// The other database that it names, if that is still there.
+    pub(super) fn another(&self, database: &Path) -> Option<&Path> {
+        let found = identity(&self.database)?;
+        (Some(found) != identity(database)).then_some(&self.database)
+    }
+}
+
+/// The backup is gone.
+pub(super) fn forget(backup: &Path) {
+    let _ = place_of(&note_of(backup)).and_then(|place| place.remove(""));
+}
+
+fn place_of(note: &Path) -> io::Result<Place> {
+    Place::in_folder(directory_of(note), note.file_name().unwrap_or_default())
+}
+
+impl Update {
+    fn text(&self) -> String {
+        let begins = BEGINS.iter().find(|(begins, _)| *begins == self.begins);
+        let begins = begins.map_or("", |(_, word)| word);
+        let versions = self.versions.iter().map(|version| format!(" {version}"));
+        format!(
+            "{} {begins}{}",
+            self.direction,
+            versions.collect::<String>()
+        )
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let direction = match words.next()? {
+            "up" => "up",
+            "down" => "down",
+            _ => return None,
+        };
+        let begins = words.next()?;
+        let (begins, _) = BEGINS.iter().find(|(_, word)| *word == begins)?;
+        let versions = words.map(|word| word.parse().ok());
+        Some(Self {
+            direction,
+            begins: *begins,
+            versions: versions.collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// Whether two paths lead to one file, or are the same where there is none.
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (identity(one), identity(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// Which file it is.
+pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BEGINS, Origin, Update};
+
+    #[test]
+    fn a_note_is_read_as_it_was_written_and_not_if_it_is_cut_short() {
+        for (begins, word) in BEGINS {
+            let update = Update {
+                direction: "down",
+                begins,
+                versions: vec![3, -1],
+            };
+            let text = update.text();
+            assert_eq!(text, format!("down {word} 3 -1"));
+            assert_eq!(Update::parse(&text), Some(update));
+        }
+        let whole = b"up outside 2 3\0/a\nb.db\0history\0";
+        let origin = Origin::parse(whole).unwrap();
+        assert_eq!(origin.database.to_str(), Some("/a\nb.db"));
+        assert_eq!(origin.table, "history");
+        for length in 0..whole.len() {
+            assert_eq!(Origin::parse(&whole[..length]), None, "{length}");
+        }
+    }
+}
