@@ -6,6 +6,7 @@ use super::Stopped;
 use super::authorizer::saw;
 use super::crossing::crossing;
 use super::losses::Guard;
+use super::names::renamed_to;
 use super::notes::Write;
 use super::pragmas::{Asked, Journal, is_known, is_off, is_switch, journal_mode, judge_journal};
 use super::referring::{losing, referring};
@@ -79,7 +80,17 @@ impl Runner<'_> {
                 "PRAGMA hard_heap_limit can only be lowered, and for the whole process: no later script could undo it",
                 Some("take it out; soft_heap_limit is put back after the script"),
             )),
+            "defer_foreign_keys" if is_off(value) => {
+                // If it is obeyed, SQLite counts no rows any more of what was dropped.
+                if seen.may_forget() {
+                    self.deferred_drops.clear();
+                }
+                Ok(())
+            }
             "defer_foreign_keys" => {
+                if !self.changed {
+                    seen.let_forget();
+                }
                 self.deferring = true;
                 self.ran.deferring = true;
                 Ok(())
@@ -190,11 +201,18 @@ impl Runner<'_> {
         }
         if !self.deferred_drops.is_empty() && seen & (saw::WRITE | saw::TRIGGER) != 0 {
             let notes = shared.notes();
-            let is_written = |table: &str| {
-                let mut written = notes.written();
-                written.any(|(_, other)| other.eq_ignore_ascii_case(table))
+            // Rows that come back under the name are counted off; those of a table that got
+            // the name by ALTER TABLE were there before it.
+            let is_filled = |table: &str| {
+                let is_own =
+                    notes.own == Write::Insert && notes.own_table.eq_ignore_ascii_case(table);
+                let mut triggered = notes.triggered.iter();
+                let is_triggered = triggered.any(|side| {
+                    side.write == Write::Insert && side.table.eq_ignore_ascii_case(table)
+                });
+                (is_own || is_triggered) && !self.renamed.contains(&table.to_ascii_lowercase())
             };
-            self.deferred_drops.retain(|(table, _)| !is_written(table));
+            self.deferred_drops.retain(|(table, _)| !is_filled(table));
         }
         if seen & saw::OTHER_HISTORY != 0 {
             let table = shared.notes().other_history.clone().unwrap_or_default();
@@ -246,7 +264,7 @@ impl Runner<'_> {
             let noted = self.before.note_copy(connection, &table);
             noted.map_err(|error| self.stopped_here(&error))?;
         }
-        self.warn_of_words(connection)
+        Ok(())
     }
 
     /// What was made may refer to tables that were looked at already.
@@ -270,10 +288,15 @@ impl Runner<'_> {
     pub(super) fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let seen = Arc::clone(&self.seen);
         let notes = seen.notes();
-        for (_, table) in notes.written().filter(|(schema, _)| *schema == "main") {
+        // What is renamed may get a successor of its name.
+        let is_renamed = |_: &&(String, String)| renamed_to(self.place.text()).is_some();
+        let altered = notes.altered.iter().filter(is_renamed);
+        let altered = altered.map(|(schema, table)| (schema.as_str(), table.as_str()));
+        let all = notes.written().chain(altered);
+        for (_, table) in all.filter(|(schema, _)| *schema == "main") {
             let is_it = |(known, _): &(String, Option<u64>)| known.eq_ignore_ascii_case(table);
             let is_history = self.rules.history.is(table);
-            if !is_history && !self.counted.iter().any(is_it) {
+            if !is_history && !self.is_renamed(table) && !self.counted.iter().any(is_it) {
                 let rows = match self.made.contains(table) {
                     true => None,
                     false => rows_of(connection, table)?,
@@ -431,7 +454,6 @@ impl Runner<'_> {
         let uncopied = uncopied.map_err(|error| self.stopped_here(&error))?;
         self.uncopied.extend(uncopied);
         drop(notes);
-        self.warn_of_words(connection)?;
         let Some(crossed) = crossed else {
             return Ok(());
         };

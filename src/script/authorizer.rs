@@ -5,6 +5,7 @@
 //! way of foreign keys, and what it drops or sets. Runs nothing.
 
 use super::notes::{Notes, Pragma, Write, note_side};
+use super::pragmas::is_off;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::ffi::SQLITE_ATTACH;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
@@ -127,6 +128,8 @@ pub(crate) struct Seen {
     paused: AtomicU32,
     /// Every read is noted, not only those of INSERT.
     reads: AtomicBool,
+    /// `PRAGMA defer_foreign_keys = OFF` may be obeyed.
+    may_forget: AtomicBool,
     notes: Mutex<Notes>,
 }
 
@@ -163,6 +166,16 @@ impl Seen {
     /// From now on every read is noted.
     pub(crate) fn note_reads(&self) {
         self.reads.store(true, Ordering::Relaxed);
+    }
+
+    /// Rows are compared from here on, so that SQLite may forget those that it has counted
+    /// for COMMIT, as it does with `PRAGMA defer_foreign_keys = OFF`.
+    pub(crate) fn let_forget(&self) {
+        self.may_forget.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn may_forget(&self) -> bool {
+        self.may_forget.load(Ordering::Relaxed)
     }
 
     fn add(&self, what: u32) {
@@ -420,6 +433,11 @@ fn authorize_pragma(
             // At the head of a transaction SQLite would obey some of these, and then
             // neither a failing script nor a power cut could be rolled back any more.
             "journal_mode" if rules.transactional => answer = Authorization::Ignore,
+            "defer_foreign_keys" if value.is_some_and(is_off) => {
+                if !seen.may_forget() {
+                    answer = Authorization::Ignore;
+                }
+            }
             // Nobody could raise it again in this process.
             "hard_heap_limit" if !rules.replayed => answer = Authorization::Ignore,
             _ => {}

@@ -92,7 +92,11 @@ const TYPES: [&str; 37] = [
 ];
 
 /// The words that stand between two of those in one type.
-const BETWEEN: [&str; 14] = [
+const BETWEEN: [&str; 18] = [
+    "zerofill",
+    "after",
+    "first",
+    "comment",
     "unsigned",
     "signed",
     "big",
@@ -235,7 +239,8 @@ impl Column<'_> {
 
     /// What SQLite takes otherwise than it reads.
     pub(super) fn unmeant(&self, is_added: bool) -> Vec<Unmeant> {
-        let numbering = self.numbering().map(|message| ("column-type", message));
+        let numbering = self.numbering().or_else(|| self.placed(is_added));
+        let numbering = numbering.map(|message| ("column-type", message));
         let comma = self.missing_comma().map(|message| ("column-type", message));
         let default = self
             .text_default(is_added)
@@ -256,6 +261,23 @@ impl Column<'_> {
             "to SQLite {} is the name of a type, and numbers nothing: {name} is NULL in rows that give it no value; {name} INTEGER PRIMARY KEY numbers them",
             word.text
         ))
+    }
+
+    /// `ADD COLUMN a TEXT AFTER b`, as MySQL has it.
+    fn placed(&self, is_added: bool) -> Option<String> {
+        let words: Vec<&str> = self.words.iter().map(|(word, _)| word.text).collect();
+        let place = match &words[..] {
+            [.., after, _] if after.eq_ignore_ascii_case("after") => words.len() - 2,
+            [_, .., first] if first.eq_ignore_ascii_case("first") => words.len() - 1,
+            _ => return None,
+        };
+        is_added.then(|| {
+            format!(
+                "to SQLite {} is a part of the type, and {} is the last column: leave it out, and name the columns where rows are inserted",
+                words[place..].join(" "),
+                self.name
+            )
+        })
     }
 
     /// A column that became a part of the type of the one before it.
@@ -289,10 +311,13 @@ impl Column<'_> {
             .words
             .first()
             .is_some_and(|(word, _)| word.is_word("boolean") || word.is_word("bool"));
-        let calls = lower
-            .trim_start_matches('(')
-            .split_once('(')
-            .is_some_and(|(name, _)| FUNCTIONS.contains(&name.trim()) && lower.ends_with(')'));
+        // Not of a label, as 'time(s)'.
+        let call = lower.trim_start_matches('(').split_once('(');
+        let calls = call.is_some_and(|(name, arguments)| {
+            let arguments = arguments.trim_end_matches(')').trim();
+            let is_value = arguments.is_empty() || arguments.contains(['\'', '"']);
+            FUNCTIONS.contains(&name) && lower.ends_with(')') && is_value
+        });
         let is_time = matches!(
             &*lower,
             "current_timestamp" | "current_date" | "current_time"
@@ -389,6 +414,8 @@ mod tests {
         for statement in [
             "ALTER TABLE t ADD a BOOL DEFAULT 'false'",
             "ALTER TABLE t ADD COLUMN a BOOL DEFAULT 'false';",
+            "ALTER TABLE t ADD COLUMN a TEXT AFTER b",
+            "ALTER TABLE t ADD COLUMN a INT FIRST;",
         ] {
             let column = added(statement).map(|column| (column.unmeant(true).len(), column.name));
             assert_eq!(column, Some((1, "a".to_owned())), "{statement}");

@@ -1,17 +1,16 @@
 //! What a CREATE or an ALTER … ADD says and SQLite does not do, and says nothing of.
 //!
-//! Owns `IF NOT EXISTS` where there is something else of that name, and names in double
-//! quotes that an index takes for text. What columns say is in `columns`.
+//! Owns `IF NOT EXISTS` where there is something else of that name. What columns say is in
+//! `columns`.
 
 use super::Stopped;
 use super::authorizer::saw;
 use super::columns::{Column, Unmeant, added, defined};
-use super::crossing::{Name, taken_for_text};
 use super::parts::Part;
 use super::runner::Runner;
 use crate::schema::references::{quoted, written};
 use crate::schema::sql::one_line;
-use crate::schema::tokens::{Kind, tokens};
+use crate::schema::tokens::tokens;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -189,7 +188,7 @@ impl Creation<'_> {
                     return Ok(None);
                 }
                 format!(
-                    "{name} is there already, so IF NOT EXISTS makes nothing, and it lacks {}: ALTER TABLE {name} ADD COLUMN, or rebuild it",
+                    "{name} is there already, so IF NOT EXISTS makes nothing, and it lacks {}: write ALTER TABLE {name} ADD COLUMN in its place, or rebuild the table",
                     lacking.join(", ")
                 )
             }
@@ -214,29 +213,6 @@ impl Creation<'_> {
             }
         };
         Ok(Some(message))
-    }
-
-    /// Names in double quotes that are no column of an index's table, each once: SQLite
-    /// takes them for text (sqlite.org/quirks.html, section 8).
-    fn texts(&self, connection: &Connection, statement: &str) -> Option<Vec<String>> {
-        let mut all = tokens(self.after_name);
-        // ON t
-        all.nth(1)?;
-        let rest = all.rest();
-        let mut names = Vec::new();
-        let mut before = "";
-        for token in all {
-            if token.kind == Kind::Double && !before.eq_ignore_ascii_case("collate") {
-                names.push(Name::of(rest, &token));
-            }
-            before = token.text;
-        }
-        if names.is_empty() {
-            return None;
-        }
-        let prefix = &statement[..rest.as_ptr() as usize - statement.as_ptr() as usize];
-        let texts = taken_for_text(connection, prefix, rest, &names);
-        Some(texts?.into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -282,25 +258,12 @@ impl Runner<'_> {
             };
         }
         self.there.forget();
-        match creation.kind {
-            "table" => {
-                let columns = defined(creation.after_name).into_iter();
-                let unmeant = columns.flat_map(|column| column.unmeant(false));
-                let unmeant: Vec<_> = unmeant.collect();
-                self.warn_of_unmeant(unmeant)
-            }
-            "index" => {
-                let name = creation.name.clone();
-                for word in creation.texts(connection, text).unwrap_or_default() {
-                    let message = format!(
-                        "\"{word}\" is no column of its table, so to SQLite it is text, and the index {name} is no use: name a column, or write '{word}' if that is meant"
-                    );
-                    self.warn("text-for-column", message)?;
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+        if creation.kind != "table" {
+            return Ok(());
         }
+        let columns = defined(creation.after_name).into_iter();
+        let unmeant: Vec<_> = columns.flat_map(|column| column.unmeant(false)).collect();
+        self.warn_of_unmeant(unmeant)
     }
 
     fn warn_of_unmeant(&mut self, unmeant: Vec<Unmeant>) -> Result<(), Stopped> {

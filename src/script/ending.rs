@@ -104,9 +104,20 @@ impl Runner<'_> {
 
     pub(super) fn count_after(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         for (table, before) in std::mem::take(&mut self.counted) {
-            let after = rows_of(connection, &table)?;
+            let mut table = table;
+            let mut after = rows_of(connection, &table)?;
+            let is_it = |(old, _): &&(String, String)| old.eq_ignore_ascii_case(&table);
+            // Nothing has its name any more, but for the one that it was given.
+            if let (Some(_), None) = (before, after)
+                && let Some((_, new)) = self.renames.iter().find(is_it)
+            {
+                table.clone_from(new);
+                after = rows_of(connection, &table)?;
+            }
+            let mut told = self.ran.rows.iter();
+            let is_told = told.any(|other| other.table.eq_ignore_ascii_case(&table));
             // A table that the script has made and given another name.
-            if after.is_some() || before.is_some() {
+            if !is_told && (after.is_some() || before.is_some()) {
                 self.ran.rows.push(RowCount {
                     table,
                     before,

@@ -21,6 +21,7 @@ mod outer;
 mod parts;
 mod place;
 mod pragmas;
+mod quoted;
 pub(crate) mod referring;
 pub(crate) mod remedy;
 mod runner;

@@ -29,6 +29,8 @@ impl Runner<'_> {
         let Some(name) = renamed_to(self.place.text()) else {
             return;
         };
+        self.renames
+            .extend(table.map(|old| (old.to_ascii_lowercase(), name.clone())));
         let old = table.map(str::to_ascii_lowercase);
         if old.is_some_and(|old| self.ran.looking.contains(&old)) {
             self.ran.looking.insert(name.clone());
@@ -44,7 +46,7 @@ impl Runner<'_> {
 }
 
 /// The name that `ALTER TABLE … RENAME TO` gives, in lower case.
-fn renamed_to(statement: &str) -> Option<String> {
+pub(super) fn renamed_to(statement: &str) -> Option<String> {
     let mut tokens = tokens(statement).skip_while(|token| !token.is_word("rename"));
     let (_, to) = (tokens.next()?, tokens.next()?);
     let name = to.is_word("to").then(|| tokens.next())??;

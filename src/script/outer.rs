@@ -1,14 +1,14 @@
 //! A column that a subquery names and its table has not: SQLite takes that of the statement
 //! around it, and the condition holds for every row.
 //!
-//! Owns what counts as this: `(SELECT name FROM table …` of one table, but for EXISTS. Where
-//! the outer column is meant, it is named with its table.
+//! Owns what counts as this: `(SELECT name FROM …)`, but for EXISTS, which SQLite does not
+//! take by itself. Where the outer column is meant, it is named with its table.
 
 use super::Stopped;
 use super::authorizer::saw;
 use super::notes::Write;
 use super::runner::Runner;
-use crate::schema::sql::is_keyword;
+use crate::diagnostics::error::sqlite_message;
 use crate::schema::tokens::{Kind, Token, tokens};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -26,14 +26,13 @@ impl Runner<'_> {
         connection: &Connection,
         seen: u32,
     ) -> Result<(), Stopped> {
-        if seen & (saw::SELECT | saw::CREATE_PART) == 0 || self.rules.replayed {
+        if seen & (saw::SELECT | saw::CREATE_PART) == 0 {
             return Ok(());
         }
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
         let found = outer_column(connection, self.place.text());
-        let Some(Outer { column, table }) = found.map_err(|error| self.stopped_here(&error))?
-        else {
+        let Some(Outer { column, table }) = found else {
             return Ok(());
         };
         let message = format!(
@@ -50,91 +49,74 @@ impl Runner<'_> {
     }
 }
 
-fn outer_column(connection: &Connection, statement: &str) -> rusqlite::Result<Option<Outer>> {
+fn outer_column(connection: &Connection, statement: &str) -> Option<Outer> {
     let mut all = tokens(statement);
     let mut before: Option<Token<'_>> = None;
+    // The WITH before a statement that writes.
+    let (mut with, mut depth) = (None, 0_usize);
+    let at = |token: &Token<'_>| token.text.as_ptr() as usize - statement.as_ptr() as usize;
     while let Some(token) = all.next() {
-        // A table of WITH may have any name.
-        if token.is_word("with") {
-            return Ok(None);
+        let writes = ["insert", "replace", "update", "delete"];
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ if token.is_word("with") && before.is_none() => with = Some(at(&token)..at(&token)),
+            _ if depth == 0 && writes.iter().any(|word| token.is_word(word)) => {
+                with = with.map(|with| with.start..with.end.max(at(&token)));
+            }
+            _ => {}
         }
         let is_asked = token.text == "(" && !before.is_some_and(|token| token.is_word("exists"));
         before = Some(token);
-        if let Some((column, schema, table)) = is_asked.then(|| simple(all.rest())).flatten()
-            && lacks(connection, schema.as_deref(), &table, &column)?
-        {
-            return Ok(Some(Outer { column, table }));
+        let Some((column, select)) = is_asked.then(|| simple(all.rest())).flatten() else {
+            continue;
+        };
+        let with = with.clone().map_or("", |with| &statement[with]);
+        if lacks(connection, &format!("{with} {select}"), &column) {
+            let mut tables = tokens(select).skip_while(|token| !token.is_word("from"));
+            let table = tables.nth(1).map(|table| table.content().into_owned());
+            let table = table.unwrap_or_default();
+            return Some(Outer { column, table });
         }
     }
-    Ok(None)
+    None
 }
 
-/// `SELECT name FROM schema.table`, of that table alone.
-fn simple(text: &str) -> Option<(String, Option<String>, String)> {
+/// `SELECT name FROM …)`: the name, and the whole but for the bracket.
+fn simple(text: &str) -> Option<(String, &str)> {
     let mut all = tokens(text);
     all.next().filter(|token| token.is_word("select"))?;
     let is_name = |token: &Token<'_>| match token.kind {
-        Kind::Word => {
-            let word = token.text.to_ascii_lowercase();
-            let is_value = ["true", "false", "rowid", "oid", "_rowid_"].contains(&&*word)
-                || word.starts_with("current_")
-                || word.starts_with(|first: char| first.is_ascii_digit());
-            !is_keyword(&word) && !is_value
-        }
-        Kind::Name | Kind::Double => true,
-        Kind::String | Kind::Sign => false,
+        Kind::Word => !token.text.starts_with(|first: char| first.is_ascii_digit()),
+        Kind::Name => true,
+        Kind::Double | Kind::String | Kind::Sign => false,
     };
     let column = all
         .find(|token| !token.is_word("distinct"))
         .filter(is_name)?;
     all.next().filter(|token| token.is_word("from"))?;
-    let mut table = all.next().filter(is_name)?;
-    let mut schema = None;
-    let mut next = all.next();
-    if next.is_some_and(|token| token.text == ".") {
-        schema = Some(table.content().into_owned());
-        table = all.next()?;
-        next = all.next();
-    }
-    // An alias.
-    if next.is_some_and(|token| token.is_word("as")) {
-        all.next();
-        next = all.next();
-    } else if next.is_some_and(|token| is_name(&token) && !begins_more(&token)) {
-        next = all.next();
-    }
-    let is_one =
-        next.is_none_or(|token| token.text != "," && token.text != "(" && !begins_more(&token));
-    is_one.then(|| {
-        let column = column.content().into_owned();
-        (column, schema, table.content().into_owned())
-    })
+    let mut depth = 0_usize;
+    let end = all.find(|token| {
+        match token.text {
+            "(" => depth += 1,
+            ")" if depth == 0 => return true,
+            ")" => depth -= 1,
+            _ => {}
+        }
+        false
+    })?;
+    let end = end.text.as_ptr() as usize - text.as_ptr() as usize;
+    Some((column.content().into_owned(), &text[..end]))
 }
 
-/// Whether this begins another table, as a word after the first.
-fn begins_more(token: &Token<'_>) -> bool {
-    let words = [
-        "join", "inner", "left", "right", "full", "cross", "natural", "outer",
-    ];
-    words.iter().any(|word| token.is_word(word))
-}
-
-/// Whether there is such a table, and it has no such column.
-fn lacks(
-    connection: &Connection,
-    schema: Option<&str>,
-    table: &str,
-    column: &str,
-) -> rusqlite::Result<bool> {
-    let query = "SELECT name FROM pragma_table_xinfo(?1, ?2)";
-    // One that cannot be looked at is not judged.
-    let Ok(mut statement) = connection.prepare(query) else {
-        return Ok(false);
+/// Whether a SELECT by itself has no such column: what it gives is looked up first.
+fn lacks(connection: &Connection, select: &str, column: &str) -> bool {
+    let Err(error) = connection.prepare(select) else {
+        return false;
     };
-    let names = statement.query_map([Some(table), schema], |row| row.get(0))?;
-    let names: Vec<String> = names.collect::<rusqlite::Result<_>>().unwrap_or_default();
-    let is_it = |name: &String| name.eq_ignore_ascii_case(column);
-    Ok(!names.is_empty() && !names.iter().any(is_it))
+    let message = sqlite_message(&error);
+    let missing = message.strip_prefix("no such column: ");
+    missing.is_some_and(|missing| missing.eq_ignore_ascii_case(column))
 }
 
 #[cfg(test)]
@@ -155,7 +137,11 @@ mod tests {
                 true,
             ),
             ("UPDATE a SET y = (SELECT y FROM b WHERE b.id = a.id)", true),
-            ("DELETE FROM a WHERE x IN (SELECT \"x\" FROM v)", true),
+            ("DELETE FROM a WHERE x IN (SELECT [x] FROM v)", true),
+            (
+                "WITH w AS (SELECT 1 AS k) DELETE FROM a WHERE x IN (SELECT x FROM b JOIN w)",
+                true,
+            ),
             ("DELETE FROM a WHERE x IN (SELECT z FROM b)", false),
             ("DELETE FROM a WHERE id IN (SELECT id FROM b)", false),
             ("DELETE FROM a WHERE x IN (SELECT a.x FROM b)", false),
@@ -177,7 +163,7 @@ mod tests {
             ),
             ("DELETE FROM a WHERE x IN (SELECT x FROM nosuch)", false),
         ] {
-            let found = outer_column(&connection, statement).unwrap();
+            let found = outer_column(&connection, statement);
             assert_eq!(found.is_some(), expected, "{statement}");
         }
     }

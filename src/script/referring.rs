@@ -3,6 +3,7 @@
 //! Owns the phrase. Only looks.
 
 use super::losses::rows;
+use crate::diagnostics::error::sqlite_message;
 use crate::schema::references::{Reference, all, quoted};
 use rusqlite::Connection;
 
@@ -46,7 +47,11 @@ fn among<'r>(
     }
     let mut phrases = Vec::new();
     for reference in referring {
-        let count = referring_rows(connection, schema, reference)?;
+        let count = match referring_rows(connection, schema, reference) {
+            // Dropped before what it refers to.
+            Err(error) if sqlite_message(&error).starts_with("no such table") => 0,
+            count => count?,
+        };
         if count > 0 {
             phrases.push(format!("{} of {}", rows(count), reference.child));
         }

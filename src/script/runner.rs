@@ -92,10 +92,14 @@ pub(super) struct Runner<'a> {
     pub(super) seen_in_all: u32,
     /// The virtual tables that the script has made.
     pub(super) made_virtual: Vec<String>,
+    /// The old and the new name of each, in lower case.
+    pub(super) renames: Vec<(String, String)>,
     /// Columns that copies have left out.
     pub(super) uncopied: Vec<Uncopied>,
     /// The names that the script has given to tables that had others, in lower case.
     pub(super) renamed: BTreeSet<String>,
+    /// The shapes of statements whose names in double quotes were all there.
+    pub(super) quoted_before: BTreeSet<u64>,
     /// The tables that the script has made.
     pub(super) made: BTreeSet<String>,
     /// When it began, for the times of files.
@@ -141,6 +145,8 @@ impl<'a> Runner<'a> {
             seen_in_all: 0,
             made_virtual: Vec::new(),
             uncopied: Vec::new(),
+            renames: Vec::new(),
+            quoted_before: BTreeSet::new(),
             renamed: BTreeSet::new(),
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
@@ -271,7 +277,7 @@ impl<'a> Runner<'a> {
         if (seen == 0 || seen & saw::SCHEMA != 0) && !self.rules.replayed {
             self.before_create(connection, seen)?;
         }
-        self.judge_outer_columns(connection, seen)?;
+        self.judge_names(connection, seen)?;
         if seen & !(saw::PRAGMA | saw::SCHEMA) != 0 {
             self.before_change(connection, seen)?;
         }
@@ -315,9 +321,24 @@ impl<'a> Runner<'a> {
         Ok(Flow::End)
     }
 
+    /// Whether names name what they seem to.
+    fn judge_names(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
+        if self.rules.replayed {
+            return Ok(());
+        }
+        // The values of a plain INSERT are none.
+        let more = saw::SELECT | saw::AGAIN | saw::READ | saw::SCHEMA | saw::COPY;
+        let is_plain = seen & more == 0 && self.seen.notes().own == Write::Insert;
+        if seen & (saw::WRITE | saw::SCHEMA | saw::COPY) != 0 && !is_plain {
+            self.judge_quoted(connection, seen)?;
+        }
+        self.judge_outer_columns(connection, seen)
+    }
+
     /// A schema is another now.
     fn note_schema(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         self.losses.forget_names();
+        self.quoted_before.clear();
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
         if self.seen_in_all & saw::WRITABLE_SCHEMA != 0 && seen & saw::SCHEMA != 0 {

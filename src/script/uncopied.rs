@@ -7,7 +7,8 @@
 use super::crossing::Copy;
 use super::notes::Notes;
 use crate::diagnostics::position::Position;
-use crate::schema::references::{quoted, written};
+use crate::schema::references::{all, quoted, written};
+use crate::schema::tokens::{Token, tokens};
 use rusqlite::{Connection, OptionalExtension};
 
 /// `INSERT INTO new(…) SELECT … FROM old` that leaves out columns which both have.
@@ -38,7 +39,12 @@ impl Uncopied {
         statement: &str,
         position: impl Fn() -> Position,
     ) -> rusqlite::Result<Option<Self>> {
-        let Some(copied) = Copy::of(statement).and_then(|copy| copy.columns) else {
+        let Some(copy) = Copy::of(statement) else {
+            return Ok(None);
+        };
+        // What brings rows together has no key to copy.
+        let is_grouped = |token: Token<'_>| token.is_word("distinct") || token.is_word("group");
+        let Some(copied) = copy.columns.filter(|_| !tokens(copy.rest).any(is_grouped)) else {
             return Ok(None);
         };
         let new = &notes.own_table;
@@ -49,6 +55,7 @@ impl Uncopied {
         if notes.own_schema != "main" || sources.any(|other| !other.eq_ignore_ascii_case(old)) {
             return Ok(None);
         }
+        // A key that nothing refers to may be given anew.
         let both = "SELECT n.name, n.dflt_value, n.pk = 1 AND upper(n.type) = 'INTEGER' AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0) FROM pragma_table_xinfo(?1, 'main') AS n JOIN pragma_table_xinfo(?2, 'main') AS o ON o.name = n.name COLLATE NOCASE WHERE n.hidden = 0";
         let mut statement = connection.prepare(both)?;
         let rows = statement.query_map([new, old], |row| {
@@ -64,6 +71,13 @@ impl Uncopied {
             copied.any(|name| name.eq_ignore_ascii_case(&column.name))
         };
         columns.retain(|column| !is_copied(column));
+        if columns.iter().any(|column| column.is_rowid) {
+            let references = all(connection, "main")?;
+            let is_referred_to = references
+                .iter()
+                .any(|key| key.parent.eq_ignore_ascii_case(old));
+            columns.retain(|column| !column.is_rowid || is_referred_to);
+        }
         Ok((!columns.is_empty()).then(|| Self {
             position: position(),
             old: old.to_owned(),
@@ -115,11 +129,11 @@ impl Uncopied {
         let message = lost.filter(|_| is_filled).map(|column| {
             let (table, name) = (written(&now), &column.name);
             let then = match column.is_rowid {
-                true => "rows have other numbers now, and what names the old ones is wrong",
+                true => "rows have other numbers now than what refers to them knows",
                 false => "every row has its default now, and the values are gone",
             };
             format!(
-                "the rebuild of {table} does not copy its column {name}: {then}; name {name} on both sides of the INSERT, and take a backup back where this was applied"
+                "the rebuild of {table} does not copy its column {name}: {then}; name {name} on both sides of the INSERT, or empty it before the copy if that is meant"
             )
         });
         Ok(message)

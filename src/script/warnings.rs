@@ -3,12 +3,11 @@
 //! Owns how a warning is given, and when one stops the script.
 
 use super::Stopped;
-use super::crossing::text_for_columns;
 use super::runner::Runner;
 use crate::diagnostics::error::Cause;
+use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
 use rusqlite::{Connection, Statement};
-use std::sync::Arc;
 
 impl Runner<'_> {
     /// A rebuild outside a transaction: between its DROP and its RENAME there is
@@ -37,24 +36,6 @@ impl Runner<'_> {
         self.warn_once("parameter", &message)
     }
 
-    /// Rows were copied from a SELECT.
-    pub(super) fn warn_of_words(&mut self, connection: &Connection) -> Result<(), Stopped> {
-        let seen = Arc::clone(&self.seen);
-        let notes = seen.notes();
-        let words = text_for_columns(connection, &notes, self.place.text());
-        let words = words.map_err(|error| self.stopped_here(&error))?;
-        let created = notes.created.as_ref().map(|(_, table)| table);
-        let own = created.unwrap_or(&notes.own_table).clone();
-        drop(notes);
-        for word in words {
-            let message = format!(
-                "\"{word}\" is no column of what is copied, so SQLite takes it for text, and every row of {own} gets the word itself: name a column, or write '{word}' if that is meant"
-            );
-            self.warn("text-for-column", message)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn is_said(&self, message: &str) -> bool {
         let mut warnings = self.ran.warnings.iter();
         warnings.any(|warning| warning.message == message)
@@ -73,7 +54,16 @@ impl Runner<'_> {
     }
 
     pub(super) fn warn(&mut self, kind: &'static str, message: String) -> Result<(), Stopped> {
-        self.push(Finding::at(kind, self.place.here(), message))
+        self.warn_at(kind, self.place.here(), message)
+    }
+
+    pub(super) fn warn_at(
+        &mut self,
+        kind: &'static str,
+        position: Position,
+        message: String,
+    ) -> Result<(), Stopped> {
+        self.push(Finding::at(kind, position, message))
     }
 
     /// Outside a transaction a warning that is a reason to refuse cannot wait for the end.

@@ -135,7 +135,9 @@ impl Report {
     /// Something that a person should know.
     pub(crate) fn warning(&mut self, warning: &Finding) {
         self.warnings.push(objects::finding(warning));
-        if !self.printer.quiet {
+        // What refuses is no warning, but the error.
+        let refuses = self.printer.strict && warning.refuses_if_strict();
+        if !self.printer.quiet || refuses {
             self.printer.warning(&format!("warning: {warning}"));
         }
     }

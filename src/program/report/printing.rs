@@ -31,6 +31,8 @@ pub(crate) struct Printer {
     prefix: String,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
+    /// A warning about a script refuses it.
+    pub(crate) strict: bool,
     pub(crate) verbose: bool,
     pub(crate) out_is_terminal: bool,
     color_out: bool,
@@ -71,6 +73,7 @@ impl Printer {
             prefix: String::new(),
             json: arguments.json,
             quiet: arguments.quiet,
+            strict: arguments.strict,
             verbose: arguments.verbose,
             out_is_terminal,
             color_out: color(out_is_terminal),

@@ -1,0 +1,251 @@
+//! Names in double quotes that name nothing, which SQLite takes for text
+//! (sqlite.org/quirks.html, section 8).
+//!
+//! Owns which of them were meant as names: where others in the same statement are names,
+//! and no value is asked for. SQLite itself is asked, by preparing the statement without
+//! that quirk. Runs nothing.
+
+use super::Stopped;
+use super::authorizer::saw;
+use super::notes::Write;
+use super::runner::Runner;
+use crate::schema::tokens::{Kind, Token, tokens};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// More than anybody reads.
+const MOST: usize = 5;
+
+/// A word of a statement: where it stands, and what it says.
+struct Word {
+    at: usize,
+    content: String,
+    /// Text makes no sense here: it is what an index is on, or the name of something that
+    /// stands in the statement without quotes, too.
+    must_name: bool,
+}
+
+impl Runner<'_> {
+    /// A DELETE by a word takes rows that nobody meant; of anything else it is said.
+    pub(super) fn judge_quoted(
+        &mut self,
+        connection: &Connection,
+        seen: u32,
+    ) -> Result<(), Stopped> {
+        if !self.place.text().contains('"') {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.seen);
+        let _pause = shared.pause();
+        let (words, shape) = asked(self.place.text());
+        // The same names of the same table were there a moment ago.
+        if words.is_empty() || self.quoted_before.contains(&shape) {
+            return Ok(());
+        }
+        let found = with_names_only(connection, |connection| {
+            named_nothing(connection, self.place.text())
+        });
+        let found = found.map_err(|error| self.stopped_here(&error))?;
+        // Whoever puts names in double quotes puts no text in them.
+        let has_names = all(self.place.text()).count() > found.len();
+        let is_text = |word: &&Word| found.contains(&word.at) && (has_names || word.must_name);
+        let texts: Vec<&Word> = words.iter().filter(is_text).collect();
+        if texts.is_empty() {
+            if seen & saw::SCHEMA == 0 {
+                self.quoted_before.insert(shape);
+            }
+            return Ok(());
+        }
+        let deletes = shared.notes().own == Write::Delete;
+        let mut told: BTreeSet<&str> = BTreeSet::new();
+        for word in texts {
+            if !told.insert(&word.content) || told.len() > MOST {
+                continue;
+            }
+            let position = self.place.position(self.place.start + word.at);
+            let message = format!(
+                "\"{0}\" names no column here, so SQLite takes it for the text '{0}'",
+                word.content
+            );
+            let remedy = format!(
+                "name a column, or write '{}' if that is meant",
+                word.content
+            );
+            if deletes {
+                return Err(Stopped {
+                    position: Some(position),
+                    remedy: Some(remedy),
+                    ..self.refused(&message, None)
+                });
+            }
+            self.warn_at("text-for-column", position, format!("{message}: {remedy}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// All names in double quotes.
+fn all(statement: &str) -> impl Iterator<Item = Token<'_>> {
+    tokens(statement).filter(|token| token.kind == Kind::Double)
+}
+
+/// Those that may be a column, but for the values of VALUES; and a digest of all, by which
+/// a statement of the same shape is known again.
+fn asked(statement: &str) -> (Vec<Word>, u64) {
+    let mut shape = DefaultHasher::new();
+    let mut words = Vec::new();
+    let (mut depth, mut values) = (0_usize, None);
+    let mut others = BTreeSet::new();
+    let mut is_index = is_index(statement);
+    for token in tokens(statement) {
+        is_index &= !token.is_word("where");
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "," => {}
+            _ if token.is_word("values") => values = Some(depth),
+            _ if values.is_some_and(|within| depth <= within) => values = None,
+            _ => {}
+        }
+        match token.kind {
+            Kind::Double if values.is_none() => {
+                token.text.hash(&mut shape);
+                words.push(Word {
+                    at: token.text.as_ptr() as usize - statement.as_ptr() as usize,
+                    content: token.content().into_owned(),
+                    must_name: is_index && depth > 0,
+                });
+            }
+            Kind::Double | Kind::String | Kind::Sign => {}
+            Kind::Word | Kind::Name if token.text.starts_with(|c: char| c.is_ascii_digit()) => {}
+            Kind::Word | Kind::Name => {
+                token.text.hash(&mut shape);
+                others.insert(token.content().to_ascii_lowercase());
+            }
+        }
+    }
+    // Without FROM there is no column that it could be.
+    let copies = others.contains("from");
+    for word in &mut words {
+        word.must_name |= copies && others.contains(&word.content.to_ascii_lowercase());
+    }
+    (words, shape.finish())
+}
+
+fn is_index(statement: &str) -> bool {
+    let mut all = tokens(statement).skip_while(|token| token.text == ";");
+    all.next().is_some_and(|token| token.is_word("create"))
+        && all
+            .find(|token| !token.is_word("unique"))
+            .is_some_and(|token| token.is_word("index"))
+}
+
+/// Does something while double quotes hold nothing but names.
+fn with_names_only<T>(
+    connection: &Connection,
+    what: impl FnOnce(&Connection) -> T,
+) -> rusqlite::Result<T> {
+    let both = [
+        DbConfig::SQLITE_DBCONFIG_DQS_DML,
+        DbConfig::SQLITE_DBCONFIG_DQS_DDL,
+    ];
+    let before = [
+        connection.db_config(both[0])?,
+        connection.db_config(both[1])?,
+    ];
+    for setting in both {
+        connection.set_db_config(setting, false)?;
+    }
+    let result = what(connection);
+    for (setting, value) in both.into_iter().zip(before) {
+        connection.set_db_config(setting, value)?;
+    }
+    Ok(result)
+}
+
+/// Where the words in double quotes stand that name nothing.
+fn named_nothing(connection: &Connection, statement: &str) -> BTreeSet<usize> {
+    let mut text = statement.to_owned();
+    let mut found = BTreeSet::new();
+    // SQLite tells one after the other.
+    while let Err(error) = connection.prepare(&text) {
+        let rusqlite::Error::SqlInputError { msg, offset, .. } = error else {
+            break;
+        };
+        let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let word = text.get(at..).and_then(|rest| tokens(rest).next());
+        let word = word.filter(|word| word.kind == Kind::Double && !word.text.contains('\''));
+        let Some(length) = word.map(|word| word.text.len()) else {
+            break;
+        };
+        if !msg.starts_with("no such column") || !found.insert(at) {
+            break;
+        }
+        text.replace_range(at..=at, "'");
+        text.replace_range(at + length - 1..at + length, "'");
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{asked, named_nothing, with_names_only};
+    use rusqlite::Connection;
+
+    #[test]
+    fn what_names_nothing_is_found() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t(a UNIQUE, b); CREATE TABLE u(a, b);")
+            .unwrap();
+        for (statement, expected) in [
+            ("DELETE FROM \"t\" WHERE \"c\" = 1 AND \"a\" = \"d\"", "c d"),
+            ("UPDATE \"t\" SET \"a\" = lower(\"x\"), \"b\" = \"b\"", "x"),
+            (
+                "INSERT INTO \"t\"(\"a\") SELECT \"c\" AS \"a\" FROM \"u\" GROUP BY \"e\"",
+                "c e",
+            ),
+            ("INSERT INTO \"t\" VALUES (\"c\", 1), (\"d\", (\"e\"))", ""),
+            (
+                "INSERT INTO \"t\"(\"a\") VALUES (1) ON CONFLICT DO UPDATE SET \"b\" = \"bb\"",
+                "bb",
+            ),
+            (
+                "CREATE INDEX \"i\" ON \"t\"(\"a\", \"c\") WHERE \"d\" > 1",
+                "c d",
+            ),
+            (
+                "CREATE TABLE \"v\"(\"a\" TEXT DEFAULT \"x\" CHECK (\"c\" > 1))",
+                "c",
+            ),
+            ("CREATE TABLE \"v\" AS SELECT \"a\", \"c\" FROM \"t\"", "c"),
+        ] {
+            let found = with_names_only(&connection, |connection| {
+                named_nothing(connection, statement)
+            });
+            let found = found.unwrap();
+            let words = asked(statement).0.into_iter();
+            let words = words.filter(|word| found.contains(&word.at));
+            let words: Vec<String> = words.map(|word| word.content).collect();
+            assert_eq!(words.join(" "), expected, "{statement}");
+        }
+        // The quirk is as it was.
+        assert!(connection.prepare("SELECT \"x\" FROM t").is_ok());
+    }
+
+    #[test]
+    fn a_statement_with_other_values_has_the_same_shape() {
+        let shape = |statement| asked(statement).1;
+        assert_eq!(
+            shape("UPDATE \"t\" SET \"a\" = 1 WHERE \"b\" = 'x'"),
+            shape("UPDATE \"t\" SET \"a\" = 23 WHERE \"b\" = 'y'")
+        );
+        assert_ne!(
+            shape("DELETE FROM \"t\" WHERE \"a\" = 1"),
+            shape("DELETE FROM \"t\" WHERE \"b\" = 1")
+        );
+    }
+}
