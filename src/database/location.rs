@@ -15,6 +15,7 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What may be done with a database file.
@@ -166,12 +167,19 @@ impl Location {
     fn refuse_odd_sidecars(&self, real: &Path) -> Result<(), Error> {
         for suffix in ["-journal", "-wal", "-shm"] {
             let sidecar = with_suffix(real, suffix);
-            if std::fs::symlink_metadata(&sidecar).is_ok_and(|found| !found.is_file()) {
-                return Err(self.cannot_open(&format!(
-                    "{} is beside it, and is not a regular file: remove it",
-                    shown(&sidecar)
-                )));
-            }
+            let Ok(found) = std::fs::symlink_metadata(&sidecar) else {
+                continue;
+            };
+            // SQLite gives it to the database's owner, as root, and writes into it.
+            let what = match (found.is_file(), found.nlink() > 1) {
+                (false, _) => "is not a regular file",
+                (true, true) => "has another name elsewhere (a hard link)",
+                (true, false) => continue,
+            };
+            return Err(self.cannot_open(&format!(
+                "{} is beside it, and {what}: remove it",
+                shown(&sidecar)
+            )));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::{Difference, Finding, Problem};
+use crate::diagnostics::text::short;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_CORRUPT_VTAB;
 use std::io;
@@ -69,6 +70,10 @@ fn is_moved(error: &rusqlite::Error) -> bool {
 /// `Display` appends and which can be megabytes.
 #[must_use]
 pub fn sqlite_message(error: &rusqlite::Error) -> String {
+    short(whole_message(error), 500)
+}
+
+fn whole_message(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),

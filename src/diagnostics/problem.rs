@@ -272,7 +272,7 @@ impl fmt::Display for Sentence<'_> {
                 description,
             } => write!(
                 f,
-                "version {} ({}) is recorded as failed half way by another tool: undo by hand what it left in the database, then remove its row with `litemigrate repair {version}`, and it is run again; or finish it by hand, and record it after that with `litemigrate baseline {version}`",
+                "version {} ({}) is recorded as failed half way by another tool: undo by hand what it left in the database, then remove its row with `litemigrate repair {version}`, and it is run again; or finish it by hand, remove the row, and record it with `litemigrate baseline {version}`",
                 version,
                 escape(description),
                 version = operand(*version)

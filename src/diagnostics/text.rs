@@ -3,6 +3,7 @@
 //!
 //! Owns the rules for what may reach a terminal. Never prints.
 
+use crate::diagnostics::position::floor;
 use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
@@ -200,6 +201,18 @@ pub fn fitted(text: &str, columns: usize) -> Cow<'_, str> {
     };
     let beginning: String = text.chars().take_while(fits).collect();
     Cow::Owned(beginning + "…")
+}
+
+/// A message that may quote a script, of which a token can be megabytes: as much of its
+/// beginning and of its end as makes `most` bytes.
+#[must_use]
+pub(crate) fn short(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let begins = floor(&text, most / 3 * 2);
+    let ends = floor(&text, text.len() - most / 3);
+    format!("{} … {}", &text[..begins], &text[ends..])
 }
 
 /// A path, safe to print.

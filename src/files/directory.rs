@@ -4,7 +4,8 @@
 //! opens a database. What is ignored and what is refused follows
 //! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
 
-use crate::database::permission::{directory_of, is_world_writable, world_writable};
+use crate::database::permission::discovery::may_read_as;
+use crate::database::permission::{directory_of, is_root, is_world_writable, world_writable};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::sorted::sort;
@@ -256,6 +257,16 @@ enum Entry {
     Ignored,
 }
 
+/// As root, refuses a link of a user to what they may not read: it would be shown to them.
+fn refuse_leading_elsewhere(path: &Path) -> Result<(), Finding> {
+    let link = std::fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
+    if link.uid() == 0 || !is_root() || may_read_as(link.uid(), path) {
+        return Ok(());
+    }
+    let message = "is a link of a user to a file that they may not read, and root runs this: put the file itself there, or give root the link (chown -h root)";
+    Err(Finding::new("link", path, message))
+}
+
 fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let name = entry.name();
     let path = &entry.path;
@@ -277,7 +288,10 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     }
     let file_type = match &entry.file_type {
         Ok(file_type) if file_type.is_symlink() => match std::fs::metadata(path) {
-            Ok(metadata) => metadata.file_type(),
+            Ok(metadata) => {
+                refuse_leading_elsewhere(path)?;
+                metadata.file_type()
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let message =
                     "is a link to a file that does not exist: remove the link or restore the file";

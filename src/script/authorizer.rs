@@ -433,10 +433,8 @@ fn authorize_pragma(
             // At the head of a transaction SQLite would obey some of these, and then
             // neither a failing script nor a power cut could be rolled back any more.
             "journal_mode" if rules.transactional => answer = Authorization::Ignore,
-            "defer_foreign_keys" if value.is_some_and(is_off) => {
-                if !seen.may_forget() {
-                    answer = Authorization::Ignore;
-                }
+            "defer_foreign_keys" if value.is_some_and(is_off) && !seen.may_forget() => {
+                answer = Authorization::Ignore;
             }
             // Nobody could raise it again in this process.
             "hard_heap_limit" if !rules.replayed => answer = Authorization::Ignore,

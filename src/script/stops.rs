@@ -8,6 +8,7 @@ use super::referring::referring;
 use super::remedy::{KEPT, RENAMED, UNFILLED, remedy};
 use super::runner::Runner;
 use crate::diagnostics::error::{Cause, Error, NO_TEMPORARY, sqlite_message};
+use crate::diagnostics::text::short;
 use rusqlite::ffi::{
     SQLITE_CONSTRAINT_FOREIGNKEY, SQLITE_CONSTRAINT_TRIGGER, SQLITE_CORRUPT_VTAB,
     SQLITE_IOERR_GETTEMPPATH, SQLITE_READONLY_DIRECTORY,
@@ -159,7 +160,7 @@ impl Runner<'_> {
         // What could not be prepared has not become the current statement yet.
         Stopped {
             position: Some(self.place.here()),
-            message: message.to_owned(),
+            message: short(message.to_owned(), 4000),
             remedy: remedy.map(str::to_owned),
             cause: Cause::Statement,
             statements: self.kept,

@@ -7,6 +7,7 @@ use super::runner::Runner;
 use crate::diagnostics::error::Cause;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
+use crate::diagnostics::text::short;
 use rusqlite::{Connection, Statement};
 
 impl Runner<'_> {
@@ -67,7 +68,9 @@ impl Runner<'_> {
     }
 
     /// Outside a transaction a warning that is a reason to refuse cannot wait for the end.
-    pub(super) fn push(&mut self, finding: Finding) -> Result<(), Stopped> {
+    pub(super) fn push(&mut self, mut finding: Finding) -> Result<(), Stopped> {
+        // It may hold SQL that is to be run.
+        finding.message = short(finding.message, 64 << 10);
         let stops = self.rules.strict && !self.rules.transactional && finding.refuses_if_strict();
         let stopped = Stopped {
             position: finding.position.clone(),

@@ -391,10 +391,10 @@ fn a_script_has_the_rights_of_whoever_can_exchange_it() {
     let attach = "ATTACH '../roots/new.db' AS s; CREATE TABLE s.t (x);";
     shell(
         &place,
-        &format!("mkdir app own; echo \"{attach}\" > roots/1_a.sql; cp roots/1_a.sql own"),
+        &format!("mkdir app own open; echo \"{attach}\" > open/1_a.sql; cp open/1_a.sql own"),
     );
     for prepare in [
-        "mkdir m; ln -s ../../roots/1_a.sql m/1_a.sql; chown -h 1234 m/1_a.sql",
+        "mkdir m; ln -s ../../open/1_a.sql m/1_a.sql; chown -h 1234 m/1_a.sql",
         "ln -s ../own m; chown -h 1234 m",
         "cp -r ../own m; chown 1234 m",
         "mkdir deep; cp -r ../own deep; chown 1234 deep; mv deep/own m; mv m deep; ln -s deep/m m",
@@ -514,5 +514,47 @@ fn a_backup_goes_through_no_link_that_somebody_else_has_planted() {
     }
     let said = run(&place, "cd own; litemigrate check -m m -D app.db").1;
     assert!(said.contains("1 migration is pending"), "{said}");
+    done(&place);
+}
+
+/// SQLite gives what lies beside a database to its owner, and writes into it.
+#[test]
+fn nothing_with_another_name_is_taken_for_a_journal() {
+    let Some(place) = place("hard-link") else {
+        return;
+    };
+    let script = "mkdir home etc m; chown 1234 home; echo 'CREATE TABLE a (x);' > m/1_a.sql
+as() { setpriv --reuid 1234 --regid 1234 --clear-groups \"$@\"; }
+as litemigrate -q -m m -D home/x.db; cp -p home/x.db home/b.db; echo 'CREATE TABLE b (x);' > m/2_b.sql
+echo 'of root' > etc/conf; chmod 666 etc/conf
+for beside in x.db-journal x.db-wal b.db-wal; do
+    ln etc/conf home/$beside
+    for try in 'status' 'up --dry-run' 'up --backup home/b.db'; do litemigrate $try -m m -D home/x.db >/dev/null 2>&1 && echo \"$beside $try\"; done
+    litemigrate restore home/b.db -D home/x.db >/dev/null 2>&1 && echo $beside restore
+    rm home/$beside; stat -c %u etc/conf; cat etc/conf
+done; true";
+    let expected = "0\nof root\n0\nof root\nb.db-wal status\nb.db-wal up --dry-run\n0\nof root\n";
+    assert_eq!(shell(&place, script), expected);
+    done(&place);
+}
+
+/// A script that root may read is not shown to whoever has made a link to it.
+#[test]
+fn a_users_link_shows_nothing_of_roots() {
+    let Some(place) = place("script-link") else {
+        return;
+    };
+    let script = "mkdir app app/m; echo 'top secret line' > secret; chmod 600 secret; chown 1234 app app/m
+echo 'SELECT 1;' > app/own.sql; chown 1234 app/own.sql
+setpriv --reuid 1234 --regid 1234 --clear-groups ln -s \"$PWD/secret\" app/m/1_a.sql
+cd app; litemigrate -m m -D app.db 2>&1 || echo $?; rm m/1_a.sql
+setpriv --reuid 1234 --regid 1234 --clear-groups ln -s ../own.sql m/1_a.sql; litemigrate -q -m m -D app.db; echo $?";
+    let said = shell(&place, script);
+    assert!(!said.contains("secret line"), "{said}");
+    assert!(
+        said.contains("m/1_a.sql: is a link of a user to a file that they may not read"),
+        "{said}"
+    );
+    assert!(said.contains("65\n") && said.ends_with("0\n"), "{said}");
     done(&place);
 }

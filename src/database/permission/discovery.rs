@@ -215,6 +215,19 @@ pub(crate) fn rights_of(script: &Path) -> Option<Rights> {
     })
 }
 
+/// Whether the user may read what a link leads to, as far as owners and modes tell.
+pub(crate) fn may_read_as(user: u32, file: &Path) -> bool {
+    let Ok(real) = std::fs::canonicalize(file) else {
+        return false;
+    };
+    let may = |(path, right): (&Path, u32)| {
+        let metadata = std::fs::symlink_metadata(path);
+        metadata.is_ok_and(|found| found.uid() == user || found.mode() & right != 0)
+    };
+    let above = real.ancestors().skip(1).map(|directory| (directory, 0o001));
+    may((&real, 0o004)) && above.into_iter().all(may)
+}
+
 /// Whether the user may write to a file, or make it, as far as owners and modes tell.
 /// An empty name and `:memory:` are no file.
 fn may_write_as(user: u32, file: &str) -> bool {

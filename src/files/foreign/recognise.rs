@@ -44,7 +44,12 @@ pub(crate) fn recognise(folder: &Path, tables: &[Tool]) -> io::Result<Option<Too
     }
     let has = |file: &str| folder.join(file).is_file();
     if has("atlas.sum") {
-        return Ok(Some(Tool::Atlas));
+        // Atlas writes other tools' forms, too (atlasgo.io, migration formats).
+        let is_pair = |path: &PathBuf| pair_name(&name_of(path)).is_some();
+        return Ok(Some(match names.iter().any(is_pair) {
+            true => Tool::GolangMigrate,
+            false => Tool::Atlas,
+        }));
     }
     if has("meta/_journal.json") {
         return Ok(Some(Tool::Drizzle));

@@ -69,6 +69,7 @@ pub(super) struct Run<'a, 'r> {
     verified: bool,
     /// The backup that was made or kept.
     backup: Option<backup::Outcome>,
+    backup_is_told: bool,
     /// Whether anything was committed by this run.
     wrote: bool,
     /// Whether the history's table is known to be there.
@@ -106,6 +107,7 @@ impl<'a, 'r> Run<'a, 'r> {
             as_root: is_root(),
             verified: false,
             backup: None,
+            backup_is_told: true,
             wrote: false,
             created: false,
             report,
@@ -126,6 +128,8 @@ impl<'a, 'r> Run<'a, 'r> {
             Ok(_) => {}
             // Often they say why.
             Err(error) => {
+                roll_back(connection);
+                self.tell_of_backup();
                 if !self.wrote && is_without_trace(error) {
                     self.backup.iter().for_each(backup::Outcome::settle);
                 }
@@ -196,6 +200,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 self.apply_outside(connection, migration)?
             };
             drop(script_lock);
+            self.tell_of_backup();
             applied += 1;
             self.wrote = true;
             let version = migration.version;
@@ -272,6 +277,7 @@ impl<'a, 'r> Run<'a, 'r> {
             applied: steps.len(),
             newest: self.newest,
         };
+        self.tell_of_backup();
         self.warn(warnings);
         steps
             .into_iter()
@@ -401,14 +407,26 @@ impl<'a, 'r> Run<'a, 'r> {
         };
         let options = self.job.options;
         let made = backup::create(connection, file, direction, &scripts, options, &self.limits)?;
+        self.backup = Some(made);
+        self.backup_is_told = false;
+        // No script begins when the time is over.
+        self.limits.refuse_late(&file_of(connection))
+    }
+
+    /// Whoever reads it may stand still, and then nobody could write to the database if this
+    /// was told under the lock.
+    fn tell_of_backup(&mut self) {
+        if std::mem::replace(&mut self.backup_is_told, true) {
+            return;
+        }
+        let Some(made) = &self.backup else {
+            return;
+        };
         match (&made.file, &made.kept) {
             (Some(file), Some(why)) => (self.report)(Event::BackupKept { file, why }),
             (Some(file), None) => (self.report)(Event::BackedUp(file)),
             (None, _) => {}
         }
-        self.backup = Some(made);
-        // No script begins when the time is over.
-        self.limits.refuse_late(&file_of(connection))
     }
 
     pub(super) fn warn(&mut self, warnings: Vec<Finding>) {

@@ -380,12 +380,16 @@ impl Job<'_> {
             let wal = wal.filter(|path| std::fs::symlink_metadata(path).is_ok());
             wal.or(journal)
         };
-        let Some(found) = left() else {
+        if left().is_none() {
             return Ok(());
-        };
+        }
         let old = at(place.path(), self.vfs);
-        let is_file = std::fs::symlink_metadata(&found).is_ok_and(|found| found.is_file());
-        if is_file && let Ok(connection) = old.open(&old.path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+        let is_its_own = ["-wal", "-journal", "-shm"].iter().all(|suffix| {
+            let found = std::fs::symlink_metadata(with_suffix(place.path(), suffix));
+            found.map_or(true, |found| found.is_file() && found.nlink() == 1)
+        });
+        if is_its_own && let Ok(connection) = old.open(&old.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        {
             // Closing it removes a `-wal`, and a journal that is over.
             let _ = connection
                 .busy_timeout(self.limits.patience())

@@ -86,9 +86,13 @@ pub(crate) fn refuse_applied_elsewhere(
         let named = read(connection, tool)?.named(&scripts, &descriptions, &has_form);
         if let Some(&first) = named.first() {
             let form = tool.form();
+            let whose = match is_of_rails(connection) {
+                true => "Rails",
+                false => form.name,
+            };
             let message = format!(
-                "{} has applied {} that {} pending here, as its table {} says: {}; if they are what it has applied, record them with `litemigrate baseline` (or bring its folder over with `litemigrate import`), and if not, give them other versions or drop that table",
-                form.name,
+                "{} has applied {} that {} pending here, as its table {} says: {}; if they are what it has applied, record them with `litemigrate baseline` (or bring its folder over with `litemigrate import`), and if not, give them other versions",
+                whose,
                 counted(named.len(), "script", "scripts"),
                 if named.len() == 1 { "is" } else { "are" },
                 form.table.unwrap_or_default(),
@@ -104,6 +108,12 @@ pub(crate) fn refuse_applied_elsewhere(
         }
     }
     Ok(())
+}
+
+/// Rails' history has the form of dbmate's, and another table beside it.
+fn is_of_rails(connection: &Connection) -> bool {
+    let query = "SELECT 1 FROM main.sqlite_schema WHERE name = 'ar_internal_metadata'";
+    connection.query_row(query, [], |_| Ok(())).is_ok()
 }
 
 /// The versions of files of ours that the history of another tool says are applied, with

@@ -8,7 +8,7 @@ use crate::files::migration::Checksum;
 use crate::operations::create::Numbering;
 use crate::plan::OutOfOrder;
 use crate::program::arguments::parse::{Arguments, Color, Command};
-use crate::program::arguments::table::{Flag, Id};
+use crate::program::arguments::table::{FLAGS, Flag, Id};
 use crate::program::arguments::{completions, man};
 use crate::schema::history_table::HistoryTable;
 use crate::sqlpage::project::Profile;
@@ -157,9 +157,37 @@ pub(crate) fn generated(flag: &Flag, parser: &mut Parser) -> Result<Command, Str
 }
 
 fn value_of(flag: &Flag, parser: &mut Parser) -> Result<OsString, String> {
-    parser
-        .value()
-        .map_err(|_| format!("--{} needs a value", flag.long))
+    let needs = || format!("--{} needs a value", flag.long);
+    if let Some(attached) = parser.optional_value() {
+        return Ok(attached);
+    }
+    let value = parser.value().map_err(|_| needs())?;
+    // An empty variable of a shell leaves the next option in its place.
+    match value.to_str().is_some_and(is_option) {
+        true => {
+            let value = escape(&value.to_string_lossy()).into_owned();
+            Err(format!(
+                "{}, and what follows it is the option {value}: if that is its value, write --{}={value}",
+                needs(),
+                flag.long
+            ))
+        }
+        false => Ok(value),
+    }
+}
+
+/// Whether a word is an option of ours, with its value or without.
+fn is_option(word: &str) -> bool {
+    let long = word
+        .strip_prefix("--")
+        .map(|word| word.split_once('=').map_or(word, |w| w.0));
+    let short = word.strip_prefix('-').and_then(|word| {
+        let mut letters = word.chars();
+        letters.next().filter(|_| letters.next().is_none())
+    });
+    let is_long = |flag: &Flag| long == Some(flag.long);
+    let is_short = |flag: &Flag| short.is_some() && flag.short == short;
+    FLAGS.iter().any(|flag| is_long(flag) || is_short(flag))
 }
 
 /// Records what decides where the run works, or how far: of two different values none
