@@ -199,8 +199,15 @@ impl Job<'_, '_> {
 /// Runs these scripts in this order, to find out what they make of a database in
 /// memory that `connection` has open. Nothing outside of it is touched: ATTACH
 /// of a file and VACUUM INTO are refused.
-pub(crate) fn replay(connection: &mut Connection, migrations: &[&Migration]) -> Result<(), Error> {
-    let options = Options::default();
+pub(crate) fn replay(
+    connection: &mut Connection,
+    migrations: &[&Migration],
+    asked: &Options,
+) -> Result<(), Error> {
+    let options = Options {
+        deadline: asked.deadline,
+        ..Options::default()
+    };
     let view = View {
         data_version: data_version(connection)?,
         targets: migrations.iter().copied().collect(),

@@ -8,6 +8,7 @@ use crate::files::foreign::whose_table;
 use crate::files::migration::{Kind, Migration};
 use crate::operations::apply;
 use crate::plan::Plan;
+use crate::plan::policy::Options;
 use crate::schema::Schema;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -28,12 +29,16 @@ pub struct Replayed {
 /// # Errors
 ///
 /// [`Error::Replay`] if a script fails; [`Error::Changed`], [`Error::Database`].
-pub fn replay(memory: &mut Connection, scripts: &[&Migration]) -> Result<Replayed, Error> {
+pub fn replay(
+    memory: &mut Connection,
+    scripts: &[&Migration],
+    options: &Options,
+) -> Result<Replayed, Error> {
     let read = |memory: &Connection| {
         Schema::read(memory).map_err(|error| Error::database(memory, "read the schema", &error))
     };
     let given = read(memory)?;
-    apply::replay(memory, scripts).map_err(|error| match error {
+    apply::replay(memory, scripts, options).map_err(|error| match error {
         Error::Script(script) => Error::Replay(script),
         other => other,
     })?;

@@ -81,5 +81,5 @@ pub fn check_drift(
         cause: Cause::Storage,
         message: error.to_string(),
     })?;
-    drift::replay(&mut memory, &scripts)?.refuse_drift(&database, &found, &[])
+    drift::replay(&mut memory, &scripts, options)?.refuse_drift(&database, &found, &[])
 }

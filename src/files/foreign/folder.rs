@@ -4,8 +4,11 @@
 //! writes, and reads settings only.
 
 use crate::diagnostics::problem::Finding;
+use crate::diagnostics::sorted::sort;
 use crate::files::foreign::recognise::{DEPTH, is_sql, list, list_deep, name_of, pair_name};
 use crate::files::foreign::{Tool, versioned_name};
+use crate::files::read::read_text;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -105,6 +108,8 @@ pub(crate) struct Found {
     pub findings: Vec<Finding>,
     /// Scripts that are not the tool's.
     pub warnings: Vec<Finding>,
+    /// Where those of each version stand, as long as there come more.
+    by_version: BTreeMap<i64, Vec<usize>>,
 }
 
 impl Found {
@@ -113,12 +118,29 @@ impl Found {
             .push(Finding::new("cannot-convert", path, message));
     }
 
-    /// Adds one in its place by version.
     fn add(&mut self, source: Source) {
-        let is_before =
-            |other: &Source| (other.version, &other.key) <= (source.version, &source.key);
-        let place = self.sources.partition_point(is_before);
-        self.sources.insert(place, source);
+        let places = self.by_version.entry(source.version).or_default();
+        places.push(self.sources.len());
+        self.sources.push(source);
+    }
+
+    /// The first of a version that is like this.
+    fn find(&mut self, version: i64, is_it: impl Fn(&Source) -> bool) -> Option<&mut Source> {
+        let mut places = self.by_version.get(&version)?.iter();
+        let place = places.find(|place| self.sources.get(**place).is_some_and(&is_it))?;
+        self.sources.get_mut(*place)
+    }
+
+    /// A file of settings, if it is there.
+    fn settings(&mut self, path: &Path) -> Option<String> {
+        let is_there = std::fs::symlink_metadata(path).is_ok();
+        match is_there.then(|| read_text(path))? {
+            Ok(text) => Some(text),
+            Err(message) => {
+                self.refuse(path, message);
+                None
+            }
+        }
     }
 
     /// A name that begins with its version: `20240101120000_x`, `0001-x`.
@@ -177,10 +199,10 @@ impl Found {
         if !is_up {
             source.down = source.up.take();
         }
-        let same = |other: &&mut Source| {
-            other.key == source.key && other.up.is_some() != source.up.is_some()
-        };
-        match self.sources.iter_mut().find(same) {
+        let is_up = source.up.is_some();
+        let key = source.key.clone();
+        let same = |other: &Source| other.key == key && other.up.is_some() != is_up;
+        match self.find(source.version, same) {
             Some(half) => {
                 half.up = half.up.take().or(source.up);
                 half.down = half.down.take().or(source.down);
@@ -241,10 +263,8 @@ impl Found {
         if is_flyway && parts.prefix == 'U' {
             source.down = source.up.take();
         }
-        let other_half = |other: &&mut Source| {
-            other.version == version && other.up.is_some() != source.up.is_some()
-        };
-        match self.sources.iter_mut().find(other_half) {
+        let is_up = source.up.is_some();
+        match self.find(version, |other| other.up.is_some() != is_up) {
             Some(half) if half.transactional == source.transactional => {
                 if source.up.is_some() {
                     (half.name, half.key) = (source.name, source.key);
@@ -261,7 +281,7 @@ impl Found {
     /// `V1__x.sql.conf` (`internal/sqlscript/SqlScriptMetadata.java`).
     fn flyway_settings(&mut self, path: &Path, source: &mut Source) {
         let settings = path.with_file_name(format!("{}.conf", name_of(path)));
-        let Ok(text) = std::fs::read_to_string(&settings) else {
+        let Some(text) = self.settings(&settings) else {
             return;
         };
         for line in text.lines().map(str::trim) {
@@ -332,7 +352,7 @@ impl Found {
     /// for false if it is not there (`migrations_internals/src/lib.rs`).
     fn diesel_settings(&mut self, folder: &Path, source: &mut Source) {
         let settings = folder.join("metadata.toml");
-        let Ok(text) = std::fs::read_to_string(&settings) else {
+        let Some(text) = self.settings(&settings) else {
             return;
         };
         let mut values = text.lines().filter_map(|line| {
@@ -353,13 +373,14 @@ impl Found {
     /// The files that the journal names, or the folders of newer versions.
     fn drizzle(&mut self, folder: &Path, names: &[PathBuf]) {
         let journal = folder.join("meta/_journal.json");
-        let Ok(text) = std::fs::read_to_string(&journal) else {
+        let Some(text) = self.settings(&journal) else {
             for path in names.iter().filter(|path| path.is_dir()) {
                 self.folder(Tool::Drizzle, path);
             }
             return;
         };
         let entries = journal_entries(&text);
+        let tags: BTreeSet<&str> = entries.iter().map(|(tag, _)| &**tag).collect();
         for (place, (tag, when)) in entries.iter().enumerate() {
             let path = folder.join(format!("{tag}.sql"));
             if !path.is_file() {
@@ -375,10 +396,7 @@ impl Found {
         }
         for path in names.iter().filter(|path| is_sql(path)) {
             let name = name_of(path);
-            if !entries
-                .iter()
-                .any(|(tag, _)| name.strip_suffix(".sql") == Some(tag))
-            {
+            if !tags.contains(name.strip_suffix(".sql").unwrap_or(&name)) {
                 self.refuse(
                     path,
                     "is not named in meta/_journal.json, so Drizzle never runs it: move it away",
@@ -388,6 +406,10 @@ impl Found {
     }
 
     fn finish(&mut self, folder: &Path, tool: Tool) {
+        self.by_version.clear();
+        sort(&mut self.sources, &|a: &Source, b: &Source| {
+            (a.version, &a.key).cmp(&(b.version, &b.key))
+        });
         let twice: Vec<(PathBuf, String)> = self
             .sources
             .windows(2)

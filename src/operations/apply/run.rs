@@ -203,8 +203,12 @@ impl<'a, 'r> Run<'a, 'r> {
             self.tell_of_backup();
             applied += 1;
             self.wrote = true;
-            let version = migration.version;
-            self.view.targets.retain(|other| other.version != version);
+            // It is the first, unless what was seen under the lock is another list.
+            let is_it = |other: &&Migration| other.version == migration.version;
+            match self.view.targets.front().is_some_and(is_it) {
+                true => drop(self.view.targets.pop_front()),
+                false => self.view.targets.retain(|other| !is_it(other)),
+            }
             self.view.move_on(self.job.direction, migration);
             self.newest = self.view.newest();
             self.warn(warnings);

@@ -208,6 +208,6 @@ impl Run<'_> {
     fn replay(&self, scripts: &[&Migration]) -> Result<Replayed, Error> {
         let mut memory = self.in_memory()?;
         self.connect(&mut memory)?;
-        drift::replay(&mut memory, scripts)
+        drift::replay(&mut memory, scripts, &self.options)
     }
 }
