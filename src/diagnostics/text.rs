@@ -227,6 +227,9 @@ pub fn shown(path: &Path) -> String {
 pub fn discreet(line: &str) -> Cow<'_, str> {
     const SECRETS: [&str; 6] = ["password=", "pwd=", "token=", "secret=", "?key=", "&key="];
     let mut out = Cow::Borrowed(line);
+    if !line.contains(['=', ':']) {
+        return out;
+    }
     let mut from = 0;
     while let Some(found) = out[from..].find("://") {
         from += found + 3;
@@ -235,6 +238,9 @@ pub fn discreet(line: &str) -> Cow<'_, str> {
         if let Some(at) = out[from..end].rfind('@') {
             out.to_mut().replace_range(from..from + at, "…");
         }
+    }
+    if !out.contains('=') {
+        return out;
     }
     for secret in SECRETS {
         let mut from = 0;

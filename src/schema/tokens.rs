@@ -70,64 +70,59 @@ impl<'a> Tokens<'a> {
 impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
+    // By bytes, because it is done for each token of a script's CREATEs: no byte of a longer
+    // character is one of these.
     fn next(&mut self) -> Option<Token<'a>> {
-        let mut spaced = false;
-        while let Some(first) = self.rest.chars().next() {
-            let rest = self.rest;
-            let blank = blank_length(rest, first);
-            if blank > 0 {
-                spaced = true;
-                self.rest = &rest[blank..];
-                continue;
+        let mut rest = self.rest;
+        loop {
+            let first = *rest.as_bytes().first()?;
+            match blank_length(rest, first) {
+                0 => {
+                    let (kind, length) = token(rest, first);
+                    let spaced = rest.len() < self.rest.len();
+                    let (text, after) = rest.split_at(length);
+                    self.rest = after;
+                    return Some(Token { kind, text, spaced });
+                }
+                blank => rest = &rest[blank..],
             }
-            let (kind, length) = token(rest, first);
-            self.rest = &rest[length..];
-            return Some(Token {
-                kind,
-                text: &rest[..length],
-                spaced,
-            });
         }
-        None
     }
 }
 
 /// The length of the comment or white space that a text begins with.
-fn blank_length(rest: &str, first: char) -> usize {
-    if rest.starts_with("--") {
-        rest.find('\n').map_or(rest.len(), |end| end + 1)
-    } else if let Some(comment) = rest.strip_prefix("/*") {
-        comment.find("*/").map_or(rest.len(), |end| end + 4)
-    } else if matches!(first, ' ' | '\t' | '\n' | '\x0C' | '\r' | '\u{FEFF}') {
+fn blank_length(rest: &str, first: u8) -> usize {
+    match first {
+        b' ' | b'\t' | b'\n' | 0x0C | b'\r' => 1,
+        b'-' if rest.starts_with("--") => rest.find('\n').map_or(rest.len(), |end| end + 1),
+        b'/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |end| end + 4),
         // No other white space is any to SQLite: it is part of a name.
-        first.len_utf8()
-    } else {
-        0
+        0xEF if rest.starts_with('\u{FEFF}') => 3,
+        _ => 0,
     }
 }
 
 /// What a text begins with, and how long that is.
-fn token(rest: &str, first: char) -> (Kind, usize) {
-    let is_blob = matches!(first, 'x' | 'X') && rest[1..].starts_with('\'');
+fn token(rest: &str, first: u8) -> (Kind, usize) {
+    let second = rest.as_bytes().get(1).copied().unwrap_or_default();
     match first {
-        '\'' => (Kind::String, quoted_length(rest, "'")),
-        _ if is_blob => (Kind::String, 1 + quoted_length(&rest[1..], "'")),
-        '"' => (Kind::Double, quoted_length(rest, "\"")),
-        '`' => (Kind::Name, quoted_length(rest, "`")),
-        '[' => (Kind::Name, rest.find(']').map_or(rest.len(), |end| end + 1)),
-        '0'..='9' => (Kind::Word, number_length(rest)),
-        '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
-            (Kind::Word, number_length(rest))
-        }
+        b'\'' => (Kind::String, quoted_length(rest, "'")),
+        b'x' | b'X' if second == b'\'' => (Kind::String, 1 + quoted_length(&rest[1..], "'")),
+        b'"' => (Kind::Double, quoted_length(rest, "\"")),
+        b'`' => (Kind::Name, quoted_length(rest, "`")),
+        b'[' => (Kind::Name, rest.find(']').map_or(rest.len(), |end| end + 1)),
+        b'0'..=b'9' => (Kind::Word, number_length(rest)),
+        b'.' if second.is_ascii_digit() => (Kind::Word, number_length(rest)),
         first if is_of_word(first) => {
-            let end = rest.find(|c| !is_of_word(c));
+            let end = rest.bytes().position(|byte| !is_of_word(byte));
             (Kind::Word, end.unwrap_or(rest.len()))
         }
-        first => {
+        b'-' | b'|' | b'<' | b'>' | b'=' | b'!' => {
             let long = ["->>", "->", "||", "<=", "<>", "<<", ">=", ">>", "==", "!="];
             let sign = long.iter().find(|sign| rest.starts_with(**sign));
-            (Kind::Sign, sign.map_or(first.len_utf8(), |sign| sign.len()))
+            (Kind::Sign, sign.map_or(1, |sign| sign.len()))
         }
+        _ => (Kind::Sign, 1),
     }
 }
 
@@ -159,6 +154,6 @@ fn number_length(text: &str) -> usize {
     end.unwrap_or(text.len())
 }
 
-fn is_of_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
 }

@@ -38,6 +38,8 @@ pub(super) struct KnownSchema {
 /// One run of `up` or `down`.
 pub(super) struct Run<'a, 'r> {
     pub job: Job<'a, 'r>,
+    /// Asked once.
+    pub database: PathBuf,
     pub limits: Limits,
     pub settings: Settings,
     pub view: View<'a>,
@@ -91,6 +93,7 @@ impl<'a, 'r> Run<'a, 'r> {
             newest: view.newest(),
             together: job.options.single_transaction || job.options.dry_run,
             job,
+            database: file_of(connection),
             limits,
             settings,
             view,
@@ -230,15 +233,14 @@ impl<'a, 'r> Run<'a, 'r> {
     ) -> Result<Option<ScriptLock>, Error> {
         if !runs_outside {
             self.begin_and_look(connection)?;
-            if !is_guarded(&file_of(connection)) {
+            if !is_guarded(&self.database) {
                 return Ok(None);
             }
             roll_back(connection);
         }
         let warn = &mut |warning| (self.report)(Event::Warning(warning));
-        let database = file_of(connection);
         let lock = lock_script(
-            &database,
+            &self.database,
             Guarded::Script(&migration.path),
             &self.limits,
             warn,
@@ -355,7 +357,7 @@ impl<'a, 'r> Run<'a, 'r> {
 
     /// Takes the write lock; if somebody else wrote since we looked, looks again.
     fn begin_and_look(&mut self, connection: &Connection) -> Result<(), Error> {
-        self.limits.refuse_late(&file_of(connection))?;
+        self.limits.refuse_late(&self.database)?;
         let report = &mut self.report;
         begin(connection, &self.limits, &mut || report(Event::Waiting))?;
         if data_version(connection)? != self.view.data_version {
@@ -414,7 +416,7 @@ impl<'a, 'r> Run<'a, 'r> {
         self.backup = Some(made);
         self.backup_is_told = false;
         // No script begins when the time is over.
-        self.limits.refuse_late(&file_of(connection))
+        self.limits.refuse_late(&self.database)
     }
 
     /// Whoever reads it may stand still, and then nobody could write to the database if this
