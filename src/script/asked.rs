@@ -328,7 +328,8 @@ impl Runner<'_> {
             true if schema == "main" => names.push((table, true)),
             true => {}
             false => {
-                self.before.note_dropped(&notes.dropped_parts);
+                let noted = self.before.note_dropped(connection, &notes.dropped_parts);
+                noted.map_err(|error| self.stopped_here(&error))?;
                 names.extend(notes.dropped_parts.iter().map(|name| (name.as_str(), true)));
             }
         }

@@ -11,8 +11,9 @@ pub(super) struct Column<'a> {
     /// Each word of its type, with whether a new line begins before it.
     words: Vec<(Token<'a>, bool)>,
     has_size: bool,
-    /// The literal after DEFAULT, if it is one in quotes.
+    /// What follows DEFAULT; of what stands in parentheses, what it begins with.
     default: Option<Token<'a>>,
+    calls: bool,
     pub not_null: bool,
     /// Whether it is in the primary key.
     is_key: bool,
@@ -135,6 +136,28 @@ const FUNCTIONS: [&str; 18] = [
     "current_timestamp",
 ];
 
+/// Those of them that SQLite has not.
+const FOREIGN: [&str; 8] = [
+    "now",
+    "uuid",
+    "newid",
+    "getdate",
+    "gen_random_uuid",
+    "uuid_generate_v4",
+    "sysdate",
+    "nextval",
+];
+
+/// The words that are a value and no text.
+const VALUES: [&str; 6] = [
+    "null",
+    "true",
+    "false",
+    "current_timestamp",
+    "current_date",
+    "current_time",
+];
+
 /// The columns of `(a TEXT, b …)`, which follows the name of a table. None of AS SELECT.
 pub(super) fn defined(after_name: &str) -> Vec<Column<'_>> {
     let mut all = tokens(after_name);
@@ -211,13 +234,19 @@ fn definition<'a>(
                 _ => column.words.push((token, new_line)),
             }
         }
+        let follows = |word: &str| before.is_some_and(|before| before.is_word(word));
+        if follows("default") && depth == usize::from(token.text == "(") {
+            column.default = Some(token);
+        }
         if depth == 0 {
-            let follows = |word: &str| before.is_some_and(|before| before.is_word(word));
             column.not_null |= follows("not") && token.is_word("null");
             column.is_key |= follows("primary");
-            if follows("default") && matches!(token.kind, Kind::String | Kind::Double) {
-                column.default = Some(token);
-            }
+        }
+        // DEFAULT (now())
+        let opened = before.is_some_and(|before| before.text == "(");
+        if depth == 1 && opened && column.default.is_some_and(|first| first.text == "(") {
+            column.default = Some(token);
+            column.calls = true;
         }
         before = Some(token);
     }
@@ -232,6 +261,7 @@ impl Column<'_> {
             words: Vec::new(),
             has_size: false,
             default: None,
+            calls: false,
             not_null: false,
             is_key: false,
         }
@@ -305,6 +335,29 @@ impl Column<'_> {
     /// A default that calls a function or names a value, but for its quotes.
     fn text_default(&self, is_added: bool) -> Option<String> {
         let default = self.default?;
+        let name = &self.name;
+        if self.calls {
+            let is_foreign = FOREIGN.iter().any(|known| default.is_word(known));
+            return is_foreign.then(|| {
+                format!(
+                    "the default of {name} calls {}(), which SQLite has not: every INSERT that leaves {name} out fails, unless the application defines it; the time is CURRENT_TIMESTAMP",
+                    default.text
+                )
+            });
+        }
+        if default.kind == Kind::Word {
+            let first = default.text.as_bytes().first().copied().unwrap_or_default();
+            let is_value = VALUES.iter().any(|known| default.is_word(known));
+            return (first.is_ascii_alphabetic() && !is_value).then(|| {
+                format!(
+                    "the default of {name} is the text '{0}', though it stands without quotes: write '{0}' if that is meant",
+                    default.text
+                )
+            });
+        }
+        if !matches!(default.kind, Kind::String | Kind::Double) {
+            return None;
+        }
         let text = default.text.get(1..default.text.len().checked_sub(1)?)?;
         let lower = text.trim().to_ascii_lowercase();
         let is_flag = self
@@ -361,6 +414,12 @@ mod tests {
             ("(at TEXT DEFAULT 'datetime(''now'')')", "text-default"),
             ("(done BOOLEAN DEFAULT 'true')", "text-default"),
             ("(a TEXT DEFAULT 'NULL')", "text-default"),
+            ("(a TEXT DEFAULT (now()))", "text-default"),
+            ("(a TEXT DEFAULT now NOT NULL)", "text-default"),
+            (
+                "(a INT DEFAULT -1, b INT DEFAULT (1 + 2), c DEFAULT .5, d DEFAULT x'00', e DEFAULT (datetime('now')))",
+                "",
+            ),
             (
                 "(a DOUBLE PRECISION, b UNSIGNED BIG INT, c VARYING CHARACTER(255))",
                 "",

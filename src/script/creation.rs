@@ -216,6 +216,26 @@ impl Creation<'_> {
     }
 }
 
+/// The database that `DROP … IF EXISTS database.name` names, if none is attached under that
+/// name.
+fn missing_schema(connection: &Connection, statement: &str) -> Option<String> {
+    let mut all = tokens(statement).skip_while(|token| token.text == ";");
+    all.next().filter(|token| token.is_word("drop"))?;
+    all.next()?;
+    let words: Vec<_> = all.take(4).collect();
+    let [condition, exists, schema, dot] = &words[..] else {
+        return None;
+    };
+    if !condition.is_word("if") || !exists.is_word("exists") || dot.text != "." {
+        return None;
+    }
+    let schema = schema.content().into_owned();
+    let query = "SELECT 1 FROM pragma_database_list WHERE name = ?1 COLLATE NOCASE";
+    let is_there = connection.query_row(query, [&schema], |_| Ok(())).is_ok();
+    let is_temporary = schema.eq_ignore_ascii_case("temp");
+    (!is_there && !is_temporary).then_some(schema)
+}
+
 impl Runner<'_> {
     /// Something is made, or a table altered.
     pub(super) fn before_create(
@@ -234,7 +254,16 @@ impl Runner<'_> {
         }
         let Some(creation) = Creation::of(text) else {
             self.there.forget();
-            return Ok(());
+            // SQLite has found nothing to ask for.
+            return match missing_schema(connection, text).filter(|_| seen == 0) {
+                Some(schema) => self.warn(
+                    "unknown-schema",
+                    format!(
+                        "IF EXISTS passes this over, because there is no database {schema}: the tables of this one are called by their names alone"
+                    ),
+                ),
+                None => Ok(()),
+            };
         };
         let is_there = creation.if_not_exists
             && match creation.kind {

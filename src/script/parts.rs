@@ -50,13 +50,14 @@ impl Part {
             return self.kind == other.kind;
         }
         let now = now.replacen("create unique index", "create index", 1);
-        // Of some rows only: which, must be the same.
+        // Of some rows only: which, must be the same, or they are all there.
         let apart = |definition: &str| match definition.split_once(" ) where ") {
             Some((columns, rows)) => (columns.to_owned(), Some(rows.to_owned())),
             None => (definition.trim_end_matches(" )").to_owned(), None),
         };
         let ((now, rows), (before, rows_before)) = (apart(&now), apart(&before));
-        let more = now.strip_prefix(&before).filter(|_| rows == rows_before);
+        let has_rows = rows == rows_before || rows.is_none();
+        let more = now.strip_prefix(&before).filter(|_| has_rows);
         self.kind == "index" && more.is_some_and(|more| more.is_empty() || more.starts_with(" ,"))
     }
 
@@ -74,7 +75,7 @@ impl Part {
         while let Some(token) = tokens.next() {
             let word = token.content().to_ascii_lowercase();
             if words.iter().any(|word| word == "on") {
-                if word != "asc" || self.kind != "index" {
+                if !["asc", "desc"].contains(&&*word) || self.kind != "index" {
                     words.push(word);
                 }
                 continue;
@@ -129,10 +130,77 @@ impl Part {
         let (Some(list), "index") = (list, self.kind.as_str()) else {
             return Ok(false);
         };
-        let query = "SELECT 1 FROM pragma_index_list(?1, 'main') AS l WHERE l.origin != 'c' AND (SELECT lower(group_concat(name, ' , ')) FROM pragma_index_info(l.name, 'main')) = ?2 UNION ALL SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND lower(name) = ?2 AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
+        // As they are, or with the collation that the column has; one that is not UNIQUE may
+        // be the beginning of more, and of one that is the order is no matter.
+        let sorted = |list: &str| {
+            let mut names: Vec<String> = list.split(" , ").map(str::to_owned).collect();
+            names.sort();
+            names
+        };
+        let wanted = list.trim();
+        let lists = "SELECT (SELECT lower(group_concat(name || CASE ?2 WHEN 1 THEN '' ELSE ' collate ' || coll END, ' , ')) FROM pragma_index_xinfo(l.name, 'main') WHERE key) FROM pragma_index_list(?1, 'main') AS l WHERE l.origin != 'c'";
+        let mut lists = connection.prepare(lists)?;
+        for plain in [true, false] {
+            let mut rows = lists.query(rusqlite::params![self.table, plain])?;
+            while let Some(row) = rows.next()? {
+                let found: String = row.get::<_, Option<String>>(0)?.unwrap_or_default();
+                let is_it = match self.is_unique() {
+                    true => sorted(&found) == sorted(wanted),
+                    false => found == wanted || found.starts_with(&format!("{wanted} , ")),
+                };
+                if is_it {
+                    return Ok(true);
+                }
+            }
+        }
+        let query = "SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND lower(name) = ?2 AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
         connection
             .prepare(query)?
-            .exists([self.table.as_str(), list.trim()])
+            .exists([self.table.as_str(), wanted])
+    }
+
+    /// Whether a trigger finds the tables and columns that it writes to, and has something
+    /// to stand in for.
+    fn finds_its_tables(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let all: Vec<_> = tokens(&self.sql).collect();
+        let is = |at: usize, word: &str| all.get(at).is_some_and(|token| token.is_word(word));
+        let query = "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type IN ('table', 'view')";
+        let kind_of = |name: &str| -> rusqlite::Result<Option<String>> {
+            connection
+                .query_row(query, [name], |row| row.get(0))
+                .optional()
+        };
+        let instead = all.iter().any(|token| token.is_word("instead"));
+        if instead && kind_of(&self.table)?.as_deref() == Some("table") {
+            return Ok(false);
+        }
+        let begin = all.iter().position(|token| token.is_word("begin"));
+        for at in begin.unwrap_or_default()..all.len() {
+            let after = match () {
+                () if is(at, "into") || (is(at, "from") && is(at.wrapping_sub(1), "delete")) => {
+                    at + 1
+                }
+                () if is(at, "update") && is(at + 1, "or") => at + 3,
+                () if is(at, "update") && !is(at.wrapping_sub(1), "do") => at + 1,
+                () => continue,
+            };
+            let Some(name) = all.get(after).map(|token| token.content().into_owned()) else {
+                continue;
+            };
+            if kind_of(&name)?.is_none() {
+                return Ok(false);
+            }
+            // UPDATE t SET a = …
+            if let Some(column) = all.get(after + 2).filter(|_| is(after + 1, "set"))
+                && !columns(connection, &name)?
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(&column.content()))
+                && column.text != "("
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(super) fn why_not_again(
@@ -146,6 +214,15 @@ impl Part {
             .optional()?;
         if let Some(other) = elsewhere {
             return Ok(NotAgain::IsElsewhere(written(&other)));
+        }
+        // What it is on, or of, is not all there: SQLite is asked of an index, and of the
+        // tables that a trigger writes to.
+        let is_refused = match self.kind.as_str() {
+            "index" => connection.prepare(&self.sql).is_err(),
+            _ => !self.finds_its_tables(connection)?,
+        };
+        if is_refused {
+            return Ok(NotAgain::Impossible);
         }
         let is_there = |name: &String| {
             let is_rowid = ["rowid", "oid", "_rowid_"].iter();

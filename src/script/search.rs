@@ -74,7 +74,7 @@ impl Search {
         let message = match self.complaint(connection)? {
             None => return Ok(None),
             Some(Complaint::Disagrees) => format!(
-                "{content} was made again, and the search index {name} no longer agrees with it: mend it with INSERT INTO {0} ({0}) VALUES ('rebuild');",
+                "after what was done to {content} the search index {name} no longer agrees with it: mend it with INSERT INTO {0} ({0}) VALUES ('rebuild');",
                 written(name)
             ),
             Some(Complaint::Dead(message)) => format!(
@@ -91,6 +91,14 @@ impl Search {
     /// What is to be said of one that the script has made, over rows that were there.
     pub(super) fn unfilled(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {
         let Self { name, content, .. } = self;
+        // It may hold some of the rows on purpose.
+        let rows = format!("SELECT 1 FROM main.{}", quoted(&format!("{name}_docsize")));
+        let has_rows = connection
+            .prepare(&rows)
+            .and_then(|mut rows| rows.exists([]));
+        if has_rows.unwrap_or_default() {
+            return Ok(None);
+        }
         Ok(match self.complaint(connection)? {
             Some(Complaint::Disagrees) => Some(format!(
                 "the search index {name} does not hold the rows of {content}, which are not found, and whose next UPDATE or DELETE may fail: fill it with INSERT INTO {0} ({0}) VALUES ('rebuild');",

@@ -140,6 +140,16 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
         let position = Position::new(path, text, at);
         return Some(Finding::at("unclosed-comment", position, message));
     }
+    let is_comment = |line: &&str| line.trim().is_empty() || line.starts_with("--");
+    let mut lines = text.lines().take_while(is_comment).skip(1);
+    if let Some(line) = lines.find(|line| line.trim_end() == "-- no-transaction")
+        && !text.starts_with("-- no-transaction")
+    {
+        let at = line.as_ptr() as usize - text.as_ptr() as usize;
+        let message = "this counts only as the first bytes of a file: put it there";
+        let position = Position::new(path, text, at);
+        return Some(Finding::at("hidden-no-transaction", position, message));
+    }
     if bare.is_some_and(|bare| bare.starts_with("-- no-transaction")) {
         let message = "the byte order mark before it hides `-- no-transaction`, which counts only as the first bytes of a file: save it without the mark";
         return Some(Finding::at(

@@ -70,12 +70,7 @@ impl Before {
             return Ok(());
         };
         self.parts.extend(parts);
-        if self.searches.is_none() {
-            self.searches = Some(Search::all(connection)?);
-        }
-        for search in self.searches.iter_mut().flatten() {
-            search.note(connection, &lower)?;
-        }
+        self.note_searches(connection, &lower)?;
         let sequence = sequence(connection, name)?;
         let query = format!("SELECT 1 FROM main.{}", quoted(name));
         let has_rows = || connection.prepare(&query)?.exists([]);
@@ -93,9 +88,35 @@ impl Before {
     }
 
     /// The script itself drops an index, a trigger or a view.
-    pub(crate) fn note_dropped(&mut self, names: &[String]) {
+    pub(crate) fn note_dropped(
+        &mut self,
+        connection: &Connection,
+        names: &[String],
+    ) -> rusqlite::Result<()> {
+        // Without its trigger a search index does not hear of what is written.
+        let query = "SELECT lower(tbl_name) FROM main.sqlite_schema WHERE type = 'trigger' AND name = ?1 COLLATE NOCASE";
+        for name in names {
+            let table: Option<String> = connection
+                .query_row(query, [name], |row| row.get(0))
+                .optional()?;
+            if let Some(table) = table {
+                self.note_searches(connection, &table)?;
+            }
+        }
         self.dropped
             .extend(names.iter().map(|name| name.to_ascii_lowercase()));
+        Ok(())
+    }
+
+    /// What search indexes say of a table, in lower case, before it changes.
+    fn note_searches(&mut self, connection: &Connection, table: &str) -> rusqlite::Result<()> {
+        if self.searches.is_none() {
+            self.searches = Some(Search::all(connection)?);
+        }
+        for search in self.searches.iter_mut().flatten() {
+            search.note(connection, table)?;
+        }
+        Ok(())
     }
 
     /// Where the last statement that dropped or altered a table begins.
@@ -258,9 +279,10 @@ impl Before {
                 Some(_) => continue,
                 None => match part.why_not_again(connection, &columns)? {
                     NotAgain::Possible => format!(
-                        "without its {} {}: make it again after the rebuild: {};",
+                        "without its {0} {1}: make it again after the rebuild, or DROP {2} {1} before it if that is meant: {3};",
                         part.kind,
                         part.name,
+                        part.kind.to_ascii_uppercase(),
                         one_line(&part.sql)
                     ),
                     NotAgain::IsElsewhere(other) => format!(

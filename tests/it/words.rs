@@ -2703,6 +2703,87 @@ const CASES: &[Case] = &[
         &[],
         &["warning"],
     ),
+    (
+        "what could not be made again is no loss",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, a, name, deleted DEFAULT 0); CREATE INDEX tl ON t(a) WHERE deleted = 0; CREATE INDEX te ON t(lower(name)); CREATE TABLE log(x); CREATE TRIGGER tg AFTER INSERT ON t BEGIN INSERT INTO log VALUES(new.a); END; CREATE TRIGGER tu AFTER INSERT ON t BEGIN UPDATE t SET deleted = 0 WHERE id = new.id; END; CREATE INDEX ta ON t(a); CREATE INDEX tb ON t(a DESC); CREATE VIEW v AS SELECT a FROM t; CREATE TRIGGER tv INSTEAD OF INSERT ON v BEGIN SELECT 1; END;",
+        &[
+            "DROP TABLE log; DROP VIEW v; CREATE TABLE t2(id INTEGER PRIMARY KEY, a, UNIQUE(a, id)); INSERT INTO t2 SELECT id, a FROM t; DROP TABLE t; ALTER TABLE t2 RENAME TO t; CREATE TABLE v(a);",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "indexes that the table has by itself",
+        "CREATE TABLE t(a TEXT, b, c); CREATE UNIQUE INDEX x ON t(a COLLATE NOCASE); CREATE UNIQUE INDEX y ON t(b, c); CREATE INDEX z ON t(c) WHERE b = 0;",
+        &[
+            "CREATE TABLE n(a TEXT COLLATE NOCASE UNIQUE, b, c, PRIMARY KEY(c, b)); INSERT INTO n SELECT a, b, c FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t; CREATE INDEX z2 ON t(c);",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "an index that was meant to go, and one that was not",
+        "CREATE TABLE t(a, b); CREATE INDEX x ON t(a); CREATE INDEX y ON t(b);",
+        &[
+            "DROP INDEX x; CREATE TABLE n(a, b); INSERT INTO n SELECT a, b FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;",
+        ],
+        &[],
+        0,
+        &[
+            "without its index y: make it again after the rebuild, or DROP INDEX y before it if that is meant",
+        ],
+        &["index x"],
+    ),
+    (
+        "a search index that does not hear of an UPDATE",
+        "CREATE TABLE d(id INTEGER PRIMARY KEY, t); INSERT INTO d VALUES(1,'old'),(2,'two'); CREATE VIRTUAL TABLE f USING fts5(t, content=d, content_rowid=id); INSERT INTO f(f) VALUES('rebuild'); CREATE TRIGGER au AFTER UPDATE ON d BEGIN INSERT INTO f(f, rowid, t) VALUES('delete', old.id, old.t); INSERT INTO f(rowid, t) VALUES(new.id, new.t); END;",
+        &[
+            "DROP TRIGGER au; UPDATE d SET t = 'new'; CREATE TRIGGER au AFTER UPDATE ON d BEGIN INSERT INTO f(f, rowid, t) VALUES('delete', old.id, old.t); INSERT INTO f(rowid, t) VALUES(new.id, new.t); END;",
+        ],
+        &[],
+        0,
+        &["after what was done to d the search index f no longer agrees with it"],
+        &["made again"],
+    ),
+    (
+        "a search index of some rows",
+        "CREATE TABLE d(id INTEGER PRIMARY KEY, t); INSERT INTO d VALUES(1,'old'),(2,'two'); CREATE VIRTUAL TABLE f USING fts5(t, content=d, content_rowid=id); INSERT INTO f(f) VALUES('rebuild'); CREATE TRIGGER au AFTER UPDATE ON d BEGIN INSERT INTO f(f, rowid, t) VALUES('delete', old.id, old.t); INSERT INTO f(rowid, t) VALUES(new.id, new.t); END;",
+        &[
+            "CREATE VIRTUAL TABLE g USING fts5(t, content=d, content_rowid=id); INSERT INTO g(rowid, t) SELECT id, t FROM d WHERE id = 1;",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "a schema that is none, and defaults that are calls",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY);",
+        &[
+            "DROP TABLE IF EXISTS public.u;\nDROP INDEX IF EXISTS main.nosuch;\nDROP TABLE IF EXISTS temp.x;\nCREATE TABLE a(at TEXT DEFAULT (now()), b TEXT DEFAULT draft);",
+        ],
+        &[],
+        0,
+        &[
+            "1:1: IF EXISTS passes this over, because there is no database public",
+            "4:1: the default of at calls now(), which SQLite has not",
+            "the default of b is the text 'draft', though",
+        ],
+        &["2:1", "3:1"],
+    ),
+    (
+        "no transaction, but not at the beginning",
+        "SELECT 1;",
+        &["-- a header\n-- no-transaction\nSELECT 1;"],
+        &[],
+        0,
+        &["2_next.sql:2:1: this counts only as the first bytes of a file"],
+        &[],
+    ),
 ];
 
 #[test]

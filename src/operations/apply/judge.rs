@@ -153,7 +153,7 @@ impl<'a> Run<'a, '_> {
         };
         let moved = moved.into_iter().map(|moved| {
             let message = format!(
-                "after this the {} {} looks at {}, and not at the new {}, because ALTER TABLE RENAME changes what names the table: put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it, or make the new table first and rename it last",
+                "after this the {} {} looks at {}, and not at the new {}, because ALTER TABLE RENAME changes what names the table: put PRAGMA foreign_keys = OFF and PRAGMA legacy_alter_table = ON before it and legacy_alter_table = OFF after it, or make the new table first, drop the old one, and rename the new one last",
                 moved.kind, moved.name, moved.now, moved.before
             );
             Finding::new("moved-object", self.blame.dropper([&moved.before]), message)
