@@ -4,7 +4,7 @@
 //! moment is there an empty one that the next start would migrate from nothing. Never
 //! changes what the backup holds.
 
-use crate::database::guard::{Guarded, is_guarded, lock_script};
+use crate::database::guard::{Guarded, lock_script};
 use crate::database::limits::Limits;
 use crate::database::location::{Location, Mode, refuse_read_only};
 use crate::database::look::{Access, look};
@@ -60,11 +60,7 @@ pub fn restore(
         limits,
     };
     // A script outside a transaction goes on after each of its statements.
-    let guarded = Guarded::Restore;
-    let _lock = match is_guarded(&database.path) {
-        true => lock_script(&database.path, guarded, limits, &mut |_| {})?,
-        false => None,
-    };
+    let _lock = lock_script(&database.path, Guarded::Restore, limits, &mut |_| {})?;
     look(&source, Access::Look, limits, |from| {
         refuse_empty(from, file)?;
         restoration.remove_left();
