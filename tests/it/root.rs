@@ -558,3 +558,20 @@ setpriv --reuid 1234 --regid 1234 --clear-groups ln -s ../own.sql m/1_a.sql; lit
     assert!(said.contains("65\n") && said.ends_with("0\n"), "{said}");
     done(&place);
 }
+
+/// As in a chroot, or in a container that is made of one file.
+#[test]
+fn without_proc_a_folder_of_roots_is_made_all_the_same() {
+    let Some(place) = place("no-proc") else {
+        return;
+    };
+    if !has_namespaces() {
+        return done(&place);
+    }
+    // Not where others may put something.
+    let inside = "mount -t tmpfs -o mode=755 none /mnt; cd /mnt; mount -t tmpfs none /proc; litemigrate new x";
+    let (code, said) = run(&place, &format!("unshare --mount sh -c '{inside}'"));
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("Migration file created"), "{said}");
+    done(&place);
+}

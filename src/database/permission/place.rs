@@ -151,8 +151,10 @@ impl Place {
         if made.metadata()?.uid() != 0 || self.loose.is_some() {
             return Ok(());
         }
-        let is_empty = std::fs::read_dir(format!("/proc/self/fd/{}", made.as_raw_fd()))
-            .is_ok_and(|mut entries| entries.next().is_none());
+        let held = PathBuf::from(format!("/proc/self/fd/{}", made.as_raw_fd()));
+        // Without /proc the way to it is root's alone.
+        let reach = if held.exists() { held } else { path };
+        let is_empty = std::fs::read_dir(reach).is_ok_and(|mut entries| entries.next().is_none());
         match is_empty {
             true => give(&made, &self.directory()?),
             false => Err(exchanged()),
