@@ -143,6 +143,17 @@ fn is_index(statement: &str) -> bool {
             .is_some_and(|token| token.is_word("index"))
 }
 
+/// Where the SELECT of CREATE VIEW begins.
+fn of_view(statement: &str) -> Option<usize> {
+    let mut all = tokens(statement).skip_while(|token| token.text == ";");
+    all.next().filter(|token| token.is_word("create"))?;
+    let temporary = |token: &Token<'_>| token.is_word("temp") || token.is_word("temporary");
+    all.find(|token| !temporary(token))
+        .filter(|token| token.is_word("view"))?;
+    let as_word = all.find(|token| token.is_word("as"))?;
+    Some(as_word.text.as_ptr() as usize - statement.as_ptr() as usize + as_word.text.len())
+}
+
 /// Does something while double quotes hold nothing but names.
 fn with_names_only<T>(
     connection: &Connection,
@@ -168,7 +179,9 @@ fn with_names_only<T>(
 
 /// Where the words in double quotes stand that name nothing.
 fn named_nothing(connection: &Connection, statement: &str) -> BTreeSet<usize> {
-    let mut text = statement.to_owned();
+    // A view's SELECT is looked at when somebody reads it.
+    let from = of_view(statement).unwrap_or_default();
+    let mut text = statement[from..].to_owned();
     let mut found = BTreeSet::new();
     // SQLite tells one after the other.
     while let Err(error) = connection.prepare(&text) {
@@ -181,7 +194,7 @@ fn named_nothing(connection: &Connection, statement: &str) -> BTreeSet<usize> {
         let Some(length) = word.map(|word| word.text.len()) else {
             break;
         };
-        if !msg.starts_with("no such column") || !found.insert(at) {
+        if !msg.starts_with("no such column") || !found.insert(from + at) {
             break;
         }
         text.replace_range(at..=at, "'");
@@ -219,6 +232,10 @@ mod tests {
             ),
             (
                 "CREATE TABLE \"v\"(\"a\" TEXT DEFAULT \"x\" CHECK (\"c\" > 1))",
+                "c",
+            ),
+            (
+                "CREATE TEMP VIEW \"v\" AS SELECT \"a\", \"c\" FROM \"t\"",
                 "c",
             ),
             ("CREATE TABLE \"v\" AS SELECT \"a\", \"c\" FROM \"t\"", "c"),

@@ -2596,7 +2596,7 @@ const CASES: &[Case] = &[
         "words elsewhere",
         "CREATE TABLE p(id INTEGER PRIMARY KEY, name, kind); INSERT INTO p VALUES(1,'a','x');",
         &[
-            "UPDATE \"p\" SET \"kind\" = \"nmae\";\nINSERT INTO \"p\"(\"name\") SELECT lower(\"nmae\") FROM \"p\" WHERE \"kid\" = 0;\nCREATE TABLE \"c\"(\"a\" CHECK (\"b\" > 1));",
+            "UPDATE \"p\" SET \"kind\" = \"nmae\";\nINSERT INTO \"p\"(\"name\") SELECT lower(\"nmae\") FROM \"p\" WHERE \"kid\" = 0;\nCREATE TABLE \"c\"(\"a\" CHECK (\"b\" > 1));\nCREATE VIEW \"v\" AS SELECT \"id\", \"nam\" FROM \"p\";",
         ],
         &[],
         0,
@@ -2604,6 +2604,7 @@ const CASES: &[Case] = &[
             "1:25: \"nmae\" names",
             "2:38: \"nmae\" names",
             "\"kid\" names",
+            "4:31: \"nam\" names",
             "\"b\" names",
         ],
         &[],
