@@ -2604,7 +2604,7 @@ const CASES: &[Case] = &[
             "1:25: \"nmae\" names",
             "2:38: \"nmae\" names",
             "\"kid\" names",
-            "4:31: \"nam\" names",
+            "\"nam\" names",
             "\"b\" names",
         ],
         &[],
