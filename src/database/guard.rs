@@ -14,9 +14,9 @@ use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{seconds, shown};
-use std::fs::{File, Metadata, TryLockError};
+use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ pub(crate) fn lock_script(
         cause,
         message,
     };
-    let name = || shown(&with_suffix(database, SUFFIX));
+    let name = || shown(&with_suffix(place.path(), SUFFIX));
     let clock = Instant::now();
     let patience = limits.patience();
     loop {
@@ -100,7 +100,7 @@ pub(crate) fn lock_script(
                 return Err(failed(
                     Cause::Permission,
                     format!(
-                        "{} is there, and is not of who may write to the database: remove it",
+                        "{} is there, and is not of who may write to the database, or this user may not open it: if no other start is running a script, remove it",
                         name()
                     ),
                 ));
@@ -124,7 +124,7 @@ pub(crate) fn lock_script(
                 return Err(failed(
                     Cause::Busy,
                     format!(
-                        "another process is running a script outside a transaction on this database, for longer than {} s{holder}: {}",
+                        "another process is running a script outside a transaction on this database, or restores it, for longer than {} s{holder}: {}",
                         seconds(patience),
                         limits.more_patience(patience)
                     ),
@@ -144,7 +144,12 @@ fn open(place: &Place, path: &Path, database: &Metadata) -> io::Result<Option<Fi
                 .filter(|(write, _)| database.mode() & write != 0)
                 .fold(0o600, |mode, (_, both)| mode | both);
             return match place.create(SUFFIX, of_writers, database) {
-                Ok(file) => Ok(Some(file)),
+                Ok(file) => {
+                    // Whatever umask and group this user has: the other writers are to open it.
+                    let _ = fchown(&file, None, Some(database.gid()));
+                    let _ = file.set_permissions(Permissions::from_mode(of_writers));
+                    Ok(Some(file))
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
                 Err(error) => Err(io::Error::other(error)),
             };
@@ -152,7 +157,10 @@ fn open(place: &Place, path: &Path, database: &Metadata) -> io::Result<Option<Fi
         Err(error) => return Err(io::Error::other(error)),
     };
     let writers = [0, database.uid()];
-    let is_of_writers = writers.contains(&found.uid()) || database.mode() & 0o022 != 0;
+    // Nobody gives a file to a group that they are not in.
+    let is_of_group = database.mode() & 0o020 != 0 && found.gid() == database.gid();
+    let is_of_writers =
+        writers.contains(&found.uid()) || is_of_group || database.mode() & 0o002 != 0;
     if !found.is_file() || !is_of_writers {
         return Err(io::ErrorKind::PermissionDenied.into());
     }

@@ -22,7 +22,7 @@ use crate::schema::SchemaChange;
 use crate::script::RowCount;
 use run::Run;
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::Duration;
@@ -185,12 +185,16 @@ impl Job<'_, '_> {
             return;
         }
         let is_up = self.direction == Direction::Up;
+        let there: BTreeSet<i64> = self.migrations.iter().map(|m| m.version).collect();
         let is_over = |update: &backup::origin::Update| {
-            // Of others some are still to come.
-            let are_all = self.options.to.is_none() || !is_up;
             let was_up = update.direction == "up";
-            let mut versions = update.versions.iter();
-            are_all || versions.all(|version| is_recorded(*version) == was_up)
+            // Of others some are still to come; the other way ends nothing.
+            let are_all = is_up == was_up && (self.options.to.is_none() || !is_up);
+            // Of a script that is gone nothing is to come.
+            let is_done = |version: &i64| {
+                is_recorded(*version) == was_up || (is_up && was_up && !there.contains(version))
+            };
+            are_all || update.versions.iter().all(is_done)
         };
         backup::settle(wanted, &file_of(connection), &self.options.table, is_over);
     }

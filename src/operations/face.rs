@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// Copies the database of `connection`, which must be in no transaction, to `file`, or
 /// into the folder `file` under a name with its version: checked and synced before it
 /// takes the place of an older copy. Gives back the file; none if the database is empty,
-/// which replaces no backup.
+/// which replaces no backup. One that is the state before an update that is not over is
+/// refused.
 ///
 /// # Errors
 ///

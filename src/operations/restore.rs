@@ -84,7 +84,7 @@ pub fn restore(
     // No update of it is on its way any more: the next one makes a backup of its own.
     for name in [file, &database.path] {
         let real = std::fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
-        settle_all_in(directory_of(&real), &database.path, table);
+        settle_all_in(directory_of(&real), &database.path);
     }
     Ok(history.last().map(|row| row.version))
 }

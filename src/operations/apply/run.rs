@@ -72,6 +72,12 @@ pub(super) struct Run<'a, 'r> {
     /// The backup that was made or kept.
     backup: Option<backup::Outcome>,
     backup_is_told: bool,
+    /// Warnings that are told when nobody waits for the lock.
+    waiting: Vec<Finding>,
+    /// Whether a script was run outside a transaction, or a commit tried, and how many rows
+    /// were changed before.
+    pub touched: bool,
+    pub changes_before: u64,
     /// Whether anything was committed by this run.
     wrote: bool,
     /// Whether the history's table is known to be there.
@@ -111,6 +117,9 @@ impl<'a, 'r> Run<'a, 'r> {
             verified: false,
             backup: None,
             backup_is_told: true,
+            waiting: Vec::new(),
+            touched: false,
+            changes_before: 0,
             wrote: false,
             created: false,
             report,
@@ -132,9 +141,12 @@ impl<'a, 'r> Run<'a, 'r> {
             // Often they say why.
             Err(error) => {
                 roll_back(connection);
-                self.tell_of_backup();
-                if !self.wrote && is_without_trace(error) {
-                    self.backup.iter().for_each(backup::Outcome::settle);
+                self.tell_what_waits();
+                let left_nothing =
+                    !self.wrote && (!self.touched || self.is_without_trace(connection, error));
+                match left_nothing {
+                    true => self.backup.iter().for_each(backup::Outcome::settle),
+                    false => self.backup.iter().for_each(backup::Outcome::begun),
                 }
                 let unsaid = std::mem::take(&mut self.unsaid);
                 self.warn(unsaid);
@@ -194,6 +206,7 @@ impl<'a, 'r> Run<'a, 'r> {
             }
             let (step, warnings) = if !runs_outside {
                 let (step, warnings) = self.apply_inside(connection, migration)?;
+                self.touched = true;
                 if let Err(error) = self.commit(connection, migration) {
                     self.unsaid = warnings;
                     return Err(error);
@@ -203,7 +216,7 @@ impl<'a, 'r> Run<'a, 'r> {
                 self.apply_outside(connection, migration)?
             };
             drop(script_lock);
-            self.tell_of_backup();
+            self.tell_what_waits();
             applied += 1;
             self.wrote = true;
             // It is the first, unless what was seen under the lock is another list.
@@ -283,7 +296,7 @@ impl<'a, 'r> Run<'a, 'r> {
             applied: steps.len(),
             newest: self.newest,
         };
-        self.tell_of_backup();
+        self.tell_what_waits();
         self.warn(warnings);
         steps
             .into_iter()
@@ -312,6 +325,7 @@ impl<'a, 'r> Run<'a, 'r> {
         if self.job.options.dry_run {
             roll_back(connection);
         } else if let Some(last) = steps.last() {
+            self.touched = true;
             self.commit(connection, last.migration)
                 .map_err(|error| rolled_back_with(error, steps.len() - 1))?;
             self.newest = self.view.newest();
@@ -372,7 +386,7 @@ impl<'a, 'r> Run<'a, 'r> {
         if let Some(first) = self.view.targets.front().copied() {
             self.refuse_warnings(first, 0, &warnings)?;
         }
-        self.warn(warnings);
+        self.waiting.extend(warnings);
         if self.job.options.verify && !self.verified {
             refuse_damage(connection, "migrate it")?;
             self.verified = true;
@@ -421,7 +435,9 @@ impl<'a, 'r> Run<'a, 'r> {
 
     /// Whoever reads it may stand still, and then nobody could write to the database if this
     /// was told under the lock.
-    fn tell_of_backup(&mut self) {
+    fn tell_what_waits(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.warn(waiting);
         if std::mem::replace(&mut self.backup_is_told, true) {
             return;
         }
@@ -460,6 +476,19 @@ impl<'a, 'r> Run<'a, 'r> {
         }
     }
 
+    /// Whether a script that failed has left nothing for certain: not by the statement
+    /// that failed either.
+    fn is_without_trace(&self, connection: &Connection, error: &Error) -> bool {
+        match error {
+            Error::Script(failed) | Error::Warned(failed) => {
+                failed.statements_kept == 0
+                    && failed.cause == Cause::Statement
+                    && connection.total_changes() == self.changes_before
+            }
+            _ => false,
+        }
+    }
+
     /// Whether its script is run, and not in our transaction.
     fn runs_outside(&self, migration: &Migration) -> bool {
         !migration.transactional && !self.view.replaced.contains_key(&migration.version)
@@ -468,16 +497,6 @@ impl<'a, 'r> Run<'a, 'r> {
     /// Which way it goes, as `Direction` of the job.
     pub(super) fn is_up(&self) -> bool {
         self.job.direction == Direction::Up
-    }
-}
-
-/// Whether a run that has committed nothing has left nothing for certain.
-fn is_without_trace(error: &Error) -> bool {
-    match error {
-        Error::Script(failed) | Error::Warned(failed) => {
-            failed.statements_kept == 0 && failed.cause == Cause::Statement
-        }
-        _ => false,
     }
 }
 

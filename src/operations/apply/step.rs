@@ -209,6 +209,8 @@ impl<'a> Run<'a, '_> {
         migration: &'a Migration,
     ) -> Result<(Step<'a>, Vec<Finding>), Error> {
         self.commit(connection, migration)?;
+        self.touched = true;
+        self.changes_before = connection.total_changes();
         let result = self.run_script(connection, migration);
         roll_back(connection);
         let (mut ran, elapsed, rows_changed) = result?;

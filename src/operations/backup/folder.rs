@@ -19,9 +19,9 @@ use std::time::SystemTime;
 /// A backup in a folder, by its name.
 pub(super) struct Copy {
     /// `None` of the state before the first version.
-    version: Option<i64>,
+    pub version: Option<i64>,
     /// Which of those of that version.
-    number: usize,
+    pub number: usize,
     pub path: PathBuf,
     modified: Option<SystemTime>,
 }
@@ -33,7 +33,7 @@ pub(crate) fn is_folder(path: &Path) -> bool {
 
 /// What the names of all backups of a database begin with: its own name, and that of the
 /// history's table where it is not the usual one, because two may share a database.
-pub(super) fn beginning(database: &Path, table: &HistoryTable) -> OsString {
+fn beginning(database: &Path, table: &HistoryTable) -> OsString {
     let mut name = database.file_name().unwrap_or_default().to_owned();
     if *table != HistoryTable::default() {
         name.push(format!(".{}", table.name()));
@@ -117,7 +117,7 @@ pub(crate) fn newest_in(folder: &Path, database: &Path, table: &HistoryTable) ->
     let database = real?;
     let all = all_in(folder, &database, table).ok()?.into_iter();
     let ours = all.filter(|copy| match Origin::read(&copy.path) {
-        Found::Known(origin) => origin.is_of(&database, table),
+        Found::Known(origin) => origin.is_of(&database) && origin.table == table.name(),
         _ => true,
     });
     ours.max_by_key(|copy| copy.modified).map(|copy| copy.path)
@@ -137,14 +137,15 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<
     let is_older = |copy: &Copy| {
         let is_over = match Origin::read(&copy.path) {
             Found::Known(origin) => {
-                origin.is_of(job.database, job.table) && origin.update.is_none()
+                let is_ours = origin.is_of(job.database) && origin.table == job.table.name();
+                is_ours && origin.update.is_none()
             }
             _ => false,
         };
         copy.version <= newest && copy.path != job.file && is_over
     };
     let older: Vec<Copy> = all.into_iter().filter(is_older).collect();
-    for copy in older.into_iter().rev().skip(keep - 1) {
+    for copy in older.into_iter().rev().skip(keep.saturating_sub(1)) {
         Place::of(&copy.path)
             .and_then(|place| place.remove(""))
             .map_err(failed)?;

@@ -1,7 +1,7 @@
 //! What is there where a backup is to go: may it be replaced?
 //!
 //! Owns that the state before an update is not replaced by one in the middle of it, and
-//! the backup of one database not by that of another. Only looks, and writes notes.
+//! the backup of one database not by that of another. Changes nothing but notes.
 
 use super::folder;
 use super::origin::{Begins, Found, Origin, Update};
@@ -11,11 +11,9 @@ use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
 use crate::operations::copy::{at, history_of, verify};
 use crate::plan::history::AppliedMigration;
+use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-
-/// More than a folder has of one state.
-const MOST: usize = 1000;
 
 /// What is there may be.
 enum Judged {
@@ -34,15 +32,22 @@ impl Job<'_> {
         if self.folder.is_none() {
             return self.judge_file();
         }
-        for number in 1..MOST {
-            self.file = self.slot(number);
+        let newest = self.history.last().map(|row| row.version);
+        let mut number = 1;
+        for copy in self.all_in_folder()? {
+            if copy.version != newest {
+                continue;
+            }
+            self.file = self.slot(copy.number);
             match self.judge_slot()? {
                 Judged::Free => return Ok(true),
                 Judged::Replaceable => return Ok(false),
-                Judged::Other => {}
+                Judged::Other => number = number.max(copy.number + 1),
             }
         }
-        Err(self.cannot_create("so many others are there: move them away"))
+        // A later one has a higher number, whichever are gone.
+        self.file = self.slot(number);
+        Ok(true)
     }
 
     /// Whether there is nothing, not even an empty file.
@@ -54,7 +59,7 @@ impl Job<'_> {
         }
     }
 
-    fn is_of(&self, other: &Path) -> Error {
+    fn belongs_to(&self, other: &Path) -> Error {
         self.cannot_create(format!(
             "what is there is the backup of {}: move it away, or name another {}",
             shown(other),
@@ -76,10 +81,15 @@ impl Job<'_> {
         let Found::Known(origin) = Origin::read(place.path()) else {
             return Ok(Judged::Other);
         };
-        if let Some(other) = origin.another(self.database) {
-            return Err(self.is_of(other));
+        if !origin.is_of(self.database) {
+            return match origin.database.exists() {
+                true => Err(self.belongs_to(&origin.database)),
+                false => Ok(Judged::Other),
+            };
         }
-        if !origin.is_of(self.database, self.table) {
+        // That of an update that was done is not the same state, though it is called so.
+        let is_open = matches!(origin.begins(), Some(Begins::Inside | Begins::Later));
+        if origin.table != self.table.name() || !(origin.is_void || is_open) {
             return Ok(Judged::Other);
         }
         match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
@@ -100,10 +110,10 @@ impl Job<'_> {
             None => {}
         }
         if let Found::Known(origin) = Origin::read(place.path()) {
-            if let Some(other) = origin.another(self.database) {
-                return Err(self.is_of(other));
+            if !origin.is_of(self.database) {
+                return Err(self.belongs_to(&origin.database));
             }
-            if origin.database == self.database {
+            if origin.is_of_file(self.database) {
                 return Ok(false);
             }
         }
@@ -120,13 +130,19 @@ impl Job<'_> {
     }
 
     /// The database is empty: what is there is from before, and stays until it is not.
-    pub(super) fn keep_for_empty(&self, update: Update, like: &Metadata) -> Result<(), Error> {
+    pub(super) fn keep_for_empty(&self, mut update: Update, like: &Metadata) -> Result<(), Error> {
         let place = self.place()?;
-        if let Found::Known(origin) = Origin::read(place.path())
-            && let Some(other) = origin.another(self.database)
-        {
-            return Err(self.is_of(other));
-        }
+        update.begins = match Origin::read(place.path()) {
+            Found::Known(origin) if !origin.is_of(self.database) => {
+                return Err(self.belongs_to(&origin.database));
+            }
+            // It is from before this file, and so is its note.
+            Found::Known(origin) if origin.is_of_file(self.database) => match origin.begins() {
+                Some(Begins::Adopted) => Begins::Adopted,
+                _ => Begins::Empty,
+            },
+            _ => Begins::Adopted,
+        };
         self.note(place.path(), Some(update), like)
     }
 
@@ -134,65 +150,69 @@ impl Job<'_> {
     /// none is made then. The scripts of this start are part of that update.
     pub(super) fn kept(&self, update: &Update, like: &Metadata) -> Result<Option<Outcome>, Error> {
         for backup in self.candidates()? {
+            if std::fs::symlink_metadata(&backup).is_err() {
+                continue;
+            }
             let named = match (self.folder, backup.file_name()) {
                 (Some(folder), Some(name)) => folder.join(name),
                 _ => self.file.clone(),
             };
+            let kept = |why: String| {
+                Ok(Some(Outcome {
+                    file: Some(named),
+                    kept: Some(why),
+                    made: None,
+                }))
+            };
             let origin = match Origin::read(&backup) {
                 Found::Known(origin) => origin,
-                Found::Unreadable if self.folder.is_none() => {
-                    if !self.is_whole(&backup)? {
-                        continue;
-                    }
-                    return Ok(Some(Outcome {
-                        file: Some(named),
-                        kept: Some("nobody can read the note beside it, which may say that it is the state before an update that is not over: remove it if all is well".to_owned()),
-                        made: None,
-                    }));
+                Found::Unreadable if self.folder.is_none() && self.is_whole(&backup)? => {
+                    return kept("nobody can read the note beside it, which may say that it is the state before an update that is not over: remove it if all is well".to_owned());
                 }
                 _ => continue,
             };
             let Some(before) = &origin.update else {
                 continue;
             };
-            if self.folder.is_some() && origin.another(self.database).is_some() {
+            let is_ours = origin.is_of(self.database) && origin.table == self.table.name();
+            if !is_ours && self.folder.is_some() {
                 continue;
             }
-            if let Some(other) = origin.another(self.database) {
+            if !origin.is_of(self.database) {
                 return Err(self.cannot_create(format!(
                     "it is the backup of {}, whose update is not over: name another file",
-                    shown(other)
+                    shown(&origin.database)
                 )));
             }
-            if origin.table != self.table.name() {
-                if self.folder.is_some() {
-                    continue;
-                }
+            if !is_ours {
                 return Err(self.cannot_create(format!(
                     "it is the state before an update with --table {} that is not over: name another file",
                     origin.table
                 )));
             }
-            if !self.is_before(&backup, before)? {
+            let Some(has_moved) = self.is_before(&backup, before)? else {
                 continue;
-            }
-            let reason = reason(before, update);
+            };
             let mut joined = before.clone();
             let new = update.versions.iter();
             joined
                 .versions
                 .extend(new.filter(|version| !before.versions.contains(version)));
-            if update.begins == Begins::Outside && before.begins != Begins::Empty {
+            // What was done of it may be undone again, and the history no longer tell.
+            if has_moved {
+                joined.begins = before.begins.begun();
+            }
+            let may_be_outside = matches!(
+                before.begins,
+                Begins::Inside | Begins::Begun | Begins::Later
+            );
+            if update.begins == Begins::Outside && may_be_outside {
                 joined.begins = Begins::Outside;
             }
             if joined != *before || origin.database != self.database {
                 self.note(&backup, Some(joined), like)?;
             }
-            return Ok(Some(Outcome {
-                file: Some(named),
-                kept: Some(reason),
-                made: None,
-            }));
+            return kept(reason(before, update));
         }
         Ok(None)
     }
@@ -201,12 +221,18 @@ impl Job<'_> {
     fn candidates(&self) -> Result<Vec<PathBuf>, Error> {
         match self.folder {
             None => Ok(vec![self.place()?.path().to_owned()]),
-            Some(folder) => {
-                let found = folder::all_in(folder, self.database, self.table);
-                let found = found.map_err(|error| self.of_io(&error))?;
-                Ok(found.into_iter().map(|copy| copy.path).collect())
+            Some(_) => {
+                let found = self.all_in_folder()?.into_iter();
+                Ok(found.map(|copy| copy.path).collect())
             }
         }
+    }
+
+    fn all_in_folder(&self) -> Result<Vec<folder::Copy>, Error> {
+        let Some(folder) = self.folder else {
+            return Ok(Vec::new());
+        };
+        folder::all_in(folder, self.database, self.table).map_err(|error| self.of_io(&error))
     }
 
     fn is_whole(&self, backup: &Path) -> Result<bool, Error> {
@@ -222,21 +248,28 @@ impl Job<'_> {
         }
     }
 
-    /// Whether a backup is the state before an update of which something was done: the
-    /// history has moved on from it, or may not tell.
-    fn is_before(&self, backup: &Path, update: &Update) -> Result<bool, Error> {
+    /// If a backup is the state before an update that is not over, and of which something
+    /// was done, or may have been: whether the history has moved on from it.
+    fn is_before(&self, backup: &Path, update: &Update) -> Result<Option<bool>, Error> {
+        let is_done = |version: &i64| {
+            let is_recorded = self.history.iter().any(|row| row.version == *version);
+            is_recorded == (update.direction == "up")
+        };
+        // In a folder another state has another name.
+        let is_inside = matches!(update.begins, Begins::Inside | Begins::Begun);
+        let is_apart = is_inside && self.folder.is_some();
+        if is_apart || update.versions.iter().all(is_done) {
+            return Ok(None);
+        }
         let Some(found) = self.history_of_whole(backup)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let has_moved = !is_same(&found, &self.history);
-        Ok(match update.begins {
-            Begins::Empty => true,
-            _ if !is_related(&found, &self.history) => false,
-            Begins::Outside => true,
-            // In a folder another state has another name.
-            Begins::Inside => has_moved && self.folder.is_none(),
-            Begins::Later => has_moved,
-        })
+        let is_kept = match update.begins {
+            Begins::Empty | Begins::Adopted | Begins::Begun | Begins::Outside => true,
+            Begins::Inside | Begins::Later => has_moved,
+        };
+        Ok(is_kept.then_some(has_moved))
     }
 }
 
@@ -251,14 +284,10 @@ fn is_same(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
     origins(one).eq(origins(other))
 }
 
-/// Whether one history is a part of the other.
+/// Whether two histories have a row in common, or one has none: some may have been repaired.
 fn is_related(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
-    let (less, more) = match one.len() <= other.len() {
-        true => (one, other),
-        false => (other, one),
-    };
-    let mut more = origins(more);
-    origins(less).all(|row| more.any(|other| other == row))
+    let known: BTreeSet<_> = origins(one).collect();
+    one.is_empty() || other.is_empty() || origins(other).any(|row| known.contains(&row))
 }
 
 fn is_busy(error: &Error) -> bool {

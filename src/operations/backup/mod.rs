@@ -96,7 +96,7 @@ pub(crate) fn create(
     let metadata = std::fs::metadata(&database);
     let metadata = metadata.map_err(|error| job.cannot_create(error.to_string()))?;
     job.refuse_name(&metadata)?;
-    let mut update = Update {
+    let update = Update {
         direction,
         begins: match scripts {
             [(_, true), ..] => Begins::Outside,
@@ -107,18 +107,23 @@ pub(crate) fn create(
     };
     if is_empty {
         // Until this update is over: the next start finds a database that is not empty.
-        if folder.is_none() {
-            update.begins = Begins::Empty;
+        if folder.is_none() && !scripts.is_empty() {
             job.keep_for_empty(update, &metadata)?;
         }
         return Ok(Outcome {
-            file: Some(job.file),
+            file: (!scripts.is_empty()).then_some(job.file),
             kept: Some("the database is empty".to_owned()),
             made: None,
         });
     }
     if let Some(kept) = job.kept(&update, &metadata)? {
-        return Ok(kept);
+        return match kept.kept {
+            // Somebody wants a copy of what is there now.
+            Some(why) if scripts.is_empty() => {
+                Err(job.cannot_create(format!("{why}: name another file")))
+            }
+            _ => Ok(kept),
+        };
     }
     let place = job.copy_to_a_name(&metadata)?;
     let update = (!scripts.is_empty()).then_some(update);
@@ -149,27 +154,52 @@ pub(crate) fn settle(
         }
     };
     for backup in backups {
-        if let Found::Known(origin) = Origin::read(&backup)
-            && origin.is_of(database, table)
-            && origin.update.as_ref().is_some_and(&is_over)
-        {
-            origin.settle(&backup);
+        match Origin::read(&backup) {
+            Found::Known(origin) => {
+                let is_ours = origin.is_of(database) && origin.table == table.name();
+                if is_ours && origin.update.as_ref().is_some_and(&is_over) {
+                    origin.settle(&backup, false);
+                }
+            }
+            // It kept the one that was named, and cannot say for how long.
+            Found::Unreadable if !is_folder(wanted) => origin::forget(&backup),
+            Found::Unreadable | Found::Nothing => {}
         }
     }
 }
 
-/// The same of all backups in a folder, after one was put back.
-pub(crate) fn settle_all_in(folder: &Path, database: &Path, table: &HistoryTable) {
-    settle(&folder.join(""), database, table, |_| true);
+/// The same of all backups in a folder, after one was put back with every history in it.
+pub(crate) fn settle_all_in(folder: &Path, database: &Path) {
+    for backup in origin::backups_in(folder).unwrap_or_default() {
+        if let Found::Known(origin) = Origin::read(&backup)
+            && origin.is_of(database)
+            && origin.update.is_some()
+        {
+            origin.settle(&backup, false);
+        }
+    }
 }
 
 impl Outcome {
+    fn origin(&self) -> Option<(&Path, Origin)> {
+        let made = self.made.as_deref()?;
+        match Origin::read(made) {
+            Found::Known(origin) => Some((made, origin)),
+            _ => None,
+        }
+    }
+
     /// Nothing came of the update: the database is as the backup that was made for it.
     pub(crate) fn settle(&self) {
-        if let Some(made) = &self.made
-            && let Found::Known(origin) = Origin::read(made)
-        {
-            origin.settle(made);
+        if let Some((made, origin)) = self.origin() {
+            origin.settle(made, true);
+        }
+    }
+
+    /// Something was done of the update, and it is not over.
+    pub(crate) fn begun(&self) {
+        if let Some((made, origin)) = self.origin() {
+            origin.begun(made);
         }
     }
 }
@@ -254,6 +284,8 @@ impl Job<'_> {
         let origin = Origin {
             database: self.database.to_owned(),
             table: self.table.name().to_owned(),
+            inode: like.ino(),
+            is_void: update.is_none(),
             update,
         };
         let written = origin.write(backup, like);
@@ -300,6 +332,25 @@ impl Job<'_> {
     fn copy(&self, place: &Place, is_new: bool, database: &Metadata) -> Result<bool, Error> {
         let mode = database.permissions().mode() & 0o666;
         let made = self.make_temporary(place, mode, database)?;
+        // Nobody else gives this name now. Before anything is replaced it is known that there
+        // can be a note.
+        let is_taken = match Origin::read(place.path()) {
+            _ if is_new => std::fs::symlink_metadata(place.beside("")).is_ok(),
+            Found::Known(origin) => !origin.is_of(self.database),
+            _ => false,
+        };
+        if is_taken {
+            let _ = place.remove(TEMPORARY);
+            return Ok(false);
+        }
+        let is_noted = matches!(
+            Origin::read(place.path()),
+            Found::Known(origin) if origin.is_of(self.database)
+        );
+        if !is_noted {
+            let noted = self.note(place.path(), None, database);
+            noted.inspect_err(|_| drop(place.remove(TEMPORARY)))?;
+        }
         let published = self
             .copy_and_check(place, &made)
             .and_then(|()| self.bring_in_sidecars(place))

@@ -9,7 +9,6 @@
 use crate::database::permission::place::{Place, is_ours};
 use crate::database::permission::{directory_of, open_without_waiting};
 use crate::diagnostics::text::shown;
-use crate::schema::history_table::HistoryTable;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::{self, Read, Write};
@@ -29,8 +28,12 @@ pub(crate) struct Origin {
     pub database: PathBuf,
     /// The name of the history's table.
     pub table: String,
+    /// The number of the database's file: another one may have its path by now.
+    pub inode: u64,
     /// The update that it is the state before, if that is not over.
     pub update: Option<Update>,
+    /// Nothing came of the update: the state may be copied again.
+    pub is_void: bool,
 }
 
 /// An update that has begun: which versions it is to apply or to undo.
@@ -47,20 +50,37 @@ pub(crate) struct Update {
 pub(crate) enum Begins {
     /// Nothing.
     Inside,
+    /// Something was, and may have been undone again.
+    Begun,
     /// Its first script runs outside a transaction: what that did before it failed stays.
     Outside,
     /// A later one does.
     Later,
     /// The database was empty, and the backup is one from before.
     Empty,
+    /// The same, and nobody knows whose it is.
+    Adopted,
 }
 
-const BEGINS: [(Begins, &str); 4] = [
+const BEGINS: [(Begins, &str); 6] = [
     (Begins::Inside, "inside"),
+    (Begins::Begun, "begun"),
     (Begins::Outside, "outside"),
     (Begins::Later, "later"),
     (Begins::Empty, "empty"),
+    (Begins::Adopted, "adopted"),
 ];
+
+impl Begins {
+    /// The same of an update of which something was done.
+    pub(super) fn begun(self) -> Self {
+        match self {
+            Self::Inside => Self::Begun,
+            Self::Later => Self::Outside,
+            other => other,
+        }
+    }
+}
 
 /// What is found where the note of a backup should be.
 #[derive(Debug)]
@@ -85,7 +105,7 @@ fn note_of(backup: &Path) -> PathBuf {
     directory_of(backup).join(name_of(backup.file_name().unwrap_or_default()))
 }
 
-/// The notes in a folder, each with the name of its backup.
+/// The backups of a folder that have a note.
 pub(super) fn backups_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -113,15 +133,19 @@ impl Origin {
         }
     }
 
-    /// The update, the database and the table, each ended by NUL.
+    /// The update, the database's file, its path and the table, each ended by NUL.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut parts = bytes.strip_suffix(b"\0")?.split(|byte| *byte == 0);
-        let update = match std::str::from_utf8(parts.next()?).ok()? {
-            "over" => None,
+        let mut text = || String::from_utf8(parts.next()?.to_vec()).ok();
+        let (state, inode) = (text()?, text()?.parse().ok()?);
+        let update = match state.as_str() {
+            "over" | "void" => None,
             update => Some(Update::parse(update)?),
         };
         Some(Self {
             update,
+            is_void: state == "void",
+            inode,
             database: OsString::from_vec(parts.next()?.to_vec()).into(),
             table: String::from_utf8(parts.next()?.to_vec()).ok()?,
         })
@@ -130,9 +154,15 @@ impl Origin {
     /// Writes it down, durably and as a whole. The error names the note.
     pub(super) fn write(&self, backup: &Path, like: &Metadata) -> io::Result<()> {
         const NEW: &str = "-tmp";
-        let update = self.update.as_ref().map(Update::text);
-        let mut bytes = update.unwrap_or_else(|| "over".to_owned()).into_bytes();
-        for part in [self.database.as_os_str().as_bytes(), self.table.as_bytes()] {
+        let state = match &self.update {
+            Some(update) => update.text(),
+            None if self.is_void => "void".to_owned(),
+            None => "over".to_owned(),
+        };
+        let mut bytes = state.into_bytes();
+        let inode = self.inode.to_string();
+        let path = self.database.as_os_str().as_bytes();
+        for part in [inode.as_bytes(), path, self.table.as_bytes()] {
             bytes.push(0);
             bytes.extend_from_slice(part);
         }
@@ -148,7 +178,8 @@ impl Origin {
                 .inspect_err(|_| drop(place.remove(NEW)))
         };
         write().map_err(|error| {
-            let cure = match std::fs::symlink_metadata(&note).is_ok() {
+            let found = std::fs::symlink_metadata(&note);
+            let cure = match found.is_ok_and(|found| !found.is_file()) {
                 true => ": remove what is there",
                 false => "",
             };
@@ -160,27 +191,55 @@ impl Origin {
         })
     }
 
-    /// The update of a backup is over.
-    pub(super) fn settle(mut self, backup: &Path) {
-        self.update = None;
+    /// Something of the update was done, whatever the history says later.
+    pub(super) fn begun(mut self, backup: &Path) {
+        let Some(update) = &mut self.update else {
+            return;
+        };
+        let begun = update.begins.begun();
+        if update.begins != begun {
+            update.begins = begun;
+            self.rewrite(backup);
+        }
+    }
+
+    fn rewrite(&self, backup: &Path) {
         if let Ok(like) = std::fs::symlink_metadata(note_of(backup)) {
             let _ = self.write(backup, &like);
         }
     }
 
-    /// Whether it names the file `database`, by this or another path.
-    pub(super) fn is_of(&self, database: &Path, table: &HistoryTable) -> bool {
-        self.table == table.name() && is_same(&self.database, database)
+    /// The update of a backup is over, or nothing came of it.
+    pub(super) fn settle(mut self, backup: &Path, is_void: bool) {
+        let update = self.update.take();
+        if update.is_some_and(|update| update.begins == Begins::Adopted) {
+            return forget(backup);
+        }
+        self.is_void = is_void;
+        self.rewrite(backup);
     }
 
-    /// The other database that it names, if that is still there.
-    pub(super) fn another(&self, database: &Path) -> Option<&Path> {
-        let found = identity(&self.database)?;
-        (Some(found) != identity(database)).then_some(&self.database)
+    pub(super) fn begins(&self) -> Option<Begins> {
+        self.update.as_ref().map(|update| update.begins)
+    }
+
+    /// Whether it names the file `database`, by this or another path, or by one that it had
+    /// before it was moved.
+    pub(super) fn is_of(&self, database: &Path) -> bool {
+        match (identity(&self.database), identity(database)) {
+            (Some(one), Some(other)) => one == other,
+            (None, Some((_, inode))) => inode == self.inode,
+            _ => self.database == database,
+        }
+    }
+
+    /// Whether the very file is still there that it was made of.
+    pub(super) fn is_of_file(&self, database: &Path) -> bool {
+        identity(database).is_some_and(|(_, inode)| inode == self.inode)
     }
 }
 
-/// The backup is gone.
+/// Removes a backup's note.
 pub(super) fn forget(backup: &Path) {
     let _ = place_of(&note_of(backup)).and_then(|place| place.remove(""));
 }
@@ -219,14 +278,6 @@ impl Update {
     }
 }
 
-/// Whether two paths lead to one file, or are the same where there is none.
-fn is_same(one: &Path, other: &Path) -> bool {
-    match (identity(one), identity(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
-    }
-}
-
 /// Which file it is.
 pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
@@ -249,7 +300,7 @@ mod tests {
             assert_eq!(text, format!("down {word} 3 -1"));
             assert_eq!(Update::parse(&text), Some(update));
         }
-        let whole = b"up outside 2 3\0/a\nb.db\0history\0";
+        let whole = b"up outside 2 3\x0077\0/a\nb.db\0history\0";
         let origin = Origin::parse(whole).unwrap();
         assert_eq!(origin.database.to_str(), Some("/a\nb.db"));
         assert_eq!(origin.table, "history");
