@@ -167,7 +167,8 @@ pub(super) fn defined(after_name: &str) -> Vec<Column<'_>> {
     let (mut columns, mut key) = (Vec::new(), Vec::new());
     while definition(after_name, &mut all, &mut columns, &mut key) {}
     for column in &mut columns {
-        column.is_key |= key.contains(&column.name);
+        let mut key = key.iter();
+        column.is_key |= key.any(|name| name.eq_ignore_ascii_case(&column.name));
     }
     columns
 }
@@ -195,13 +196,13 @@ fn definition<'a>(
 ) -> bool {
     let mut column: Option<Column<'a>> = None;
     let (mut is_type, mut is_key, mut depth) = (true, false, 0_usize);
-    let mut end = 0;
+    let mut end = None;
     let mut before: Option<Token<'a>> = None;
     let mut goes_on = false;
     for token in all.by_ref() {
         let at = token.text.as_ptr() as usize - text.as_ptr() as usize;
-        let new_line = text[end..at].contains('\n');
-        end = at + token.text.len();
+        let new_line = end.is_some_and(|end: usize| text[end..at].contains('\n'));
+        end = Some(at + token.text.len());
         match token.text {
             "(" => depth += 1,
             ")" | ";" if depth == 0 => break,
@@ -243,8 +244,11 @@ fn definition<'a>(
             column.is_key |= follows("primary");
         }
         // DEFAULT (now())
-        let opened = before.is_some_and(|before| before.text == "(");
-        if depth == 1 && opened && column.default.is_some_and(|first| first.text == "(") {
+        let opened = before.zip(column.default);
+        let opened = opened.is_some_and(|(before, first)| {
+            std::ptr::eq(before.text, first.text) && first.text == "("
+        });
+        if depth == 1 && opened {
             column.default = Some(token);
             column.calls = true;
         }

@@ -182,6 +182,11 @@ impl Creation<'_> {
             ("view", "table") => format!(
                 "a table {name} is there already, so IF NOT EXISTS makes no view: give the view another name"
             ),
+            ("virtual", _) if Creation::of(&there.sql).is_some_and(|it| it.kind == "table") => {
+                format!(
+                    "a table {name} is there already, so IF NOT EXISTS makes no virtual table: give it another name"
+                )
+            }
             ("table", _) => {
                 let lacking = self.lacking(connection)?;
                 if lacking.is_empty() {
@@ -253,7 +258,9 @@ impl Runner<'_> {
             return self.warn_of_unmeant(unmeant);
         }
         let Some(creation) = Creation::of(text) else {
-            self.there.forget();
+            if seen != 0 {
+                self.there.forget();
+            }
             // SQLite has found nothing to ask for.
             return match missing_schema(connection, text).filter(|_| seen == 0) {
                 Some(schema) => self.warn(

@@ -106,12 +106,13 @@ impl Runner<'_> {
         for (table, before) in std::mem::take(&mut self.counted) {
             let mut table = table;
             let mut after = rows_of(connection, &table)?;
-            let is_it = |(old, _): &&(String, String)| old.eq_ignore_ascii_case(&table);
-            // Nothing has its name any more, but for the one that it was given.
-            if let (Some(_), None) = (before, after)
-                && let Some((_, new)) = self.renames.iter().find(is_it)
-            {
-                table.clone_from(new);
+            // Nothing has its name any more, but for those that it was given.
+            if before.is_some() && after.is_none() {
+                for (old, new) in &self.renames {
+                    if old.eq_ignore_ascii_case(&table) {
+                        table.clone_from(new);
+                    }
+                }
                 after = rows_of(connection, &table)?;
             }
             let mut told = self.ran.rows.iter();

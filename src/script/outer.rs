@@ -26,7 +26,7 @@ impl Runner<'_> {
         connection: &Connection,
         seen: u32,
     ) -> Result<(), Stopped> {
-        if seen & (saw::SELECT | saw::CREATE_PART) == 0 {
+        if seen & (saw::SELECT | saw::CREATE_PART | saw::COPY) == 0 {
             return Ok(());
         }
         let shared = Arc::clone(&self.seen);
@@ -60,9 +60,14 @@ fn outer_column(connection: &Connection, statement: &str) -> Option<Outer> {
         match token.text {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
+            // An empty statement belongs to the one that follows it.
+            ";" => continue,
             _ if token.is_word("with") && before.is_none() => with = Some(at(&token)..at(&token)),
             _ if depth == 0 && writes.iter().any(|word| token.is_word(word)) => {
-                with = with.map(|with| with.start..with.end.max(at(&token)));
+                with = with.map(|with| match with.is_empty() {
+                    true => with.start..at(&token),
+                    false => with,
+                });
             }
             _ => {}
         }
@@ -138,6 +143,10 @@ mod tests {
             ),
             ("UPDATE a SET y = (SELECT y FROM b WHERE b.id = a.id)", true),
             ("DELETE FROM a WHERE x IN (SELECT [x] FROM v)", true),
+            (
+                "; WITH w AS (SELECT 1 AS k) UPDATE a SET y = replace(y, 'a', 'b') WHERE x IN (SELECT x FROM b JOIN w)",
+                true,
+            ),
             (
                 "WITH w AS (SELECT 1 AS k) DELETE FROM a WHERE x IN (SELECT x FROM b JOIN w)",
                 true,

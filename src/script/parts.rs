@@ -3,7 +3,7 @@
 //! Owns what counts as the same, and when one could be made again. Only looks.
 
 use crate::schema::references::written;
-use crate::schema::tokens::tokens;
+use crate::schema::tokens::{Kind, tokens};
 use rusqlite::{Connection, OptionalExtension};
 
 /// An index or a trigger.
@@ -72,9 +72,14 @@ impl Part {
     fn definition(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         let mut tokens = tokens(&self.sql).peekable();
+        let mut is_after_on = false;
         while let Some(token) = tokens.next() {
-            let word = token.content().to_ascii_lowercase();
-            if words.iter().any(|word| word == "on") {
+            let word = match token.kind {
+                Kind::String => token.text.to_owned(),
+                _ => token.content().to_ascii_lowercase(),
+            };
+            is_after_on |= words.last().is_some_and(|word| word == "on");
+            if is_after_on {
                 if !["asc", "desc"].contains(&&*word) || self.kind != "index" {
                     words.push(word);
                 }

@@ -16,8 +16,9 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// More than anybody reads.
+/// As many as are told of one statement, and as many as are looked for.
 const MOST: usize = 5;
+const ENOUGH: usize = 20;
 
 /// A word of a statement: where it stands, and what it says.
 struct Word {
@@ -40,18 +41,25 @@ impl Runner<'_> {
         }
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
-        let (words, shape) = asked(self.place.text());
+        let Asked {
+            words,
+            values,
+            shape,
+        } = Asked::of(self.place.text());
         // The same names of the same table were there a moment ago.
         if words.is_empty() || self.quoted_before.contains(&shape) {
             return Ok(());
         }
         let found = with_names_only(connection, |connection| {
-            named_nothing(connection, self.place.text())
+            named_nothing(connection, self.place.text(), &values)
         });
         let found = found.map_err(|error| self.stopped_here(&error))?;
         // Whoever puts names in double quotes puts no text in them.
-        let has_names = all(self.place.text()).count() > found.len();
-        let is_text = |word: &&Word| found.contains(&word.at) && (has_names || word.must_name);
+        // Of so many that are text nothing is known.
+        let has_names = words.len() > found.len() && found.len() < ENOUGH;
+        let deletes = shared.notes().own == Write::Delete;
+        let is_suspect = |word: &Word| has_names || (word.must_name && !deletes);
+        let is_text = |word: &&Word| found.contains(&word.at) && is_suspect(word);
         let texts: Vec<&Word> = words.iter().filter(is_text).collect();
         if texts.is_empty() {
             if seen & saw::SCHEMA == 0 {
@@ -59,7 +67,6 @@ impl Runner<'_> {
             }
             return Ok(());
         }
-        let deletes = shared.notes().own == Write::Delete;
         let mut told: BTreeSet<&str> = BTreeSet::new();
         for word in texts {
             if !told.insert(&word.content) || told.len() > MOST {
@@ -87,52 +94,95 @@ impl Runner<'_> {
     }
 }
 
-/// All names in double quotes.
-fn all(statement: &str) -> impl Iterator<Item = Token<'_>> {
-    tokens(statement).filter(|token| token.kind == Kind::Double)
+/// The names in double quotes of a statement.
+#[derive(Default)]
+struct Asked {
+    /// Those that may be a column.
+    words: Vec<Word>,
+    /// Where those stand that are values of VALUES.
+    values: Vec<usize>,
+    /// A digest of all names, by which a statement of the same shape is known again.
+    shape: u64,
 }
 
-/// Those that may be a column, but for the values of VALUES; and a digest of all, by which
-/// a statement of the same shape is known again.
-fn asked(statement: &str) -> (Vec<Word>, u64) {
-    let mut shape = DefaultHasher::new();
-    let mut words = Vec::new();
-    let (mut depth, mut values) = (0_usize, None);
-    let mut others = BTreeSet::new();
-    let mut is_index = is_index(statement);
-    for token in tokens(statement) {
-        is_index &= !token.is_word("where");
-        match token.text {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            "," => {}
-            _ if token.is_word("values") => values = Some(depth),
-            _ if values.is_some_and(|within| depth <= within) => values = None,
-            _ => {}
+impl Asked {
+    fn of(statement: &str) -> Self {
+        let mut found = Self::default();
+        let mut shape = DefaultHasher::new();
+        let (mut depth, mut values) = (0_usize, None);
+        // The columns of `INSERT INTO t (a, b)`, in lower case.
+        let (mut targets, mut target) = (BTreeSet::new(), Target::Before);
+        let (mut is_index, mut copies) = (is_index(statement), false);
+        for token in tokens(statement) {
+            is_index &= !token.is_word("where");
+            // Without FROM there is no column that it could be.
+            copies |= token.is_word("from");
+            match token.text {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                "," => {}
+                _ if token.is_word("values") => values = Some(depth),
+                _ if values.is_some_and(|within| depth <= within) => values = None,
+                _ => {}
+            }
+            target = target.next(&token);
+            match token.kind {
+                Kind::Double => {
+                    let at = token.text.as_ptr() as usize - statement.as_ptr() as usize;
+                    if values.is_some() {
+                        found.values.push(at);
+                        continue;
+                    }
+                    token.text.hash(&mut shape);
+                    found.words.push(Word {
+                        at,
+                        content: token.content().into_owned(),
+                        must_name: is_index && depth > 0,
+                    });
+                }
+                Kind::String | Kind::Sign => {}
+                Kind::Word | Kind::Name if token.text.starts_with(|c: char| c.is_ascii_digit()) => {
+                }
+                Kind::Word | Kind::Name => {
+                    token.text.hash(&mut shape);
+                    if target == Target::List {
+                        targets.insert(token.content().to_ascii_lowercase());
+                    }
+                }
+            }
         }
-        match token.kind {
-            Kind::Double if values.is_none() => {
-                token.text.hash(&mut shape);
-                words.push(Word {
-                    at: token.text.as_ptr() as usize - statement.as_ptr() as usize,
-                    content: token.content().into_owned(),
-                    must_name: is_index && depth > 0,
-                });
-            }
-            Kind::Double | Kind::String | Kind::Sign => {}
-            Kind::Word | Kind::Name if token.text.starts_with(|c: char| c.is_ascii_digit()) => {}
-            Kind::Word | Kind::Name => {
-                token.text.hash(&mut shape);
-                others.insert(token.content().to_ascii_lowercase());
-            }
+        for word in &mut found.words {
+            word.must_name |= copies && targets.contains(&word.content.to_ascii_lowercase());
+        }
+        found.shape = shape.finish();
+        found
+    }
+}
+
+/// Where in `INSERT INTO t (a, b)` a token stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Before,
+    /// After INTO, and maybe a schema and a dot.
+    Name,
+    Named,
+    List,
+    After,
+}
+
+impl Target {
+    fn next(self, token: &Token<'_>) -> Self {
+        match (self, token.text) {
+            (Self::Before, _) if token.is_word("into") => Self::Name,
+            (Self::Before, _) => Self::Before,
+            (Self::Name, _) => Self::Named,
+            (Self::Named, ".") => Self::Name,
+            (Self::Named, "(") => Self::List,
+            (Self::List, ")") => Self::After,
+            (Self::List, _) => Self::List,
+            (Self::Named | Self::After, _) => Self::After,
         }
     }
-    // Without FROM there is no column that it could be.
-    let copies = others.contains("from");
-    for word in &mut words {
-        word.must_name |= copies && others.contains(&word.content.to_ascii_lowercase());
-    }
-    (words, shape.finish())
 }
 
 fn is_index(statement: &str) -> bool {
@@ -178,34 +228,47 @@ fn with_names_only<T>(
 }
 
 /// Where the words in double quotes stand that name nothing.
-fn named_nothing(connection: &Connection, statement: &str) -> BTreeSet<usize> {
+fn named_nothing(connection: &Connection, statement: &str, values: &[usize]) -> BTreeSet<usize> {
     // A view's SELECT is looked at when somebody reads it.
     let from = of_view(statement).unwrap_or_default();
     let mut text = statement[from..].to_owned();
+    for value in values {
+        as_text(&mut text, value.saturating_sub(from));
+    }
     let mut found = BTreeSet::new();
-    // SQLite tells one after the other.
-    while let Err(error) = connection.prepare(&text) {
+    // SQLite tells one after the other, and nobody reads them all.
+    while found.len() < ENOUGH
+        && let Err(error) = connection.prepare(&text)
+    {
         let rusqlite::Error::SqlInputError { msg, offset, .. } = error else {
             break;
         };
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
-        let word = text.get(at..).and_then(|rest| tokens(rest).next());
-        let word = word.filter(|word| word.kind == Kind::Double && !word.text.contains('\''));
-        let Some(length) = word.map(|word| word.text.len()) else {
-            break;
-        };
-        if !msg.starts_with("no such column") || !found.insert(from + at) {
+        let is_new = msg.starts_with("no such column") && !found.contains(&(from + at));
+        if !is_new || !as_text(&mut text, at) {
             break;
         }
-        text.replace_range(at..=at, "'");
-        text.replace_range(at + length - 1..at + length, "'");
+        found.insert(from + at);
     }
     found
 }
 
+/// Makes text of a name in double quotes, in the same place; false if there is none, or one
+/// that cannot be made so.
+fn as_text(text: &mut String, at: usize) -> bool {
+    let word = text.get(at..).and_then(|rest| tokens(rest).next());
+    let is_one = |word: &Token<'_>| word.kind == Kind::Double && !word.text.contains('\'');
+    let Some(length) = word.filter(is_one).map(|word| word.text.len()) else {
+        return false;
+    };
+    text.replace_range(at..=at, "'");
+    text.replace_range(at + length - 1..at + length, "'");
+    true
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{asked, named_nothing, with_names_only};
+    use super::{Asked, named_nothing, with_names_only};
     use rusqlite::Connection;
 
     #[test]
@@ -240,11 +303,12 @@ mod tests {
             ),
             ("CREATE TABLE \"v\" AS SELECT \"a\", \"c\" FROM \"t\"", "c"),
         ] {
+            let Asked { words, values, .. } = Asked::of(statement);
             let found = with_names_only(&connection, |connection| {
-                named_nothing(connection, statement)
+                named_nothing(connection, statement, &values)
             });
             let found = found.unwrap();
-            let words = asked(statement).0.into_iter();
+            let words = words.into_iter();
             let words = words.filter(|word| found.contains(&word.at));
             let words: Vec<String> = words.map(|word| word.content).collect();
             assert_eq!(words.join(" "), expected, "{statement}");
@@ -255,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_statement_with_other_values_has_the_same_shape() {
-        let shape = |statement| asked(statement).1;
+        let shape = |statement| Asked::of(statement).shape;
         assert_eq!(
             shape("UPDATE \"t\" SET \"a\" = 1 WHERE \"b\" = 'x'"),
             shape("UPDATE \"t\" SET \"a\" = 23 WHERE \"b\" = 'y'")

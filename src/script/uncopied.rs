@@ -87,6 +87,17 @@ impl Uncopied {
         }))
     }
 
+    /// Whether another statement has left out the same, as of a copy in several parts.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let names = |copy: &Self| -> Vec<String> {
+            copy.columns
+                .iter()
+                .map(|column| column.name.clone())
+                .collect()
+        };
+        self.old == other.old && self.new == other.new && names(self) == names(other)
+    }
+
     /// The table is about to be dropped: which columns have values that the new one has not?
     pub(super) fn note_drop(&mut self, connection: &Connection, table: &str) {
         if self.is_dropped || !self.old.eq_ignore_ascii_case(table) {
@@ -116,7 +127,7 @@ impl Uncopied {
         if !self.is_dropped || !is_renamed(&self.old) {
             return Ok(None);
         }
-        let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name IN (?1, ?2) COLLATE NOCASE";
+        let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name COLLATE NOCASE IN (?1, ?2)";
         let now: Option<String> = connection
             .query_row(query, [&self.old, &self.new], |row| row.get(0))
             .optional()?;
@@ -124,19 +135,26 @@ impl Uncopied {
             return Ok(None);
         };
         let is_filled = is_any(connection, &format!("SELECT 1 FROM main.{}", quoted(&now)));
-        let mut columns = self.columns.iter();
-        let lost = columns.find(|column| column.is_rowid || !column.has_values(connection, &now));
-        let message = lost.filter(|_| is_filled).map(|column| {
-            let (table, name) = (written(&now), &column.name);
-            let then = match column.is_rowid {
-                true => "rows have other numbers now than what refers to them knows",
-                false => "every row has its default now, and the values are gone",
-            };
-            format!(
-                "the rebuild of {table} does not copy its column {name}: {then}; name {name} on both sides of the INSERT, or empty it before the copy if that is meant"
-            )
-        });
-        Ok(message)
+        let is_lost = |column: &&Column| column.is_rowid || !column.has_values(connection, &now);
+        let lost: Vec<&Column> = self.columns.iter().filter(is_lost).collect();
+        if lost.is_empty() || !is_filled {
+            return Ok(None);
+        }
+        let names: Vec<&str> = lost.iter().map(|column| &*column.name).collect();
+        let then = match lost.iter().any(|column| column.is_rowid) {
+            true => "rows have other numbers now than what refers to them knows",
+            false => "every row has its default now, and the values are gone",
+        };
+        Ok(Some(format!(
+            "the rebuild of {} does not copy its {} {}: {then}; name what is to be kept on both sides of the INSERT, or empty it before the copy if that is meant",
+            written(&now),
+            if names.len() == 1 {
+                "column"
+            } else {
+                "columns"
+            },
+            names.join(", ")
+        )))
     }
 }
 

@@ -2785,6 +2785,51 @@ const CASES: &[Case] = &[
         &["2_next.sql:2:1: this counts only as the first bytes of a file"],
         &[],
     ),
+    (
+        "many words that are meant as text",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name, kind UNIQUE); INSERT INTO p VALUES(1,'a','x');",
+        &[
+            "DELETE FROM p WHERE kind = \"p\" OR kind IN (\"from\", \"v0\", \"v1\", \"v2\", \"v3\", \"v4\", \"v5\", \"v6\", \"v7\", \"v8\", \"v9\", \"v10\", \"v11\", \"v12\", \"v13\", \"v14\", \"v15\", \"v16\", \"v17\", \"v18\", \"v19\", \"v20\", \"v21\", \"v22\", \"v23\", \"v24\", \"v25\", \"v26\", \"v27\", \"v28\", \"v29\"); INSERT INTO p(kind) VALUES (\"z\") ON CONFLICT DO UPDATE SET kind = \"w\"; UPDATE p SET name = \"all\" WHERE kind IN (\"v0\", \"v1\", \"v2\", \"v3\", \"v4\", \"v5\", \"v6\", \"v7\", \"v8\", \"v9\", \"v10\", \"v11\", \"v12\", \"v13\", \"v14\", \"v15\", \"v16\", \"v17\", \"v18\", \"v19\", \"v20\", \"v21\", \"v22\", \"v23\", \"v24\", \"v25\", \"v26\", \"v27\", \"v28\", \"v29\");",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "two columns that a rebuild forgets, in two parts",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, b, c, d); INSERT INTO u VALUES(1,2,3,4),(2,3,4,5);",
+        &[
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, b, c, d); INSERT INTO n(id, d) SELECT id, d FROM u WHERE id = 1; INSERT INTO n(id, d) SELECT id, d FROM u WHERE id > 1; DROP TABLE u; ALTER TABLE n RENAME TO U;",
+        ],
+        &["--strict"],
+        65,
+        &[
+            "does not copy its columns b, c: every row",
+            "because of the warning above",
+        ],
+        &[],
+    ),
+    (
+        "a virtual table where a table is",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, name, kind UNIQUE); INSERT INTO p VALUES(1,'a','x');",
+        &["CREATE VIRTUAL TABLE IF NOT EXISTS p USING fts5(a);"],
+        &[],
+        0,
+        &[
+            "a table p is there already, so IF NOT EXISTS makes no virtual table: give it another name",
+        ],
+        &["DROP"],
+    ),
+    (
+        "an index with another condition, where it says IF NOT EXISTS",
+        "CREATE TABLE p(id, b); CREATE INDEX i ON p(id) WHERE b = 'NEW';",
+        &["CREATE INDEX IF NOT EXISTS i ON p(id) WHERE b = 'new';"],
+        &[],
+        0,
+        &["the index i is there already, as CREATE INDEX i ON p(id) WHERE b = 'NEW'"],
+        &[],
+    ),
 ];
 
 #[test]
