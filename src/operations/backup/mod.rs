@@ -20,7 +20,7 @@ use crate::operations::copy::{at, copy_to, history_of, verify};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
-use origin::{Begins, Found, Origin, Update, identity};
+use origin::{Begins, Found, Origin, Update, identity, made_of};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read};
@@ -284,7 +284,7 @@ impl Job<'_> {
         let origin = Origin {
             database: self.database.to_owned(),
             table: self.table.name().to_owned(),
-            inode: like.ino(),
+            file: made_of(like),
             is_void: update.is_none(),
             update,
         };

@@ -15,6 +15,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// More than the versions of any update.
 const LONGEST: u64 = 16 << 20;
@@ -28,8 +29,9 @@ pub(crate) struct Origin {
     pub database: PathBuf,
     /// The name of the history's table.
     pub table: String,
-    /// The number of the database's file: another one may have its path by now.
-    pub inode: u64,
+    /// The very file of the database, by its number and when it was made: another one may
+    /// have its path by now, or its number.
+    pub file: String,
     /// The update that it is the state before, if that is not over.
     pub update: Option<Update>,
     /// Nothing came of the update: the state may be copied again.
@@ -137,7 +139,7 @@ impl Origin {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut parts = bytes.strip_suffix(b"\0")?.split(|byte| *byte == 0);
         let mut text = || String::from_utf8(parts.next()?.to_vec()).ok();
-        let (state, inode) = (text()?, text()?.parse().ok()?);
+        let (state, file) = (text()?, text()?);
         let update = match state.as_str() {
             "over" | "void" => None,
             update => Some(Update::parse(update)?),
@@ -145,7 +147,7 @@ impl Origin {
         Some(Self {
             update,
             is_void: state == "void",
-            inode,
+            file,
             database: OsString::from_vec(parts.next()?.to_vec()).into(),
             table: String::from_utf8(parts.next()?.to_vec()).ok()?,
         })
@@ -160,9 +162,8 @@ impl Origin {
             None => "over".to_owned(),
         };
         let mut bytes = state.into_bytes();
-        let inode = self.inode.to_string();
         let path = self.database.as_os_str().as_bytes();
-        for part in [inode.as_bytes(), path, self.table.as_bytes()] {
+        for part in [self.file.as_bytes(), path, self.table.as_bytes()] {
             bytes.push(0);
             bytes.extend_from_slice(part);
         }
@@ -228,14 +229,14 @@ impl Origin {
     pub(super) fn is_of(&self, database: &Path) -> bool {
         match (identity(&self.database), identity(database)) {
             (Some(one), Some(other)) => one == other,
-            (None, Some((_, inode))) => inode == self.inode,
+            (None, Some(_)) => self.is_of_file(database),
             _ => self.database == database,
         }
     }
 
     /// Whether the very file is still there that it was made of.
     pub(super) fn is_of_file(&self, database: &Path) -> bool {
-        identity(database).is_some_and(|(_, inode)| inode == self.inode)
+        std::fs::metadata(database).is_ok_and(|found| made_of(&found) == self.file)
     }
 }
 
@@ -278,6 +279,15 @@ impl Update {
     }
 }
 
+/// What tells a file from others that have its path, now or later.
+pub(super) fn made_of(metadata: &Metadata) -> String {
+    // Not every file system knows.
+    let made = metadata.created().ok();
+    let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+    let made = made.map_or(0, |made| made.as_nanos());
+    format!("{}.{made}", metadata.ino())
+}
+
 /// Which file it is.
 pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
@@ -300,7 +310,7 @@ mod tests {
             assert_eq!(text, format!("down {word} 3 -1"));
             assert_eq!(Update::parse(&text), Some(update));
         }
-        let whole = b"up outside 2 3\x0077\0/a\nb.db\0history\0";
+        let whole = b"up outside 2 3\x0077.5\0/a\nb.db\0history\0";
         let origin = Origin::parse(whole).unwrap();
         assert_eq!(origin.database.to_str(), Some("/a\nb.db"));
         assert_eq!(origin.table, "history");
