@@ -7,6 +7,7 @@ use crate::database::permission::place::{
     Place, refuse_exchanged, refuse_strangers_link, remove_made_elsewhere,
 };
 use crate::database::permission::{directory_of, is_root, with_suffix};
+use crate::database::room::no_more_files;
 use crate::database::url::{IN_MEMORY, is_odbc, is_other_engine, misspelt, parse_url};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::shown;
@@ -315,7 +316,9 @@ impl Location {
             Ok(_) if std::fs::symlink_metadata(&self.path).is_ok() => {
                 "it is a link whose target cannot be created".to_owned()
             }
-            Ok(_) => format!("may this user write to the directory {}?", parent.display()),
+            Ok(_) => no_more_files(&self.path).unwrap_or_else(|| {
+                format!("may this user write to the directory {}?", parent.display())
+            }),
         }
     }
 
