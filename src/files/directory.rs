@@ -18,7 +18,7 @@ use crate::files::read::{check_text, scan, unreadable};
 use crate::files::replaces::{check_replaces, replaces};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::FileType;
+use std::fs::{FileType, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -263,8 +263,26 @@ fn refuse_leading_elsewhere(path: &Path) -> Result<(), Finding> {
     if link.uid() == 0 || !is_root() || may_read_as(link.uid(), path) {
         return Ok(());
     }
+    Err(leads_elsewhere(path))
+}
+
+/// The same of what was opened, if not everybody may read it: it may be a link by now that
+/// was none.
+fn refuse_exchanged(path: &Path, opened: &Metadata) -> Result<(), Finding> {
+    if opened.mode() & 0o004 != 0 || !is_root() {
+        return Ok(());
+    }
+    let found = std::fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
+    let is_it = (found.dev(), found.ino()) == (opened.dev(), opened.ino());
+    match is_it || [0, opened.uid()].contains(&found.uid()) {
+        true => Ok(()),
+        false => Err(leads_elsewhere(path)),
+    }
+}
+
+fn leads_elsewhere(path: &Path) -> Finding {
     let message = "is a link of a user to a file that they may not read, and root runs this: put the file itself there, or give root the link (chown -h root)";
-    Err(Finding::new("link", path, message))
+    Finding::new("link", path, message)
 }
 
 fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
@@ -324,6 +342,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
         return Err(Finding::new("not-a-number", path, message));
     };
     let (head, metadata, checksum) = scan(path, buffer)?;
+    refuse_exchanged(path, &metadata)?;
     check_replaces(path, head)?;
     let migration = migration(parsed, path, head, checksum);
     let is_open = is_world_writable(&metadata);

@@ -2652,7 +2652,7 @@ const CASES: &[Case] = &[
         &[],
     ),
     (
-        "a rebuild with keys that wait, and are let go",
+        "a rebuild with keys that wait, and are let go, --single-transaction",
         "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER NOT NULL REFERENCES p(id)); INSERT INTO p VALUES(1,1); INSERT INTO c VALUES(1,1);",
         &[
             "PRAGMA defer_foreign_keys = ON; CREATE TABLE p2(id INTEGER PRIMARY KEY, n TEXT NOT NULL); INSERT INTO p2 SELECT * FROM p; DROP TABLE p; ALTER TABLE p2 RENAME TO p; PRAGMA defer_foreign_keys = OFF;",
@@ -2663,7 +2663,7 @@ const CASES: &[Case] = &[
         &["warning"],
     ),
     (
-        "a rebuild with keys that wait, which COMMIT counts",
+        "a rebuild with keys that wait, which COMMIT counts, --single-transaction",
         "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER NOT NULL REFERENCES p(id)); INSERT INTO p VALUES(1,1); INSERT INTO c VALUES(1,1);",
         &[
             "PRAGMA defer_foreign_keys = ON; CREATE TABLE p2(id INTEGER PRIMARY KEY, n TEXT NOT NULL); INSERT INTO p2 SELECT * FROM p; DROP TABLE p; ALTER TABLE p2 RENAME TO p; UPDATE p SET n = upper(n);",
@@ -2674,7 +2674,7 @@ const CASES: &[Case] = &[
         &[],
     ),
     (
-        "a rebuild with keys that wait, and are let go",
+        "a rebuild with keys that wait, and are let go, --dry-run",
         "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER NOT NULL REFERENCES p(id)); INSERT INTO p VALUES(1,1); INSERT INTO c VALUES(1,1);",
         &[
             "PRAGMA defer_foreign_keys = ON; CREATE TABLE p2(id INTEGER PRIMARY KEY, n TEXT NOT NULL); INSERT INTO p2 SELECT * FROM p; DROP TABLE p; ALTER TABLE p2 RENAME TO p; PRAGMA defer_foreign_keys = OFF;",
@@ -2685,7 +2685,7 @@ const CASES: &[Case] = &[
         &["warning"],
     ),
     (
-        "a rebuild with keys that wait, which COMMIT counts",
+        "a rebuild with keys that wait, which COMMIT counts, --dry-run",
         "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER NOT NULL REFERENCES p(id)); INSERT INTO p VALUES(1,1); INSERT INTO c VALUES(1,1);",
         &[
             "PRAGMA defer_foreign_keys = ON; CREATE TABLE p2(id INTEGER PRIMARY KEY, n TEXT NOT NULL); INSERT INTO p2 SELECT * FROM p; DROP TABLE p; ALTER TABLE p2 RENAME TO p; UPDATE p SET n = upper(n);",
