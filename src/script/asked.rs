@@ -451,11 +451,13 @@ impl Runner<'_> {
         }
         let text = self.place.text();
         let crossed = crossing(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
-        let uncopied = Uncopied::of(connection, &notes, text, || self.place.here());
-        let uncopied = uncopied.map_err(|error| self.stopped_here(&error))?;
-        let is_new = |copy: &Uncopied| !self.uncopied.iter().any(|other| other.is_like(copy));
-        let uncopied = uncopied.filter(is_new);
-        self.uncopied.extend(uncopied);
+        if let Some(shape) = Uncopied::shape(&notes, text)
+            && self.copies.insert(shape)
+        {
+            let uncopied = Uncopied::of(connection, &notes, text, || self.place.here());
+            let uncopied = uncopied.map_err(|error| self.stopped_here(&error))?;
+            self.uncopied.extend(uncopied);
+        }
         drop(notes);
         let Some(crossed) = crossed else {
             return Ok(());

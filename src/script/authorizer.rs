@@ -433,7 +433,9 @@ fn authorize_pragma(
             // At the head of a transaction SQLite would obey some of these, and then
             // neither a failing script nor a power cut could be rolled back any more.
             "journal_mode" if rules.transactional => answer = Authorization::Ignore,
-            "defer_foreign_keys" if value.is_some_and(is_off) && !seen.may_forget() => {
+            "defer_foreign_keys"
+                if value.is_some_and(is_off) && !seen.may_forget() && !rules.replayed =>
+            {
                 answer = Authorization::Ignore;
             }
             // Nobody could raise it again in this process.

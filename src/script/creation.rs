@@ -5,7 +5,7 @@
 
 use super::Stopped;
 use super::authorizer::saw;
-use super::columns::{Column, Unmeant, added, defined};
+use super::columns::{Unmeant, added, defined};
 use super::parts::Part;
 use super::runner::Runner;
 use crate::schema::references::{quoted, written};
@@ -146,26 +146,26 @@ impl Creation<'_> {
             .exists([&self.name, &self.schema])
     }
 
-    /// What is asked for, and what is there has not.
-    fn lacking(&self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    /// What is asked for, and what is there has not: columns, and constraints of others.
+    fn lacking(&self, connection: &Connection) -> rusqlite::Result<(Vec<String>, Vec<String>)> {
         let query = "SELECT name, \"notnull\" OR pk > 0 FROM pragma_table_xinfo(?1, ?2)";
         let mut statement = connection.prepare(query)?;
         let columns = statement.query_map([&self.name, &self.schema], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
         let there: Vec<(String, bool)> = columns.collect::<rusqlite::Result<_>>()?;
-        let lacking = |column: Column<'_>| {
+        let (mut columns, mut constraints) = (Vec::new(), Vec::new());
+        for column in defined(self.after_name) {
             let mut found = there.iter();
             match found.find(|(name, _)| name.eq_ignore_ascii_case(&column.name)) {
-                None => Some(format!("the column {}", column.name)),
-                Some((name, false)) if column.not_null => Some(format!("NOT NULL of {name}")),
-                Some(_) => None,
+                None => columns.push(format!("the column {}", column.name)),
+                Some((name, false)) if column.not_null => {
+                    constraints.push(format!("NOT NULL of {name}"));
+                }
+                Some(_) => {}
             }
-        };
-        Ok(defined(self.after_name)
-            .into_iter()
-            .filter_map(lacking)
-            .collect())
+        }
+        Ok((columns, constraints))
     }
 
     /// In what is there another than what is asked for, with the cure.
@@ -188,12 +188,29 @@ impl Creation<'_> {
                 )
             }
             ("table", _) => {
-                let lacking = self.lacking(connection)?;
+                if tokens(self.after_name)
+                    .next()
+                    .is_some_and(|token| token.is_word("as"))
+                {
+                    return Ok(Some(format!(
+                        "{name} is there already, so IF NOT EXISTS copies nothing: give the copy another name"
+                    )));
+                }
+                let (columns, constraints) = self.lacking(connection)?;
+                let is_virtual =
+                    Creation::of(&there.sql).is_some_and(|other| other.kind == "virtual");
+                let cure = match constraints.is_empty() && !is_virtual {
+                    true => format!("write ALTER TABLE {name} ADD COLUMN in its place"),
+                    false => {
+                        "give it another name, or make the table again with its rows".to_owned()
+                    }
+                };
+                let lacking: Vec<String> = columns.into_iter().chain(constraints).collect();
                 if lacking.is_empty() {
                     return Ok(None);
                 }
                 format!(
-                    "{name} is there already, so IF NOT EXISTS makes nothing, and it lacks {}: write ALTER TABLE {name} ADD COLUMN in its place, or rebuild the table",
+                    "{name} is there already, so IF NOT EXISTS makes nothing, and it lacks {}: {cure}",
                     lacking.join(", ")
                 )
             }
@@ -205,15 +222,27 @@ impl Creation<'_> {
                 if found.does_what(&asked) {
                     return Ok(None);
                 }
-                let (what, drop) = match kind {
-                    "index" => (format!("as {}", one_line(&there.sql)), "DROP INDEX"),
-                    "trigger" => ("and does something else".to_owned(), "DROP TRIGGER"),
-                    "view" => ("and shows something else".to_owned(), "DROP VIEW"),
-                    _ => ("with other arguments".to_owned(), "DROP TABLE"),
+                let what = match kind {
+                    "index" => format!("as {}", one_line(&there.sql)),
+                    "trigger" => "and does something else".to_owned(),
+                    "view" => "and shows something else".to_owned(),
+                    _ => "with other arguments".to_owned(),
+                };
+                // What holds rows, or is another table's, is not to be dropped.
+                let is_on = tokens(self.after_name).nth(1);
+                let is_its_own = kind != "index"
+                    || is_on.is_some_and(|on| on.content().eq_ignore_ascii_case(&there.table));
+                let cure = match kind {
+                    "virtual" => "give it another name, or make it again with its rows".to_owned(),
+                    _ if is_its_own => format!(
+                        "DROP {} {name} before this, or give it another name",
+                        kind.to_ascii_uppercase()
+                    ),
+                    _ => "give it another name".to_owned(),
                 };
                 let kind = if kind == "virtual" { "table" } else { kind };
                 format!(
-                    "the {kind} {name} is there already, {what}, so IF NOT EXISTS makes nothing: {drop} {name} before this, or give it another name"
+                    "the {kind} {name} is there already, {what}, so IF NOT EXISTS makes nothing: {cure}"
                 )
             }
         };

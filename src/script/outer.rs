@@ -7,10 +7,12 @@
 use super::Stopped;
 use super::authorizer::saw;
 use super::notes::Write;
+use super::quoted::with_names_only;
 use super::runner::Runner;
 use crate::diagnostics::error::sqlite_message;
 use crate::schema::tokens::{Kind, Token, tokens};
 use rusqlite::Connection;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The column, and the table that has no such one.
@@ -31,7 +33,13 @@ impl Runner<'_> {
         }
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
-        let found = outer_column(connection, self.place.text());
+        let text = self.place.text();
+        // In double quotes it may be a name of the statement around, too.
+        let found = match text.contains('"') {
+            true => with_names_only(connection, |connection| outer_column(connection, text)),
+            false => Ok(outer_column(connection, text)),
+        };
+        let found = found.map_err(|error| self.stopped_here(&error))?;
         let Some(Outer { column, table }) = found else {
             return Ok(());
         };
@@ -63,6 +71,8 @@ fn outer_column(connection: &Connection, statement: &str) -> Option<Outer> {
             // An empty statement belongs to the one that follows it.
             ";" => continue,
             _ if token.is_word("with") && before.is_none() => with = Some(at(&token)..at(&token)),
+            // Its tables may have any name.
+            _ if token.is_word("with") => return None,
             _ if depth == 0 && writes.iter().any(|word| token.is_word(word)) => {
                 with = with.map(|with| match with.is_empty() {
                     true => with.start..at(&token),
@@ -73,14 +83,21 @@ fn outer_column(connection: &Connection, statement: &str) -> Option<Outer> {
         }
         let is_asked = token.text == "(" && !before.is_some_and(|token| token.is_word("exists"));
         before = Some(token);
+        let is_in_with = with.as_ref().is_some_and(Range::is_empty);
+        let is_asked = is_asked && !is_in_with;
         let Some((column, select)) = is_asked.then(|| simple(all.rest())).flatten() else {
             continue;
         };
         let with = with.clone().map_or("", |with| &statement[with]);
         if lacks(connection, &format!("{with} {select}"), &column) {
             let mut tables = tokens(select).skip_while(|token| !token.is_word("from"));
-            let table = tables.nth(1).map(|table| table.content().into_owned());
-            let table = table.unwrap_or_default();
+            let mut table = tables.nth(1);
+            if tables.next().is_some_and(|token| token.text == ".") {
+                table = tables.next();
+            }
+            let table = table.filter(|table| table.text != "(");
+            let table = table.map(|table| table.content().into_owned());
+            let table = table.unwrap_or_else(|| "the SELECT in it".to_owned());
             return Some(Outer { column, table });
         }
     }
@@ -93,13 +110,20 @@ fn simple(text: &str) -> Option<(String, &str)> {
     all.next().filter(|token| token.is_word("select"))?;
     let is_name = |token: &Token<'_>| match token.kind {
         Kind::Word => !token.text.starts_with(|first: char| first.is_ascii_digit()),
-        Kind::Name => true,
-        Kind::Double | Kind::String | Kind::Sign => false,
+        Kind::Name | Kind::Double => true,
+        Kind::String | Kind::Sign => false,
     };
     let column = all
         .find(|token| !token.is_word("distinct"))
         .filter(is_name)?;
-    all.next().filter(|token| token.is_word("from"))?;
+    let mut next = all.next()?;
+    if next.is_word("as") {
+        all.next();
+        next = all.next()?;
+    }
+    if !next.is_word("from") {
+        return None;
+    }
     let mut depth = 0_usize;
     let end = all.find(|token| {
         match token.text {
@@ -120,8 +144,12 @@ fn lacks(connection: &Connection, select: &str, column: &str) -> bool {
         return false;
     };
     let message = sqlite_message(&error);
-    let missing = message.strip_prefix("no such column: ");
-    missing.is_some_and(|missing| missing.eq_ignore_ascii_case(column))
+    let Some(missing) = message.strip_prefix("no such column: ") else {
+        return false;
+    };
+    // "x" - should this be a string literal in single-quotes?
+    let missing = missing.split(" - should").next().unwrap_or(missing);
+    missing.trim_matches('"').eq_ignore_ascii_case(column)
 }
 
 #[cfg(test)]
@@ -143,6 +171,15 @@ mod tests {
             ),
             ("UPDATE a SET y = (SELECT y FROM b WHERE b.id = a.id)", true),
             ("DELETE FROM a WHERE x IN (SELECT [x] FROM v)", true),
+            ("DELETE FROM a WHERE x IN (SELECT x AS y FROM main.b)", true),
+            (
+                "WITH b AS (SELECT id AS x FROM a), c AS (SELECT x FROM b) DELETE FROM a WHERE x IN (SELECT x FROM c)",
+                false,
+            ),
+            (
+                "INSERT INTO a WITH b AS (SELECT 1 AS x) SELECT 1, 2, 3 FROM a WHERE x IN (SELECT x FROM b)",
+                false,
+            ),
             (
                 "; WITH w AS (SELECT 1 AS k) UPDATE a SET y = replace(y, 'a', 'b') WHERE x IN (SELECT x FROM b JOIN w)",
                 true,

@@ -9,6 +9,7 @@ use super::Stopped;
 use super::authorizer::saw;
 use super::notes::Write;
 use super::runner::Runner;
+use crate::schema::references::written;
 use crate::schema::tokens::{Kind, Token, tokens};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// As many as are told of one statement, and as many as are looked for.
+/// As many as are told of one statement, and as many as are looked for, and told of a script.
 const MOST: usize = 5;
 const ENOUGH: usize = 20;
 
@@ -55,8 +56,10 @@ impl Runner<'_> {
         });
         let found = found.map_err(|error| self.stopped_here(&error))?;
         // Whoever puts names in double quotes puts no text in them.
-        // Of so many that are text nothing is known.
-        let has_names = words.len() > found.len() && found.len() < ENOUGH;
+        // Of so many that are text nothing is known, and a name that needs its quotes proves
+        // nothing of the others.
+        let is_name = |word: &Word| !found.contains(&word.at) && is_plain(&word.content);
+        let has_names = found.len() < ENOUGH && words.iter().any(is_name);
         let deletes = shared.notes().own == Write::Delete;
         let is_suspect = |word: &Word| has_names || (word.must_name && !deletes);
         let is_text = |word: &&Word| found.contains(&word.at) && is_suspect(word);
@@ -67,9 +70,16 @@ impl Runner<'_> {
             }
             return Ok(());
         }
+        let kind = "text-for-column";
+        let known = self
+            .ran
+            .warnings
+            .iter()
+            .filter(|warning| warning.kind == kind);
+        let is_enough = !deletes && known.count() >= ENOUGH;
         let mut told: BTreeSet<&str> = BTreeSet::new();
         for word in texts {
-            if !told.insert(&word.content) || told.len() > MOST {
+            if is_enough || !told.insert(&word.content) || told.len() > MOST {
                 continue;
             }
             let position = self.place.position(self.place.start + word.at);
@@ -88,7 +98,7 @@ impl Runner<'_> {
                     ..self.refused(&message, None)
                 });
             }
-            self.warn_at("text-for-column", position, format!("{message}: {remedy}"))?;
+            self.warn_at(kind, position, format!("{message}: {remedy}"))?;
         }
         Ok(())
     }
@@ -113,7 +123,11 @@ impl Asked {
         // The columns of `INSERT INTO t (a, b)`, in lower case.
         let (mut targets, mut target) = (BTreeSet::new(), Target::Before);
         let (mut is_index, mut copies) = (is_index(statement), false);
-        for token in tokens(statement) {
+        let mut all = tokens(statement);
+        let Some(mut before) = all.next() else {
+            return found;
+        };
+        for token in all {
             is_index &= !token.is_word("where");
             // Without FROM there is no column that it could be.
             copies |= token.is_word("from");
@@ -126,7 +140,14 @@ impl Asked {
                 _ => {}
             }
             target = target.next(&token);
+            // A label, a collation, or a default, which is text in such quotes.
+            let is_other = ["as", "collate", "default"]
+                .iter()
+                .any(|word| before.is_word(word));
+            let begins = matches!(before.text, "(" | ",");
+            before = token;
             match token.kind {
+                Kind::Double if is_other || token.text.len() <= 2 => {}
                 Kind::Double => {
                     let at = token.text.as_ptr() as usize - statement.as_ptr() as usize;
                     if values.is_some() {
@@ -137,7 +158,7 @@ impl Asked {
                     found.words.push(Word {
                         at,
                         content: token.content().into_owned(),
-                        must_name: is_index && depth > 0,
+                        must_name: is_index && depth == 1 && begins,
                     });
                 }
                 Kind::String | Kind::Sign => {}
@@ -193,6 +214,11 @@ fn is_index(statement: &str) -> bool {
             .is_some_and(|token| token.is_word("index"))
 }
 
+/// Whether a name could stand without quotes.
+fn is_plain(name: &str) -> bool {
+    written(name) == name
+}
+
 /// Where the SELECT of CREATE VIEW begins.
 fn of_view(statement: &str) -> Option<usize> {
     let mut all = tokens(statement).skip_while(|token| token.text == ";");
@@ -205,7 +231,7 @@ fn of_view(statement: &str) -> Option<usize> {
 }
 
 /// Does something while double quotes hold nothing but names.
-fn with_names_only<T>(
+pub(super) fn with_names_only<T>(
     connection: &Connection,
     what: impl FnOnce(&Connection) -> T,
 ) -> rusqlite::Result<T> {
@@ -257,12 +283,15 @@ fn named_nothing(connection: &Connection, statement: &str, values: &[usize]) -> 
 /// that cannot be made so.
 fn as_text(text: &mut String, at: usize) -> bool {
     let word = text.get(at..).and_then(|rest| tokens(rest).next());
-    let is_one = |word: &Token<'_>| word.kind == Kind::Double && !word.text.contains('\'');
-    let Some(length) = word.filter(is_one).map(|word| word.text.len()) else {
+    let Some(length) = word
+        .filter(|word| word.kind == Kind::Double)
+        .map(|word| word.text.len())
+    else {
         return false;
     };
-    text.replace_range(at..=at, "'");
-    text.replace_range(at + length - 1..at + length, "'");
+    // Whatever it says.
+    let filled = format!("'{}'", "x".repeat(length.saturating_sub(2)));
+    text.replace_range(at..at + length, &filled);
     true
 }
 

@@ -96,6 +96,8 @@ pub(super) struct Runner<'a> {
     pub(super) renames: Vec<(String, String)>,
     /// Columns that copies have left out.
     pub(super) uncopied: Vec<Uncopied>,
+    /// The shapes of copies that were looked at, as long as the schema stands.
+    pub(super) copies: BTreeSet<u64>,
     /// The names that the script has given to tables that had others, in lower case.
     pub(super) renamed: BTreeSet<String>,
     /// The shapes of statements whose names in double quotes were all there.
@@ -145,6 +147,7 @@ impl<'a> Runner<'a> {
             seen_in_all: 0,
             made_virtual: Vec::new(),
             uncopied: Vec::new(),
+            copies: BTreeSet::new(),
             renames: Vec::new(),
             quoted_before: BTreeSet::new(),
             renamed: BTreeSet::new(),
@@ -339,6 +342,7 @@ impl<'a> Runner<'a> {
     fn note_schema(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         self.losses.forget_names();
         self.quoted_before.clear();
+        self.copies.clear();
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
         if self.seen_in_all & saw::WRITABLE_SCHEMA != 0 && seen & saw::SCHEMA != 0 {

@@ -72,6 +72,8 @@ impl Runner<'_> {
     fn forget_schema(&mut self, connection: &Connection) -> Result<(), Stopped> {
         self.schemas.forget();
         self.there.forget();
+        self.quoted_before.clear();
+        self.copies.clear();
         self.losses.forget_names();
         self.orphans.forget_names();
         self.touched.clear();

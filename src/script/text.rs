@@ -136,7 +136,7 @@ pub(crate) fn at_its_head(path: &Path, text: &str) -> Option<Finding> {
         return Some(Finding::new("empty-script", path, message));
     }
     if let Some(at) = endless_comment(text) {
-        let message = "lines end in CR alone here, which to SQLite ends no comment: all that follows these -- is passed over; save the file with LF or CR LF";
+        let message = "a line ends in CR alone here, which to SQLite ends no comment: what follows these -- is passed over up to the next LF; save the file with LF or CR LF";
         let position = Position::new(path, text, at);
         return Some(Finding::at("unclosed-comment", position, message));
     }

@@ -10,6 +10,7 @@ use crate::diagnostics::position::Position;
 use crate::schema::references::{all, quoted, written};
 use crate::schema::tokens::{Token, tokens};
 use rusqlite::{Connection, OptionalExtension};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// `INSERT INTO new(…) SELECT … FROM old` that leaves out columns which both have.
 #[derive(Debug, Clone)]
@@ -32,6 +33,15 @@ struct Column {
 }
 
 impl Uncopied {
+    /// What a copy is known again by, if it names its columns: its tables, and these.
+    pub(super) fn shape(notes: &Notes, statement: &str) -> Option<u64> {
+        let columns = Copy::of(statement)?.columns?;
+        let mut shape = DefaultHasher::new();
+        (&notes.own_schema, &notes.own_table, columns).hash(&mut shape);
+        notes.reads().next().hash(&mut shape);
+        Some(shape.finish())
+    }
+
     /// Of an INSERT that names its columns.
     pub(super) fn of(
         connection: &Connection,
@@ -55,7 +65,6 @@ impl Uncopied {
         if notes.own_schema != "main" || sources.any(|other| !other.eq_ignore_ascii_case(old)) {
             return Ok(None);
         }
-        // A key that nothing refers to may be given anew.
         let both = "SELECT n.name, n.dflt_value, n.pk = 1 AND upper(n.type) = 'INTEGER' AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0) FROM pragma_table_xinfo(?1, 'main') AS n JOIN pragma_table_xinfo(?2, 'main') AS o ON o.name = n.name COLLATE NOCASE WHERE n.hidden = 0";
         let mut statement = connection.prepare(both)?;
         let rows = statement.query_map([new, old], |row| {
@@ -71,13 +80,6 @@ impl Uncopied {
             copied.any(|name| name.eq_ignore_ascii_case(&column.name))
         };
         columns.retain(|column| !is_copied(column));
-        if columns.iter().any(|column| column.is_rowid) {
-            let references = all(connection, "main")?;
-            let is_referred_to = references
-                .iter()
-                .any(|key| key.parent.eq_ignore_ascii_case(old));
-            columns.retain(|column| !column.is_rowid || is_referred_to);
-        }
         Ok((!columns.is_empty()).then(|| Self {
             position: position(),
             old: old.to_owned(),
@@ -87,17 +89,6 @@ impl Uncopied {
         }))
     }
 
-    /// Whether another statement has left out the same, as of a copy in several parts.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        let names = |copy: &Self| -> Vec<String> {
-            copy.columns
-                .iter()
-                .map(|column| column.name.clone())
-                .collect()
-        };
-        self.old == other.old && self.new == other.new && names(self) == names(other)
-    }
-
     /// The table is about to be dropped: which columns have values that the new one has not?
     pub(super) fn note_drop(&mut self, connection: &Connection, table: &str) {
         if self.is_dropped || !self.old.eq_ignore_ascii_case(table) {
@@ -105,7 +96,13 @@ impl Uncopied {
         }
         self.is_dropped = true;
         let (old, new) = (&self.old, &self.new);
+        // A key that nothing refers to may be given anew; what cannot be asked, too.
+        let references = all(connection, "main").unwrap_or_default();
+        let is_referred_to = references
+            .iter()
+            .any(|key| key.parent.eq_ignore_ascii_case(old));
         self.columns.retain(|column| match column.is_rowid {
+            true if !is_referred_to => false,
             true => {
                 let (old, new, name) = (quoted(old), quoted(new), quoted(&column.name));
                 let query = format!(
@@ -135,13 +132,15 @@ impl Uncopied {
             return Ok(None);
         };
         let is_filled = is_any(connection, &format!("SELECT 1 FROM main.{}", quoted(&now)));
-        let is_lost = |column: &&Column| column.is_rowid || !column.has_values(connection, &now);
+        let is_lost = |column: &&Column| {
+            column.is_rowid || column.moves() || !column.has_values(connection, &now)
+        };
         let lost: Vec<&Column> = self.columns.iter().filter(is_lost).collect();
         if lost.is_empty() || !is_filled {
             return Ok(None);
         }
         let names: Vec<&str> = lost.iter().map(|column| &*column.name).collect();
-        let then = match lost.iter().any(|column| column.is_rowid) {
+        let then = match lost.iter().all(|column| column.is_rowid) {
             true => "rows have other numbers now than what refers to them knows",
             false => "every row has its default now, and the values are gone",
         };
@@ -159,10 +158,19 @@ impl Uncopied {
 }
 
 impl Column {
+    /// Whether its default is another for each row, or at another time.
+    fn moves(&self) -> bool {
+        let default = self.default.as_deref().unwrap_or_default();
+        default.contains('(') || default.to_ascii_lowercase().starts_with("current_")
+    }
+
     /// Whether any row has a value here that is not its default.
     fn has_values(&self, connection: &Connection, table: &str) -> bool {
         let (table, name) = (quoted(table), quoted(&self.name));
-        let default = self.default.as_deref().unwrap_or("NULL");
+        let default = match self.default.as_deref() {
+            Some(default) if !self.moves() => default,
+            _ => "NULL",
+        };
         let query = format!(
             "SELECT 1 FROM main.{table} WHERE {name} IS NOT NULL AND {name} IS NOT ({default})"
         );

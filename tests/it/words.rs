@@ -2422,7 +2422,7 @@ const CASES: &[Case] = &[
         &[],
         0,
         &[
-            "2_next.sql:1:1: u is there already, so IF NOT EXISTS makes nothing, and it lacks NOT NULL of name, the column email: write ALTER TABLE u ADD COLUMN in its place",
+            "2_next.sql:1:1: u is there already, so IF NOT EXISTS makes nothing, and it lacks the column email, NOT NULL of name: give it another name, or make the table again",
             "mended in a new migration",
         ],
         &[],
@@ -2431,7 +2431,7 @@ const CASES: &[Case] = &[
         "IF NOT EXISTS over what has all that is asked for",
         "CREATE TABLE u(id INTEGER PRIMARY KEY NOT NULL, name TEXT, more); CREATE INDEX i ON u(name, more); CREATE VIEW v AS SELECT id FROM u; CREATE TRIGGER tr AFTER INSERT ON u BEGIN SELECT 1; END; CREATE VIRTUAL TABLE f USING fts5(a); CREATE TEMP VIEW w AS SELECT 1; DROP VIEW temp.w;",
         &[
-            "/* again */ CREATE TABLE IF NOT EXISTS main.\"u\"(id INTEGER PRIMARY KEY, Name text); create unique index if not exists i2 on u(id); CREATE INDEX IF NOT EXISTS i ON U(\"name\" ASC); CREATE VIEW IF NOT EXISTS v AS\nSELECT id -- all\nFROM u; CREATE TRIGGER IF NOT EXISTS tr AFTER INSERT ON u FOR EACH ROW BEGIN SELECT 1; END; CREATE VIRTUAL TABLE IF NOT EXISTS f USING fts5(a); CREATE TABLE IF NOT EXISTS new(a); CREATE TABLE IF NOT EXISTS u AS SELECT 1 AS a;",
+            "/* again */ CREATE TABLE IF NOT EXISTS main.\"u\"(id INTEGER PRIMARY KEY, Name text); create unique index if not exists i2 on u(id); CREATE INDEX IF NOT EXISTS i ON U(\"name\" ASC); CREATE VIEW IF NOT EXISTS v AS\nSELECT id -- all\nFROM u; CREATE TRIGGER IF NOT EXISTS tr AFTER INSERT ON u FOR EACH ROW BEGIN SELECT 1; END; CREATE VIRTUAL TABLE IF NOT EXISTS f USING fts5(a); CREATE TABLE IF NOT EXISTS new(a);",
         ],
         &["--strict"],
         0,
@@ -2577,7 +2577,7 @@ const CASES: &[Case] = &[
         &["CREATE TABLE a(x);\r-- the second\rCREATE TABLE b(x);\r"],
         &[],
         0,
-        &["2_next.sql:1:20: lines end in CR alone"],
+        &["2_next.sql:1:20: a line ends in CR alone"],
         &[],
     ),
     (
@@ -2828,6 +2828,60 @@ const CASES: &[Case] = &[
         &[],
         0,
         &["the index i is there already, as CREATE INDEX i ON p(id) WHERE b = 'NEW'"],
+        &[],
+    ),
+    (
+        "a column of the statement around, in double quotes",
+        "CREATE TABLE \"a\"(\"id\" INTEGER PRIMARY KEY,\"user_id\" INT);CREATE TABLE \"b\"(\"id\" INT,\"uid\" INT);INSERT INTO \"a\" VALUES(1,1),(2,2);INSERT INTO \"b\" VALUES(1,7);",
+        &["DELETE FROM \"a\" WHERE \"user_id\" IN (SELECT \"user_id\" FROM \"b\");"],
+        &[],
+        1,
+        &["b has no column user_id"],
+        &[],
+    ),
+    (
+        "text, labels and names that need their quotes",
+        "CREATE TABLE u(id INTEGER PRIMARY KEY, \"group\", status, name); INSERT INTO u VALUES(1,1,2,3);",
+        &[
+            "DELETE FROM u WHERE status = \"gone\" AND name = \"O'Brien\" RETURNING id AS \"removed id\"; DELETE FROM u WHERE \"group\" = 5 AND status = \"done\"; CREATE INDEX i ON u(coalesce(name, \"none\")); CREATE TABLE d(a TEXT DEFAULT \"draft\" CHECK (a IN (\"draft\", \"final\"))); INSERT INTO \"d\"(\"a\") SELECT \"\" FROM u;",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "a word after text with an apostrophe",
+        "CREATE TABLE \"u\"(\"id\" INTEGER PRIMARY KEY,\"name\");INSERT INTO \"u\" VALUES(1,1),(2,2);",
+        &["DELETE FROM \"u\" WHERE \"name\" <> \"it's\" AND \"statuss\" <> 'gone';"],
+        &[],
+        1,
+        &["\"it's\" names no column here"],
+        &[],
+    ),
+    (
+        "IF NOT EXISTS that copies nothing, and cures that lose nothing",
+        "CREATE TABLE t(a);INSERT INTO t VALUES(1);CREATE TABLE k AS SELECT * FROM t;CREATE VIRTUAL TABLE f USING fts5(a);CREATE TABLE o(a);CREATE UNIQUE INDEX i ON o(a);CREATE TABLE p(a);",
+        &[
+            "CREATE TABLE IF NOT EXISTS k AS SELECT * FROM t;\nCREATE VIRTUAL TABLE IF NOT EXISTS f USING fts5(a, b);\nCREATE INDEX IF NOT EXISTS i ON t(a);\nCREATE TABLE IF NOT EXISTS p(a, b);",
+        ],
+        &[],
+        0,
+        &[
+            "1:1: k is there already, so IF NOT EXISTS copies nothing",
+            "4:1: p is there already, so IF NOT EXISTS makes nothing, and it lacks the column b: write ALTER TABLE p ADD COLUMN in its place",
+        ],
+        &["DROP"],
+    ),
+    (
+        "a rebuild that forgets when rows were made",
+        "CREATE TABLE t(id INTEGER PRIMARY KEY,a,at TEXT DEFAULT CURRENT_TIMESTAMP);INSERT INTO t VALUES(1,2,'2020');",
+        &[
+            "CREATE TABLE n(id INTEGER PRIMARY KEY,a,at TEXT DEFAULT CURRENT_TIMESTAMP);INSERT INTO n(id,a) SELECT id,a FROM t;DROP TABLE t;ALTER TABLE n RENAME TO t;",
+        ],
+        &[],
+        0,
+        &["does not copy its column at"],
         &[],
     ),
 ];
