@@ -36,6 +36,24 @@ impl There {
         self.by_schema.clear();
     }
 
+    /// Something is made that was not there.
+    fn note(&mut self, creation: &Creation<'_>, statement: &str) {
+        let kind = match creation.kind {
+            "virtual" => "table",
+            "table" | "view" => creation.kind,
+            // They are on a table.
+            _ => return self.forget(),
+        };
+        let object = Object {
+            kind: kind.to_owned(),
+            table: creation.name.clone(),
+            sql: statement.to_owned(),
+        };
+        if let Some(objects) = self.by_schema.get_mut(&creation.schema) {
+            objects.insert((false, creation.name.to_ascii_lowercase()), object);
+        }
+    }
+
     fn find(
         &mut self,
         connection: &Connection,
@@ -322,12 +340,13 @@ impl Runner<'_> {
                 None => Ok(()),
             };
         }
-        self.there.forget();
-        if creation.kind != "table" {
-            return Ok(());
-        }
-        let columns = defined(creation.after_name).into_iter();
-        let unmeant: Vec<_> = columns.flat_map(|column| column.unmeant(false)).collect();
+        let columns = match creation.kind {
+            "table" => defined(creation.after_name),
+            _ => Vec::new(),
+        };
+        let unmeant = columns.iter().flat_map(|column| column.unmeant(false));
+        let unmeant: Vec<_> = unmeant.collect();
+        self.there.note(&creation, text);
         self.warn_of_unmeant(unmeant)
     }
 

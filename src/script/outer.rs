@@ -7,7 +7,7 @@
 use super::Stopped;
 use super::authorizer::saw;
 use super::notes::Write;
-use super::quoted::with_names_only;
+use super::quoted::{shape_of, with_names_only};
 use super::runner::Runner;
 use crate::diagnostics::error::sqlite_message;
 use crate::schema::tokens::{Kind, Token, tokens};
@@ -34,6 +34,11 @@ impl Runner<'_> {
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
         let text = self.place.text();
+        // The same columns of the same tables were there a moment ago.
+        let shape = shape_of(text);
+        if self.outer_before.contains(&shape) {
+            return Ok(());
+        }
         // In double quotes it may be a name of the statement around, too.
         let found = match text.contains('"') {
             true => with_names_only(connection, |connection| outer_column(connection, text)),
@@ -41,6 +46,9 @@ impl Runner<'_> {
         };
         let found = found.map_err(|error| self.stopped_here(&error))?;
         let Some(Outer { column, table }) = found else {
+            if seen & saw::SCHEMA == 0 {
+                self.outer_before.insert(shape);
+            }
             return Ok(());
         };
         let message = format!(

@@ -115,6 +115,11 @@ struct Asked {
     shape: u64,
 }
 
+/// A digest of the names in a statement, but not of its values.
+pub(super) fn shape_of(statement: &str) -> u64 {
+    Asked::of(statement).shape
+}
+
 impl Asked {
     fn of(statement: &str) -> Self {
         let mut found = Self::default();

@@ -102,6 +102,8 @@ pub(super) struct Runner<'a> {
     pub(super) renamed: BTreeSet<String>,
     /// The shapes of statements whose names in double quotes were all there.
     pub(super) quoted_before: BTreeSet<u64>,
+    /// Those of statements in which no subquery takes a column of the statement around.
+    pub(super) outer_before: BTreeSet<u64>,
     /// The tables that the script has made.
     pub(super) made: BTreeSet<String>,
     /// When it began, for the times of files.
@@ -150,6 +152,7 @@ impl<'a> Runner<'a> {
             copies: BTreeSet::new(),
             renames: Vec::new(),
             quoted_before: BTreeSet::new(),
+            outer_before: BTreeSet::new(),
             renamed: BTreeSet::new(),
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
@@ -342,6 +345,7 @@ impl<'a> Runner<'a> {
     fn note_schema(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         self.losses.forget_names();
         self.quoted_before.clear();
+        self.outer_before.clear();
         self.copies.clear();
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();

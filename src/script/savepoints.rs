@@ -73,6 +73,7 @@ impl Runner<'_> {
         self.schemas.forget();
         self.there.forget();
         self.quoted_before.clear();
+        self.outer_before.clear();
         self.copies.clear();
         self.losses.forget_names();
         self.orphans.forget_names();

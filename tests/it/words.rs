@@ -2843,7 +2843,7 @@ const CASES: &[Case] = &[
         "text, labels and names that need their quotes",
         "CREATE TABLE u(id INTEGER PRIMARY KEY, \"group\", status, name); INSERT INTO u VALUES(1,1,2,3);",
         &[
-            "DELETE FROM u WHERE status = \"gone\" AND name = \"O'Brien\" RETURNING id AS \"removed id\"; DELETE FROM u WHERE \"group\" = 5 AND status = \"done\"; CREATE INDEX i ON u(coalesce(name, \"none\")); CREATE TABLE d(a TEXT DEFAULT \"draft\" CHECK (a IN (\"draft\", \"final\"))); INSERT INTO \"d\"(\"a\") SELECT \"\" FROM u;",
+            "DELETE FROM u WHERE status = \"gone\" AND name = \"O'Brien\" RETURNING id AS \"removed id\"; DELETE FROM u WHERE \"group\" = 5 AND status = \"done\"; CREATE INDEX i ON u(coalesce(name, \"none\")); CREATE TABLE d(a TEXT DEFAULT \"draft\" CHECK (a IN (\"draft\", \"final\")));  INSERT INTO \"d\"(\"a\") SELECT \"\" FROM u WHERE 0;",
         ],
         &["--strict"],
         0,
