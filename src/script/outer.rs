@@ -52,7 +52,7 @@ impl Runner<'_> {
             return Ok(());
         };
         let message = format!(
-            "{table} has no column {column}, so SQLite takes the one of the statement around the SELECT, whatever {table} holds"
+            "{table} has no column {column}, so SQLite looks for it in the statement around the SELECT, whatever {table} holds"
         );
         let remedy = format!("name a column of {table}, or the table whose {column} is meant");
         match seen & saw::CREATE_PART == 0 && shared.notes().own == Write::Delete {
