@@ -185,12 +185,12 @@ impl Job<'_, '_> {
             return;
         }
         let is_up = self.direction == Direction::Up;
-        let there: BTreeSet<i64> = self.migrations.iter().map(|m| m.version).collect();
         let is_over = |update: &backup::origin::Update| {
             let was_up = update.direction == "up";
             // Of others some are still to come; the other way ends nothing.
             let are_all = is_up == was_up && (self.options.to.is_none() || !is_up);
             // Of a script that is gone nothing is to come.
+            let there: BTreeSet<i64> = self.migrations.iter().map(|m| m.version).collect();
             let is_done = |version: &i64| {
                 is_recorded(*version) == was_up || (is_up && was_up && !there.contains(version))
             };

@@ -14,6 +14,7 @@ use crate::schema::references::quoted;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,17 @@ const PUT_BACK: &str = "put a backup back (`litemigrate restore FILE`)";
 
 /// How many pages are copied between two looks at the clock.
 const PAGES: i32 = 1000;
+
+/// The suffix of a copy that is not complete.
+pub(super) const TEMPORARY: &str = ".litemigrate-tmp";
+
+/// Removes a copy that is not complete, with what SQLite has left beside it.
+pub(super) fn remove_copy(place: &Place) -> io::Result<()> {
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        place.remove(&format!("{TEMPORARY}{suffix}"))?;
+    }
+    Ok(())
+}
 
 /// An error of SQLite's that we raise ourselves.
 fn sqlite(code: std::ffi::c_int) -> rusqlite::Error {

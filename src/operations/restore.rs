@@ -13,8 +13,10 @@ use crate::database::permission::{directory_of, with_suffix};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::shown;
 use crate::operations::backup::origin::identity;
-use crate::operations::backup::{TEMPORARY, newest_in, settle_all_in};
-use crate::operations::copy::{at, copy_pages, copy_to, history_of, verify, without_locks};
+use crate::operations::backup::{newest_in, settle_all_in};
+use crate::operations::copy::{
+    TEMPORARY, at, copy_pages, copy_to, history_of, remove_copy, verify, without_locks,
+};
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::config::DbConfig;
@@ -176,15 +178,9 @@ impl Restoration<'_> {
         let Ok(place) = Place::of(&self.database.path) else {
             return;
         };
-        let left = place.beside(TEMPORARY);
-        let used = [&self.source.path, &self.database.path];
-        let is_used = |path: &&std::path::PathBuf| identity(path) == identity(&left);
-        let is_linked = identity(&left) == identity(&self.database.path);
-        if identity(&left).is_none() || (used.iter().any(is_used) && !is_linked) {
-            return;
-        }
-        for suffix in ["-wal", "-shm", "-journal", ""] {
-            let _ = place.remove(&format!("{TEMPORARY}{suffix}"));
+        let left = identity(&place.beside(TEMPORARY));
+        if left.is_some() && left != identity(&self.source.path) {
+            let _ = remove_copy(&place);
         }
     }
 
@@ -233,11 +229,7 @@ impl Restoration<'_> {
             path: self.database.path.clone(),
             message: error.to_string(),
         };
-        for suffix in ["", "-wal", "-journal"] {
-            place
-                .remove(&format!("{TEMPORARY}{suffix}"))
-                .map_err(cannot_create)?;
-        }
+        remove_copy(place).map_err(cannot_create)?;
         let made = place
             .create(TEMPORARY, mode, owner)
             .map_err(cannot_create)?;
@@ -305,9 +297,7 @@ impl Restoration<'_> {
                     .map_err(|error| self.of_sqlite(&error))?;
                 self.copy(&copy, &mut to)
             });
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = place.remove(&format!("{TEMPORARY}{suffix}"));
-        }
+        let _ = remove_copy(&place);
         result
     }
 

@@ -5,7 +5,7 @@
 
 mod difference;
 pub(crate) mod history_table;
-mod order;
+pub(crate) mod order;
 pub(crate) mod pragma;
 pub(crate) mod readable;
 pub(crate) mod references;

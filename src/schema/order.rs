@@ -78,7 +78,7 @@ fn is_unique(item: &[&Token<'_>]) -> bool {
 }
 
 /// What begins a constraint of a column.
-const BEGINNINGS: [&str; 9] = [
+pub(crate) const BEGINNINGS: [&str; 9] = [
     "primary",
     "not",
     "null",
@@ -90,14 +90,16 @@ const BEGINNINGS: [&str; 9] = [
     "as",
 ];
 
+/// Whether a definition that begins so is a constraint of the table, and no column.
+pub(crate) fn is_of_table(first: &Token<'_>) -> bool {
+    let of_table = ["constraint", "primary", "unique", "check", "foreign"];
+    of_table.iter().any(|word| first.is_word(word))
+}
+
 /// A column with its constraints by their first words; those of one kind stay in their
 /// order. Constraints of the table stay as they are.
 fn with_sorted_constraints<'a, 't>(item: Vec<&'a Token<'t>>) -> Vec<&'a Token<'t>> {
-    let of_table = ["constraint", "primary", "unique", "check", "foreign"];
-    if item
-        .first()
-        .is_some_and(|first| of_table.iter().any(|word| is(first, word)))
-    {
+    if item.first().is_some_and(|first| is_of_table(first)) {
         return item;
     }
     let begins = |at: usize| {

@@ -45,6 +45,11 @@ impl<'a> Token<'a> {
         }
     }
 
+    /// Where it begins in the text that it was taken from.
+    pub(crate) fn at(&self, text: &str) -> usize {
+        self.text.as_ptr() as usize - text.as_ptr() as usize
+    }
+
     /// A keyword or a name without quotes.
     pub(crate) fn is_word(&self, word: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)

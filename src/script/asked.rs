@@ -4,7 +4,7 @@
 
 use super::Stopped;
 use super::authorizer::saw;
-use super::crossing::crossing;
+use super::crossing::{Copy, crossing};
 use super::losses::Guard;
 use super::names::renamed_to;
 use super::notes::Write;
@@ -449,12 +449,14 @@ impl Runner<'_> {
         if seen & saw::WRITE == 0 || notes.own != Write::Insert {
             return Ok(());
         }
-        let text = self.place.text();
-        let crossed = crossing(connection, &notes, text).map_err(|e| self.stopped_here(&e))?;
-        if let Some(shape) = Uncopied::shape(&notes, text)
+        let Some(copy) = Copy::of(self.place.text()) else {
+            return Ok(());
+        };
+        let crossed = crossing(connection, &notes, &copy).map_err(|e| self.stopped_here(&e))?;
+        if let Some(shape) = Uncopied::shape(&notes, &copy)
             && self.copies.insert(shape)
         {
-            let uncopied = Uncopied::of(connection, &notes, text, || self.place.here());
+            let uncopied = Uncopied::of(connection, &notes, &copy, || self.place.here());
             let uncopied = uncopied.map_err(|error| self.stopped_here(&error))?;
             self.uncopied.extend(uncopied);
         }

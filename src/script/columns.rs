@@ -3,6 +3,7 @@
 //! Owns what SQLite takes in a definition otherwise than it reads: words that are no type,
 //! and defaults that are text. Looks at tokens, and asks nobody.
 
+use crate::schema::order::{BEGINNINGS, is_of_table};
 use crate::schema::tokens::{Kind, Token, tokens};
 
 /// A column of CREATE TABLE or of ALTER TABLE … ADD.
@@ -24,21 +25,6 @@ pub(super) struct Unmeant {
     pub kind: &'static str,
     pub message: String,
 }
-
-/// What ends a column's type.
-const ENDS: [&str; 11] = [
-    "as",
-    "constraint",
-    "primary",
-    "not",
-    "null",
-    "unique",
-    "check",
-    "default",
-    "collate",
-    "references",
-    "generated",
-];
 
 /// Types by which other databases number rows.
 const NUMBERING: [&str; 7] = [
@@ -200,7 +186,7 @@ fn definition<'a>(
     let mut before: Option<Token<'a>> = None;
     let mut goes_on = false;
     for token in all.by_ref() {
-        let at = token.text.as_ptr() as usize - text.as_ptr() as usize;
+        let at = token.at(text);
         let new_line = end.is_some_and(|end: usize| text[end..at].contains('\n'));
         end = Some(at + token.text.len());
         match token.text {
@@ -214,8 +200,7 @@ fn definition<'a>(
             _ => {}
         }
         let Some(column) = &mut column else {
-            let table_has = ["constraint", "primary", "unique", "check", "foreign"];
-            if table_has.iter().any(|word| token.is_word(word)) {
+            if is_of_table(&token) {
                 is_type = false;
                 is_key |= token.is_word("primary");
             }
@@ -226,7 +211,8 @@ fn definition<'a>(
             }
             continue;
         };
-        let ends_type = ENDS.iter().any(|word| token.is_word(word));
+        let mut ends = BEGINNINGS.iter().chain(&["constraint", "generated"]);
+        let ends_type = ends.any(|word| token.is_word(word));
         is_type &= depth > 0 || !ends_type;
         if is_type {
             match token.kind {

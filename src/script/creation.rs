@@ -89,18 +89,18 @@ fn objects(connection: &Connection, schema: &str) -> rusqlite::Result<Objects> {
 }
 
 /// A statement that makes something.
-struct Creation<'a> {
+pub(super) struct Creation<'a> {
     /// `table`, `virtual`, `view`, `index` or `trigger`.
-    kind: &'static str,
+    pub kind: &'static str,
     is_unique: bool,
     schema: String,
     name: String,
     if_not_exists: bool,
-    after_name: &'a str,
+    pub after_name: &'a str,
 }
 
 impl<'a> Creation<'a> {
-    fn of(statement: &'a str) -> Option<Self> {
+    pub(super) fn of(statement: &'a str) -> Option<Self> {
         let mut all = tokens(statement);
         // An empty statement belongs to the one that follows it.
         if !all.find(|token| token.text != ";")?.is_word("create") {

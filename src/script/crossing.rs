@@ -12,17 +12,17 @@ use rusqlite::Connection;
 pub(crate) fn crossing(
     connection: &Connection,
     notes: &Notes,
-    statement: &str,
+    copy: &Copy<'_>,
 ) -> rusqlite::Result<Option<String>> {
-    let Some(copy) = Copy::of(statement).filter(Copy::is_by_position) else {
+    if !copy.is_by_position() {
         return Ok(None);
-    };
+    }
     let Ok(select) = connection.prepare(&copy.select()) else {
         return Ok(None);
     };
     let given: Vec<&str> = select.column_names().collect();
-    let target = match copy.columns {
-        Some(columns) => columns,
+    let target = match &copy.columns {
+        Some(columns) => columns.clone(),
         None => columns_of(connection, &notes.own_schema, &notes.own_table)?,
     };
     if given.len() != target.len() {

@@ -7,7 +7,7 @@
 use super::Stopped;
 use super::authorizer::saw;
 use super::notes::Write;
-use super::quoted::{shape_of, with_names_only};
+use super::quoted::with_names_only;
 use super::runner::Runner;
 use crate::diagnostics::error::sqlite_message;
 use crate::schema::tokens::{Kind, Token, tokens};
@@ -28,17 +28,9 @@ impl Runner<'_> {
         connection: &Connection,
         seen: u32,
     ) -> Result<(), Stopped> {
-        if seen & (saw::SELECT | saw::CREATE_PART | saw::COPY) == 0 {
-            return Ok(());
-        }
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
         let text = self.place.text();
-        // The same columns of the same tables were there a moment ago.
-        let shape = shape_of(text);
-        if self.outer_before.contains(&shape) {
-            return Ok(());
-        }
         // In double quotes it may be a name of the statement around, too.
         let found = match text.contains('"') {
             true => with_names_only(connection, |connection| outer_column(connection, text)),
@@ -46,9 +38,6 @@ impl Runner<'_> {
         };
         let found = found.map_err(|error| self.stopped_here(&error))?;
         let Some(Outer { column, table }) = found else {
-            if seen & saw::SCHEMA == 0 {
-                self.outer_before.insert(shape);
-            }
             return Ok(());
         };
         let message = format!(
@@ -70,7 +59,7 @@ fn outer_column(connection: &Connection, statement: &str) -> Option<Outer> {
     let mut before: Option<Token<'_>> = None;
     // The WITH before a statement that writes.
     let (mut with, mut depth) = (None, 0_usize);
-    let at = |token: &Token<'_>| token.text.as_ptr() as usize - statement.as_ptr() as usize;
+    let at = |token: &Token<'_>| token.at(statement);
     while let Some(token) = all.next() {
         let writes = ["insert", "replace", "update", "delete"];
         match token.text {
@@ -142,8 +131,7 @@ fn simple(text: &str) -> Option<(String, &str)> {
         }
         false
     })?;
-    let end = end.text.as_ptr() as usize - text.as_ptr() as usize;
-    Some((column.content().into_owned(), &text[..end]))
+    Some((column.content().into_owned(), &text[..end.at(text)]))
 }
 
 /// Whether a SELECT by itself has no such column: what it gives is looked up first.

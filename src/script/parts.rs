@@ -2,6 +2,7 @@
 //!
 //! Owns what counts as the same, and when one could be made again. Only looks.
 
+use crate::diagnostics::sorted::sort;
 use crate::schema::references::written;
 use crate::schema::tokens::{Kind, tokens};
 use rusqlite::{Connection, OptionalExtension};
@@ -139,7 +140,7 @@ impl Part {
         // be the beginning of more, and of one that is the order is no matter.
         let sorted = |list: &str| {
             let mut names: Vec<String> = list.split(" , ").map(str::to_owned).collect();
-            names.sort();
+            sort(&mut names, &|a, b| a.cmp(b));
             names
         };
         let wanted = list.trim();
@@ -158,10 +159,8 @@ impl Part {
                 }
             }
         }
-        let query = "SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND lower(name) = ?2 AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
-        connection
-            .prepare(query)?
-            .exists([self.table.as_str(), wanted])
+        let rowid = rowid_of(connection, &self.table)?;
+        Ok(rowid.is_some_and(|name| name.to_ascii_lowercase() == wanted))
     }
 
     /// Whether a trigger finds the tables and columns that it writes to, and has something
@@ -241,6 +240,14 @@ impl Part {
             },
         )
     }
+}
+
+/// The column that is the rowid itself (sqlite.org/lang_createtable.html#rowid).
+pub(super) fn rowid_of(connection: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
+    let query = "SELECT name FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
+    connection
+        .query_row(query, [table], |row| row.get(0))
+        .optional()
 }
 
 pub(super) fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {

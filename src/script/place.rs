@@ -215,7 +215,7 @@ fn length_of_long(rest: &str) -> Option<usize> {
         return None;
     }
     let semicolon = tokens.find(|token| token.text == ";");
-    let end = semicolon.map(|token| token.text.as_ptr() as usize - rest.as_ptr() as usize + 1);
+    let end = semicolon.map(|token| token.at(rest) + 1);
     Some(end.unwrap_or(rest.len()))
 }
 

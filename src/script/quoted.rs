@@ -6,7 +6,7 @@
 //! that quirk. Runs nothing.
 
 use super::Stopped;
-use super::authorizer::saw;
+use super::creation::Creation;
 use super::notes::Write;
 use super::runner::Runner;
 use crate::schema::references::written;
@@ -35,24 +35,16 @@ impl Runner<'_> {
     pub(super) fn judge_quoted(
         &mut self,
         connection: &Connection,
-        seen: u32,
+        asked: &Asked,
     ) -> Result<(), Stopped> {
-        if !self.place.text().contains('"') {
+        let Asked { words, values, .. } = asked;
+        if words.is_empty() {
             return Ok(());
         }
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
-        let Asked {
-            words,
-            values,
-            shape,
-        } = Asked::of(self.place.text());
-        // The same names of the same table were there a moment ago.
-        if words.is_empty() || self.quoted_before.contains(&shape) {
-            return Ok(());
-        }
         let found = with_names_only(connection, |connection| {
-            named_nothing(connection, self.place.text(), &values)
+            named_nothing(connection, self.place.text(), values)
         });
         let found = found.map_err(|error| self.stopped_here(&error))?;
         // Whoever puts names in double quotes puts no text in them.
@@ -64,12 +56,6 @@ impl Runner<'_> {
         let is_suspect = |word: &Word| has_names || (word.must_name && !deletes);
         let is_text = |word: &&Word| found.contains(&word.at) && is_suspect(word);
         let texts: Vec<&Word> = words.iter().filter(is_text).collect();
-        if texts.is_empty() {
-            if seen & saw::SCHEMA == 0 {
-                self.quoted_before.insert(shape);
-            }
-            return Ok(());
-        }
         let kind = "text-for-column";
         let known = self
             .ran
@@ -106,28 +92,25 @@ impl Runner<'_> {
 
 /// The names in double quotes of a statement.
 #[derive(Default)]
-struct Asked {
+pub(super) struct Asked {
     /// Those that may be a column.
     words: Vec<Word>,
     /// Where those stand that are values of VALUES.
     values: Vec<usize>,
-    /// A digest of all names, by which a statement of the same shape is known again.
-    shape: u64,
-}
-
-/// A digest of the names in a statement, but not of its values.
-pub(super) fn shape_of(statement: &str) -> u64 {
-    Asked::of(statement).shape
+    /// A digest of all but values, by which a statement of the same shape is known again.
+    pub shape: u64,
 }
 
 impl Asked {
-    fn of(statement: &str) -> Self {
+    pub(super) fn of(statement: &str) -> Self {
         let mut found = Self::default();
         let mut shape = DefaultHasher::new();
         let (mut depth, mut values) = (0_usize, None);
         // The columns of `INSERT INTO t (a, b)`, in lower case.
         let (mut targets, mut target) = (BTreeSet::new(), Target::Before);
-        let (mut is_index, mut copies) = (is_index(statement), false);
+        let is_of_index = |creation: Creation<'_>| creation.kind == "index";
+        let mut is_index = Creation::of(statement).is_some_and(is_of_index);
+        let mut copies = false;
         let mut all = tokens(statement);
         let Some(mut before) = all.next() else {
             return found;
@@ -154,7 +137,7 @@ impl Asked {
             match token.kind {
                 Kind::Double if is_other || token.text.len() <= 2 => {}
                 Kind::Double => {
-                    let at = token.text.as_ptr() as usize - statement.as_ptr() as usize;
+                    let at = token.at(statement);
                     if values.is_some() {
                         found.values.push(at);
                         continue;
@@ -166,6 +149,7 @@ impl Asked {
                         must_name: is_index && depth == 1 && begins,
                     });
                 }
+                Kind::Sign if values.is_none() => token.text.hash(&mut shape),
                 Kind::String | Kind::Sign => {}
                 Kind::Word | Kind::Name if token.text.starts_with(|c: char| c.is_ascii_digit()) => {
                 }
@@ -211,14 +195,6 @@ impl Target {
     }
 }
 
-fn is_index(statement: &str) -> bool {
-    let mut all = tokens(statement).skip_while(|token| token.text == ";");
-    all.next().is_some_and(|token| token.is_word("create"))
-        && all
-            .find(|token| !token.is_word("unique"))
-            .is_some_and(|token| token.is_word("index"))
-}
-
 /// Whether a name could stand without quotes.
 fn is_plain(name: &str) -> bool {
     written(name) == name
@@ -226,13 +202,10 @@ fn is_plain(name: &str) -> bool {
 
 /// Where the SELECT of CREATE VIEW begins.
 fn of_view(statement: &str) -> Option<usize> {
-    let mut all = tokens(statement).skip_while(|token| token.text == ";");
-    all.next().filter(|token| token.is_word("create"))?;
-    let temporary = |token: &Token<'_>| token.is_word("temp") || token.is_word("temporary");
-    all.find(|token| !temporary(token))
-        .filter(|token| token.is_word("view"))?;
-    let as_word = all.find(|token| token.is_word("as"))?;
-    Some(as_word.text.as_ptr() as usize - statement.as_ptr() as usize + as_word.text.len())
+    let view = Creation::of(statement).filter(|creation| creation.kind == "view")?;
+    let mut all = tokens(view.after_name);
+    all.find(|token| token.is_word("as"))?;
+    Some(statement.len() - all.rest().len())
 }
 
 /// Does something while double quotes hold nothing but names.

@@ -13,6 +13,7 @@ use super::notes::Write;
 use super::orphans::Orphans;
 use super::place::Place;
 use super::pragmas::{Asked, is_harmless_explained, is_off};
+use super::quoted::Asked as Quoted;
 use super::savepoints::Noted;
 use super::stops::attaches_itself;
 use super::uncopied::Uncopied;
@@ -100,10 +101,8 @@ pub(super) struct Runner<'a> {
     pub(super) copies: BTreeSet<u64>,
     /// The names that the script has given to tables that had others, in lower case.
     pub(super) renamed: BTreeSet<String>,
-    /// The shapes of statements whose names in double quotes were all there.
-    pub(super) quoted_before: BTreeSet<u64>,
-    /// Those of statements in which no subquery takes a column of the statement around.
-    pub(super) outer_before: BTreeSet<u64>,
+    /// The shapes of statements whose names name what they seem to.
+    pub(super) judged_before: BTreeSet<u64>,
     /// The tables that the script has made.
     pub(super) made: BTreeSet<String>,
     /// When it began, for the times of files.
@@ -151,8 +150,7 @@ impl<'a> Runner<'a> {
             uncopied: Vec::new(),
             copies: BTreeSet::new(),
             renames: Vec::new(),
-            quoted_before: BTreeSet::new(),
-            outer_before: BTreeSet::new(),
+            judged_before: BTreeSet::new(),
             renamed: BTreeSet::new(),
             made: BTreeSet::new(),
             // The clock of file systems may be a tick behind.
@@ -335,17 +333,34 @@ impl<'a> Runner<'a> {
         // The values of a plain INSERT are none.
         let more = saw::SELECT | saw::AGAIN | saw::READ | saw::SCHEMA | saw::COPY;
         let is_plain = seen & more == 0 && self.seen.notes().own == Write::Insert;
-        if seen & (saw::WRITE | saw::SCHEMA | saw::COPY) != 0 && !is_plain {
-            self.judge_quoted(connection, seen)?;
+        let is_asked = seen & (saw::WRITE | saw::SCHEMA | saw::COPY) != 0 && !is_plain;
+        let has_quotes = is_asked && self.place.text().contains('"');
+        let selects = seen & (saw::SELECT | saw::CREATE_PART | saw::COPY) != 0;
+        if !has_quotes && !selects {
+            return Ok(());
         }
-        self.judge_outer_columns(connection, seen)
+        let asked = Quoted::of(self.place.text());
+        // The same names of the same tables were there a moment ago.
+        if self.judged_before.contains(&asked.shape) {
+            return Ok(());
+        }
+        let before = self.ran.warnings.len();
+        if has_quotes {
+            self.judge_quoted(connection, &asked)?;
+        }
+        if selects {
+            self.judge_outer_columns(connection, seen)?;
+        }
+        if self.ran.warnings.len() == before {
+            self.judged_before.insert(asked.shape);
+        }
+        Ok(())
     }
 
     /// A schema is another now.
     fn note_schema(&mut self, connection: &Connection, seen: u32) -> Result<(), Stopped> {
         self.losses.forget_names();
-        self.quoted_before.clear();
-        self.outer_before.clear();
+        self.judged_before.clear();
         self.copies.clear();
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();

@@ -72,8 +72,7 @@ impl Runner<'_> {
     fn forget_schema(&mut self, connection: &Connection) -> Result<(), Stopped> {
         self.schemas.forget();
         self.there.forget();
-        self.quoted_before.clear();
-        self.outer_before.clear();
+        self.judged_before.clear();
         self.copies.clear();
         self.losses.forget_names();
         self.orphans.forget_names();

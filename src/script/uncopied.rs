@@ -6,6 +6,7 @@
 
 use super::crossing::Copy;
 use super::notes::Notes;
+use super::parts::rowid_of;
 use crate::diagnostics::position::Position;
 use crate::schema::references::{all, quoted, written};
 use crate::schema::tokens::{Token, tokens};
@@ -34,8 +35,8 @@ struct Column {
 
 impl Uncopied {
     /// What a copy is known again by, if it names its columns: its tables, and these.
-    pub(super) fn shape(notes: &Notes, statement: &str) -> Option<u64> {
-        let columns = Copy::of(statement)?.columns?;
+    pub(super) fn shape(notes: &Notes, copy: &Copy<'_>) -> Option<u64> {
+        let columns = copy.columns.as_ref()?;
         let mut shape = DefaultHasher::new();
         (&notes.own_schema, &notes.own_table, columns).hash(&mut shape);
         notes.reads().next().hash(&mut shape);
@@ -46,17 +47,17 @@ impl Uncopied {
     pub(super) fn of(
         connection: &Connection,
         notes: &Notes,
-        statement: &str,
+        copy: &Copy<'_>,
         position: impl Fn() -> Position,
     ) -> rusqlite::Result<Option<Self>> {
-        let Some(copy) = Copy::of(statement) else {
-            return Ok(None);
-        };
         // What brings rows together has no key to copy.
         let is_grouped = |token: Token<'_>| token.is_word("distinct") || token.is_word("group");
-        let Some(copied) = copy.columns.filter(|_| !tokens(copy.rest).any(is_grouped)) else {
+        let Some(copied) = copy.columns.as_ref() else {
             return Ok(None);
         };
+        if tokens(copy.rest).any(is_grouped) {
+            return Ok(None);
+        }
         let new = &notes.own_table;
         let mut sources = notes.reads().map(|(table, _)| table);
         let Some(old) = sources.next().filter(|old| !old.eq_ignore_ascii_case(new)) else {
@@ -65,13 +66,15 @@ impl Uncopied {
         if notes.own_schema != "main" || sources.any(|other| !other.eq_ignore_ascii_case(old)) {
             return Ok(None);
         }
-        let both = "SELECT n.name, n.dflt_value, n.pk = 1 AND upper(n.type) = 'INTEGER' AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0) FROM pragma_table_xinfo(?1, 'main') AS n JOIN pragma_table_xinfo(?2, 'main') AS o ON o.name = n.name COLLATE NOCASE WHERE n.hidden = 0";
+        let both = "SELECT n.name, n.dflt_value FROM pragma_table_xinfo(?1, 'main') AS n JOIN pragma_table_xinfo(?2, 'main') AS o ON o.name = n.name COLLATE NOCASE WHERE n.hidden = 0";
+        let rowid = rowid_of(connection, new)?;
         let mut statement = connection.prepare(both)?;
         let rows = statement.query_map([new, old], |row| {
+            let name = row.get(0)?;
             Ok(Column {
-                name: row.get(0)?,
+                is_rowid: rowid.as_ref() == Some(&name),
+                name,
                 default: row.get(1)?,
-                is_rowid: row.get(2)?,
             })
         })?;
         let mut columns: Vec<Column> = rows.collect::<rusqlite::Result<_>>()?;

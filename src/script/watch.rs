@@ -4,7 +4,7 @@
 //! an AUTOINCREMENT that forgets. Remembers of each table that is dropped or renamed what
 //! belongs to it; costs nothing in a script that drops and renames nothing. Only looks.
 
-use super::parts::{NotAgain, Part, columns, parts};
+use super::parts::{NotAgain, Part, columns, parts, rowid_of};
 use super::search::Search;
 use crate::diagnostics::position::Position;
 use crate::schema::references::quoted;
@@ -311,8 +311,7 @@ fn forgotten(connection: &Connection, table: &Table, lost: &mut Vec<Lost>) -> ru
     };
     let name = &table.name;
     // With a key of another kind there are no numbers to be given again.
-    let query = "SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE pk = 1 AND upper(type) = 'INTEGER' AND 1 = (SELECT count(*) FROM pragma_table_xinfo(?1, 'main') WHERE pk > 0)";
-    if !connection.prepare(query)?.exists([name])? {
+    if rowid_of(connection, name)?.is_none() {
         return Ok(());
     }
     let kept = match sequence(connection, name)? {

@@ -166,7 +166,9 @@ impl Job<'_> {
             };
             let origin = match Origin::read(&backup) {
                 Found::Known(origin) => origin,
-                Found::Unreadable if self.folder.is_none() && self.is_whole(&backup)? => {
+                Found::Unreadable
+                    if self.folder.is_none() && self.history_of_whole(&backup)?.is_some() =>
+                {
                     return kept("nobody can read the note beside it, which may say that it is the state before an update that is not over: remove it if all is well".to_owned());
                 }
                 _ => continue,
@@ -202,12 +204,8 @@ impl Job<'_> {
             if has_moved {
                 joined.begins = before.begins.begun();
             }
-            let may_be_outside = matches!(
-                before.begins,
-                Begins::Inside | Begins::Begun | Begins::Later
-            );
-            if update.begins == Begins::Outside && may_be_outside {
-                joined.begins = Begins::Outside;
+            if update.begins == Begins::Outside {
+                joined.begins = before.begins.outside();
             }
             if joined != *before || origin.database != self.database {
                 self.note(&backup, Some(joined), like)?;
@@ -233,10 +231,6 @@ impl Job<'_> {
             return Ok(Vec::new());
         };
         folder::all_in(folder, self.database, self.table).map_err(|error| self.of_io(&error))
-    }
-
-    fn is_whole(&self, backup: &Path) -> Result<bool, Error> {
-        self.history_of_whole(backup).map(|found| found.is_some())
     }
 
     /// One that is gone or damaged is worth less than a copy of what there is.

@@ -16,7 +16,7 @@ use crate::database::permission::place::{Place, is_at};
 use crate::database::permission::{directory_of, open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
-use crate::operations::copy::{at, copy_to, history_of, verify};
+use crate::operations::copy::{TEMPORARY, at, copy_to, history_of, remove_copy, verify};
 use crate::plan::history::{self, AppliedMigration};
 use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
@@ -32,9 +32,6 @@ pub(crate) use folder::{is_folder, name_in, newest_in};
 
 /// What lies beside a database, by SQLite or by us, and is never a backup.
 const SIDECARS: [&str; 5] = ["-wal", "-journal", "-shm", ".lock", ".litemigrate-lock"];
-
-/// The suffix of a copy that is not complete.
-pub(crate) const TEMPORARY: &str = ".litemigrate-tmp";
 
 /// How often another name is tried, if somebody takes the one that was free.
 const TRIES: usize = 5;
@@ -146,37 +143,46 @@ pub(crate) fn settle(
     table: &HistoryTable,
     is_over: impl Fn(&Update) -> bool,
 ) {
-    let backups = match is_folder(wanted) {
-        true => origin::backups_in(wanted).unwrap_or_default(),
-        false => {
-            let place = Place::of(wanted).map(|place| place.path().to_owned());
-            place.into_iter().collect()
-        }
+    let is_over =
+        |origin: &Origin, update: &Update| origin.table == table.name() && is_over(update);
+    if is_folder(wanted) {
+        return settle_in(wanted, database, is_over);
+    }
+    let Ok(place) = Place::of(wanted) else {
+        return;
     };
-    for backup in backups {
-        match Origin::read(&backup) {
-            Found::Known(origin) => {
-                let is_ours = origin.is_of(database) && origin.table == table.name();
-                if is_ours && origin.update.as_ref().is_some_and(&is_over) {
-                    origin.settle(&backup, false);
-                }
-            }
-            // It kept the one that was named, and cannot say for how long.
-            Found::Unreadable if !is_folder(wanted) => origin::forget(&backup),
-            Found::Unreadable | Found::Nothing => {}
-        }
+    match Origin::read(place.path()) {
+        // It kept this one, and cannot say for how long.
+        Found::Unreadable => origin::forget(place.path()),
+        found => settle_one(found, place.path(), database, is_over),
     }
 }
 
 /// The same of all backups in a folder, after one was put back with every history in it.
 pub(crate) fn settle_all_in(folder: &Path, database: &Path) {
+    settle_in(folder, database, |_, _| true);
+}
+
+fn settle_in(folder: &Path, database: &Path, is_over: impl Fn(&Origin, &Update) -> bool) {
     for backup in origin::backups_in(folder).unwrap_or_default() {
-        if let Found::Known(origin) = Origin::read(&backup)
-            && origin.is_of(database)
-            && origin.update.is_some()
-        {
-            origin.settle(&backup, false);
-        }
+        settle_one(Origin::read(&backup), &backup, database, &is_over);
+    }
+}
+
+fn settle_one(
+    found: Found,
+    backup: &Path,
+    database: &Path,
+    is_over: impl Fn(&Origin, &Update) -> bool,
+) {
+    if let Found::Known(origin) = found
+        && origin.is_of(database)
+        && origin
+            .update
+            .as_ref()
+            .is_some_and(|update| is_over(&origin, update))
+    {
+        origin.settle(backup, false);
     }
 }
 
@@ -392,10 +398,7 @@ impl Job<'_> {
                     let found = open_without_waiting(&path);
                     let lock = found.as_ref().map(File::try_lock);
                     if !matches!(lock, Ok(Err(TryLockError::WouldBlock))) {
-                        for suffix in ["-wal", "-journal", ""] {
-                            let removed = place.remove(&format!("{TEMPORARY}{suffix}"));
-                            removed.map_err(|error| self.of_io(&error))?;
-                        }
+                        remove_copy(place).map_err(|error| self.of_io(&error))?;
                     } else if clock.elapsed() >= self.limits.patience() {
                         return Err(self.busy("another run is making it now: run this again"));
                     } else {
@@ -435,11 +438,9 @@ impl Job<'_> {
             return Ok(());
         }
         let old = at(place.path(), self.vfs);
-        let is_its_own = ["-wal", "-journal", "-shm"].iter().all(|suffix| {
-            let found = std::fs::symlink_metadata(with_suffix(place.path(), suffix));
-            found.map_or(true, |found| found.is_file() && found.nlink() == 1)
-        });
-        if is_its_own && let Ok(connection) = old.open(&old.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        // Asked for its metadata it refuses what is no file of its own beside it.
+        if old.metadata().is_ok()
+            && let Ok(connection) = old.open(&old.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         {
             // Closing it removes a `-wal`, and a journal that is over.
             let _ = connection

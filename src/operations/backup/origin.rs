@@ -82,6 +82,14 @@ impl Begins {
             other => other,
         }
     }
+
+    /// The same of one that a script outside a transaction has joined.
+    pub(super) fn outside(self) -> Self {
+        match self {
+            Self::Inside | Self::Begun | Self::Later => Self::Outside,
+            other => other,
+        }
+    }
 }
 
 /// What is found where the note of a backup should be.
