@@ -102,9 +102,10 @@ mod script;
 mod sqlpage;
 
 pub use database::limits::Heartbeat;
+pub use diagnostics::difference::{Difference, DifferenceKind};
 pub use diagnostics::error::{Cause, Committed, Error, ScriptError};
 pub use diagnostics::position::Position;
-pub use diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
+pub use diagnostics::problem::{Finding, Problem};
 pub use files::directory::{Directory, embedded, read_dir, same_scripts};
 pub use files::migration::{Checksum, Kind, Migration};
 pub use operations::apply::{Event, Step, Summary, down, up};

@@ -4,8 +4,9 @@
 //! carries the file, the version or the database it is about, and says what to
 //! do next. Never decides on an exit code: the program does.
 
+use crate::diagnostics::difference::Difference;
 use crate::diagnostics::position::Position;
-use crate::diagnostics::problem::{Difference, Finding, Problem};
+use crate::diagnostics::problem::{Finding, Problem};
 use crate::diagnostics::text::short;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_CORRUPT_VTAB;

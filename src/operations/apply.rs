@@ -8,6 +8,7 @@ mod blame;
 mod judge;
 mod run;
 mod step;
+mod together;
 mod view;
 
 use crate::database::location::file_of;

@@ -2,8 +2,9 @@
 //!
 //! Owns the replay in memory. Touches no file; the database is only compared with.
 
+use crate::diagnostics::difference::{Difference, DifferenceKind};
 use crate::diagnostics::error::{Cause, Error, explained_message};
-use crate::diagnostics::problem::{Difference, DifferenceKind, listed};
+use crate::diagnostics::problem::listed;
 use crate::files::foreign::whose_table;
 use crate::files::migration::{Kind, Migration};
 use crate::operations::apply;

@@ -3,7 +3,7 @@
 //! Owns what counts as a difference: what SQLite would do otherwise. Where the
 //! spelling does not tell, SQLite is asked, in memory.
 
-use crate::diagnostics::problem::{Difference, DifferenceKind};
+use crate::diagnostics::difference::{Difference, DifferenceKind};
 use crate::schema::order::in_one_order;
 use crate::schema::sql::{calls_a_function, is_same, is_simple, one_line};
 use crate::schema::{Column, Key, Schema};

@@ -4,10 +4,11 @@
 //! `columns`.
 
 use super::Stopped;
-use super::authorizer::saw;
-use super::columns::{Unmeant, added, defined};
+use super::columns::{added, defined};
 use super::parts::Part;
 use super::runner::Runner;
+use super::seen::saw;
+use super::unmeant::Unmeant;
 use crate::schema::references::{quoted, written};
 use crate::schema::sql::one_line;
 use crate::schema::tokens::tokens;

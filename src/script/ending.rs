@@ -2,11 +2,12 @@
 //!
 //! Owns the refusals and warnings that only the whole script can draw.
 
-use super::authorizer::saw;
+use super::after::leftovers;
 use super::referring::referring;
 use super::remedy::{KEPT, MISMATCH, ORPHANS};
-use super::runner::{Runner, leftovers};
+use super::runner::Runner;
 use super::search::Search;
+use super::seen::saw;
 use super::text::{never_closed, unclosed_comment};
 use super::watch::rows_of;
 use super::{RowCount, Stopped};

@@ -4,6 +4,7 @@
 //! begins or ends the transaction it runs in, never writes to the history, never reads
 //! a file.
 
+mod after;
 mod asked;
 pub(crate) mod authorizer;
 mod changed;
@@ -27,9 +28,12 @@ pub(crate) mod remedy;
 mod runner;
 mod savepoints;
 mod search;
+mod seen;
 mod stops;
+mod suspects;
 pub(crate) mod text;
 mod uncopied;
+mod unmeant;
 mod warnings;
 mod watch;
 pub(crate) mod window;
@@ -39,10 +43,11 @@ use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
 use crate::schema::sql::in_any_case;
 use crate::schema::whole::Whole;
-use authorizer::{Rules, Seen, authorize};
+use authorizer::{Rules, authorize};
 use runner::Runner;
 use rusqlite::Connection;
 use rusqlite::hooks::{Action, AuthContext, Authorization};
+use seen::Seen;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -5,10 +5,10 @@
 //! take by itself. Where the outer column is meant, it is named with its table.
 
 use super::Stopped;
-use super::authorizer::saw;
 use super::notes::Write;
 use super::quoted::with_names_only;
 use super::runner::Runner;
+use super::seen::saw;
 use crate::diagnostics::error::sqlite_message;
 use crate::schema::tokens::{Kind, Token, tokens};
 use rusqlite::Connection;

@@ -3,10 +3,14 @@
 //! Owns the rules for single pragmas. Sets none: what must be put back afterwards is
 //! `database/settings`'s business.
 
+use super::Stopped;
 use super::notes::Pragma;
+use super::remedy::{ALONE, OF_CONNECTION};
+use super::runner::Runner;
 use crate::diagnostics::position::Position;
 use crate::schema::pragma::ask;
 use rusqlite::Connection;
+use std::sync::Arc;
 
 /// Whether SQLite takes `value` for "off" in `PRAGMA foreign_keys = value`
 /// (`sqlite3GetBoolean`): a number of 32 bits that is not zero and three words are
@@ -197,6 +201,122 @@ fn among(value: &str, words: &[&str]) -> Option<u32> {
     let number = word.and_then(|at| u32::try_from(at).ok());
     let number = number.or_else(|| value.parse().ok());
     number.filter(|number| usize::try_from(*number).is_ok_and(|n| n < words.len()))
+}
+
+impl Runner<'_> {
+    pub(super) fn before_pragma(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        let pragma = self.seen.notes().pragma.clone();
+        let Some(pragma) = pragma else {
+            return Ok(());
+        };
+        if self.rules.replayed {
+            // What it was put back from when it was applied, it is put back from now.
+            self.ran.settings.insert(pragma.name);
+            return Ok(());
+        }
+        let seen = Arc::clone(&self.seen);
+        let _pause = seen.pause();
+        let is_known = is_known(connection, &pragma.name).map_err(|e| self.stopped_here(&e))?;
+        if !is_known {
+            let message = format!(
+                "SQLite does not know PRAGMA {}, and passes it over: check its spelling, or take it out",
+                pragma.name
+            );
+            return match self.is_said(&message) {
+                true => Ok(()),
+                false => self.warn("unknown-pragma", message),
+            };
+        }
+        if pragma.name == "wal_checkpoint" && self.rules.transactional {
+            let message = "PRAGMA wal_checkpoint does nothing here, because SQLite makes no checkpoint inside a transaction: take it out, SQLite makes one by itself";
+            return self.warn("no-checkpoint", message.to_owned());
+        }
+        let Some(value) = &pragma.value else {
+            return Ok(());
+        };
+        if pragma.name == "foreign_keys" && !is_switch(value) {
+            let message = format!(
+                "PRAGMA foreign_keys = {value} is OFF for SQLite, as all is that it does not know: write ON or OFF"
+            );
+            self.warn("pragma-value", message)?;
+        }
+        if let Some(asked) = Asked::new(&pragma, self.place.here()) {
+            // The last one counts.
+            self.asked.retain(|other| other.pragma != asked.pragma);
+            self.asked.push(asked);
+        }
+        let is_temporary = pragma
+            .schema
+            .as_deref()
+            .is_some_and(|s| s.eq_ignore_ascii_case("temp"));
+        match pragma.name.as_str() {
+            "journal_mode" if self.rules.transactional && is_temporary => Ok(()),
+            "journal_mode" if self.rules.transactional || journal_mode(value).is_none() => {
+                self.judge_journal(connection, value)
+            }
+            // They write to the database's header.
+            "user_version" | "application_id" => {
+                self.changed = true;
+                Ok(())
+            }
+            "hard_heap_limit" if value != "0" => Err(self.refused(
+                "PRAGMA hard_heap_limit can only be lowered, and for the whole process: no later script could undo it",
+                Some("take it out; soft_heap_limit is put back after the script"),
+            )),
+            "defer_foreign_keys" if is_off(value) => {
+                // If it is obeyed, SQLite counts no rows any more of what was dropped.
+                if seen.may_forget() {
+                    self.deferred_drops.clear();
+                }
+                Ok(())
+            }
+            "defer_foreign_keys" => {
+                if !self.changed {
+                    seen.let_forget();
+                }
+                self.deferring = true;
+                self.ran.deferring = true;
+                Ok(())
+            }
+            name => {
+                self.query_only |= name == "query_only" && !is_off(value);
+                self.ran.settings.insert(pragma.name.clone());
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn judge_journal(
+        &mut self,
+        connection: &Connection,
+        value: &str,
+    ) -> Result<(), Stopped> {
+        let verdict = judge_journal(connection, value).map_err(|e| self.stopped_here(&e))?;
+        let message = match verdict {
+            Journal::IsSo => return Ok(()),
+            Journal::Wal if !self.changed || self.committed => {
+                return Err(self.refused(
+                    "PRAGMA journal_mode cannot change to or from WAL inside a transaction, and the whole script is one",
+                    Some(ALONE),
+                ));
+            }
+            Journal::Wal => format!(
+                "PRAGMA journal_mode = {value} does nothing here, because SQLite cannot change to or from WAL inside a transaction: {ALONE}"
+            ),
+            Journal::NotTaken(mode @ ("off" | "memory")) => format!(
+                "PRAGMA journal_mode = {mode} is ignored: without a journal neither a failing script nor a power cut could be rolled back"
+            ),
+            Journal::NotTaken(mode) => {
+                format!(
+                    "PRAGMA journal_mode = {mode} is ignored inside a transaction: {OF_CONNECTION}"
+                )
+            }
+            Journal::Unknown => format!(
+                "SQLite knows no journal mode '{value}', and passes this over: delete, truncate, persist, memory, off and wal are the modes"
+            ),
+        };
+        self.warn("journal-mode-pragma", message)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Owns these sentences. Looks at the message and at the statement's first words.
 
-use super::authorizer::saw;
+use super::seen::saw;
 use super::text::skip_blank;
 use crate::diagnostics::error::Cause;
 use crate::schema::tokens::tokens;

@@ -3,10 +3,10 @@
 //! Owns the cause, the place and the cure of each.
 
 use super::Stopped;
-use super::authorizer::saw;
 use super::referring::referring;
 use super::remedy::{KEPT, RENAMED, UNFILLED, remedy};
 use super::runner::Runner;
+use super::seen::saw;
 use crate::diagnostics::error::{Cause, Error, NO_TEMPORARY, sqlite_message};
 use crate::diagnostics::text::short;
 use rusqlite::ffi::{

@@ -6,6 +6,7 @@
 
 pub(crate) mod discovery;
 pub(crate) mod place;
+mod walk;
 
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::shown;

@@ -7,6 +7,7 @@
 //! have put where everybody may.
 
 use super::discovery::name_of;
+use super::walk::{MOST_LINKS, Walk, exchanged, open_step};
 use super::{directory_of, give, is_root, is_world_writable, with_suffix};
 use crate::diagnostics::text::shown;
 use std::ffi::{OsStr, OsString};
@@ -14,11 +15,8 @@ use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// As many links as Linux follows on the way to a file.
-const MOST_LINKS: usize = 40;
 
 /// A name in a directory, whether there is such a file or not.
 pub(crate) struct Place {
@@ -369,118 +367,10 @@ fn found_by_root(file: &Path) -> io::Result<Metadata> {
     }
 }
 
-fn exchanged() -> io::Error {
-    io::Error::other("somebody else has exchanged it")
-}
-
 /// The first directory from the root to this one that somebody besides root may change.
 fn not_roots_alone(directory: &Path) -> Option<PathBuf> {
     let is_loose = |path: &&Path| {
         std::fs::metadata(path).is_ok_and(|found| found.uid() != 0 || found.mode() & 0o022 != 0)
     };
     directory.ancestors().find(is_loose).map(Path::to_owned)
-}
-
-/// Opens what `seen` told, and nothing that was put in its place since; a FIFO does not
-/// make us wait.
-fn open_step(path: &Path, seen: &Metadata) -> io::Result<File> {
-    let opened = super::open_without_waiting(path)?;
-    let found = opened.metadata()?;
-    match (found.dev(), found.ino()) == (seen.dev(), seen.ino()) {
-        true => Ok(opened),
-        false => Err(exchanged()),
-    }
-}
-
-/// The way from the root, or from the working directory, step by step.
-struct Walk {
-    here: File,
-    links: usize,
-    /// Whose links are followed, besides root's.
-    owner: u32,
-}
-
-impl Walk {
-    fn new(owner: u32) -> io::Result<Self> {
-        Ok(Self {
-            here: File::open(".")?,
-            links: 0,
-            owner,
-        })
-    }
-
-    /// The directory of a file and its name in it.
-    fn to_file(file: &Path, owner: u32) -> io::Result<(File, OsString)> {
-        let mut walk = Self::new(owner)?;
-        let mut file = file.to_owned();
-        loop {
-            let name = file
-                .file_name()
-                .ok_or(io::ErrorKind::InvalidInput)?
-                .to_owned();
-            walk.go(directory_of(&file))?;
-            match walk.link(&name)? {
-                Some(target) => file = target,
-                None => return Ok((walk.here, name)),
-            }
-        }
-    }
-
-    fn go(&mut self, path: &Path) -> io::Result<()> {
-        for component in path.components() {
-            match component {
-                Component::RootDir => self.here = File::open("/")?,
-                Component::CurDir | Component::Prefix(_) => {}
-                Component::ParentDir => self.here = File::open(self.reach(OsStr::new("..")))?,
-                Component::Normal(name) => match self.link(name)? {
-                    Some(target) => self.go(&target)?,
-                    None => {
-                        let path = self.reach(name);
-                        let seen = std::fs::symlink_metadata(&path)?;
-                        if !seen.is_dir() {
-                            return Err(io::ErrorKind::NotADirectory.into());
-                        }
-                        self.here = open_step(&path, &seen)?;
-                    }
-                },
-            }
-        }
-        Ok(())
-    }
-
-    fn reach(&self, name: &OsStr) -> PathBuf {
-        Path::new("/proc/self/fd")
-            .join(self.here.as_raw_fd().to_string())
-            .join(name)
-    }
-
-    /// Where a link leads, if the name is one.
-    fn link(&mut self, name: &OsStr) -> io::Result<Option<PathBuf>> {
-        let path = self.reach(name);
-        let seen = match std::fs::symlink_metadata(&path) {
-            Ok(seen) => seen,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !seen.is_symlink() {
-            return Ok(None);
-        }
-        if seen.uid() != 0 && seen.uid() != self.owner {
-            let here = format!("/proc/self/fd/{}", self.here.as_raw_fd());
-            let plain = std::fs::read_link(here).unwrap_or_default().join(name);
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                format!(
-                    "{} is a link that user {} has made: root does not follow it; name what it leads to, or run as that user",
-                    shown(&plain),
-                    name_of(seen.uid())
-                ),
-            ));
-        }
-        self.links += 1;
-        if self.links > MOST_LINKS {
-            return Err(io::Error::other("too many links"));
-        }
-        std::fs::read_link(&path).map(Some)
-    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod convert;
 pub(crate) mod folder;
 pub(crate) mod marker;
 pub(crate) mod recognise;
+pub(crate) mod search;
 
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::shown;

@@ -4,7 +4,7 @@
 //! know whose a folder is. Never writes.
 
 use crate::diagnostics::sorted::sort;
-use crate::files::foreign::marker::searched;
+use crate::files::foreign::search::searched;
 use crate::files::foreign::{Tool, VersionedName, versioned_name};
 use crate::files::read::read_text;
 use std::io;

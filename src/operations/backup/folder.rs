@@ -3,7 +3,7 @@
 //! Owns the names in it, and which of them may go. Removes nothing but older states of
 //! the same database, and never the last, and copies that were never complete.
 
-use super::Job;
+use super::copying::Job;
 use super::origin::{self, Found, Origin};
 use crate::database::permission::directory_of;
 use crate::database::permission::place::Place;

@@ -3,9 +3,10 @@
 //! Owns that the state before an update is not replaced by one in the middle of it, and
 //! the backup of one database not by that of another. Changes nothing but notes.
 
+use super::Outcome;
+use super::copying::Job;
 use super::folder;
 use super::origin::{Begins, Found, Origin, Update};
-use super::{Job, Outcome};
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;

@@ -5,36 +5,24 @@
 //! the state before an update is not replaced by one in the middle of it. Never decides
 //! whether there is an update.
 
+mod copying;
 mod folder;
 mod judge;
 pub(crate) mod origin;
 
-use crate::database::holder::lock_holder;
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
-use crate::database::permission::place::{Place, is_at};
-use crate::database::permission::{directory_of, open_without_waiting, with_suffix};
-use crate::diagnostics::error::{Cause, Error};
-use crate::diagnostics::text::shown;
-use crate::operations::copy::{TEMPORARY, at, copy_to, history_of, remove_copy, verify};
-use crate::plan::history::{self, AppliedMigration};
+use crate::database::permission::place::Place;
+use crate::diagnostics::error::Error;
+use crate::plan::history::{self};
 use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
-use origin::{Begins, Found, Origin, Update, identity, made_of};
-use rusqlite::{Connection, OpenFlags};
-use std::fs::{File, Metadata, TryLockError};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use copying::Job;
+use origin::{Begins, Found, Origin, Update};
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 pub(crate) use folder::{is_folder, name_in, newest_in};
-
-/// What lies beside a database, by SQLite or by us, and is never a backup.
-const SIDECARS: [&str; 5] = ["-wal", "-journal", "-shm", ".lock", ".litemigrate-lock"];
-
-/// How often another name is tried, if somebody takes the one that was free.
-const TRIES: usize = 5;
 
 /// What became of the wish for a backup.
 #[derive(Debug)]
@@ -225,273 +213,10 @@ pub(crate) fn refuse_missing_folder(wanted: &Path) -> Result<(), Error> {
     }
 }
 
-/// Whether a file is a script that was named by mistake: any other that is no database
-/// may be a damaged backup, which a good one replaces.
-fn is_script(file: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = open_without_waiting(file).and_then(|file| file.take(16).read_to_end(&mut head));
-    let is_text = read.is_ok() && !head.contains(&0);
-    is_text && !head.is_empty() && file.extension().is_some_and(|ending| ending == "sql")
-}
-
 /// Whether the database holds nothing: an old backup is worth more than a copy of it.
 fn is_empty(connection: &Connection) -> Result<bool, Error> {
     let query = "SELECT NOT EXISTS (SELECT 1 FROM main.sqlite_schema)";
     connection
         .query_row(query, [], |row| row.get(0))
         .map_err(|error| Error::database(connection, "read the database", &error))
-}
-
-/// One copy.
-struct Job<'a> {
-    database: &'a Path,
-    /// Where it goes, as it was named.
-    file: PathBuf,
-    /// The folder that it goes into under a name of its own.
-    folder: Option<&'a Path>,
-    history: Vec<AppliedMigration>,
-    vfs: Option<&'a str>,
-    table: &'a HistoryTable,
-    limits: &'a Limits,
-}
-
-impl Job<'_> {
-    fn cannot_create(&self, message: impl Into<String>) -> Error {
-        Error::CannotCreate {
-            path: self.file.clone(),
-            message: message.into(),
-        }
-    }
-
-    fn of_io(&self, error: &io::Error) -> Error {
-        let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
-        match is_refused && error.raw_os_error().is_some() {
-            true => self.cannot_create(format!(
-                "{error}: may this user write to the folder {}?",
-                shown(directory_of(&self.file))
-            )),
-            false => self.cannot_create(error.to_string()),
-        }
-    }
-
-    fn place(&self) -> Result<Place, Error> {
-        Place::of(&self.file).map_err(|error| self.of_io(&error))
-    }
-
-    /// The name in the folder of the state that the database is in, and of so many others.
-    fn slot(&self, number: usize) -> PathBuf {
-        let newest = self.history.last().map(|row| row.version);
-        let name = name_in(self.database, self.table, newest, number);
-        self.folder.unwrap_or(Path::new("")).join(name)
-    }
-
-    /// Writes down whose backup it is.
-    fn note(&self, backup: &Path, update: Option<Update>, like: &Metadata) -> Result<(), Error> {
-        let origin = Origin {
-            database: self.database.to_owned(),
-            table: self.table.name().to_owned(),
-            file: made_of(like),
-            is_void: update.is_none(),
-            update,
-        };
-        let written = origin.write(backup, like);
-        written.map_err(|error| self.of_io(&error))
-    }
-
-    /// Refuses names of the database itself, of its sidecars, and of what is no file.
-    fn refuse_name(&self, database: &Metadata) -> Result<(), Error> {
-        let place = self.place()?;
-        let is_sidecar =
-            |suffix: &&str| place.path() == with_suffix(self.database, suffix).as_path();
-        if SIDECARS.iter().any(is_sidecar) {
-            return Err(self.cannot_create(
-                "this name is SQLite's own or ours, beside the database: name another file",
-            ));
-        }
-        let is_database = |path: PathBuf| identity(&path) == Some((database.dev(), database.ino()));
-        if is_database(place.beside("")) || is_database(place.beside(TEMPORARY)) {
-            return Err(self.cannot_create("it is the database itself"));
-        }
-        match std::fs::symlink_metadata(place.beside("")) {
-            Ok(found) if !found.is_file() => Err(self.cannot_create("it is not a regular file")),
-            Ok(_) if is_script(place.path()) => Err(self
-                .cannot_create("it is a script, by its name and its content: name another file")),
-            _ => Ok(()),
-        }
-    }
-
-    /// Copies to the name that was wished for, or to one in the folder.
-    fn copy_to_a_name(&mut self, database: &Metadata) -> Result<Place, Error> {
-        for _ in 0..TRIES {
-            let is_new = self.choose()?;
-            let place = self.place()?;
-            self.refuse_name(database)?;
-            if self.copy(&place, is_new, database)? {
-                return Ok(place);
-            }
-        }
-        Err(self.cannot_create("others make backups of this name all the time: run it again"))
-    }
-
-    /// Makes the copy, checks it, and gives it its name. False if it was to have a name that
-    /// nothing had, and something has it now.
-    fn copy(&self, place: &Place, is_new: bool, database: &Metadata) -> Result<bool, Error> {
-        let mode = database.permissions().mode() & 0o666;
-        let made = self.make_temporary(place, mode, database)?;
-        // Nobody else gives this name now. Before anything is replaced it is known that there
-        // can be a note.
-        let is_taken = match Origin::read(place.path()) {
-            _ if is_new => std::fs::symlink_metadata(place.beside("")).is_ok(),
-            Found::Known(origin) => !origin.is_of(self.database),
-            _ => false,
-        };
-        if is_taken {
-            let _ = place.remove(TEMPORARY);
-            return Ok(false);
-        }
-        let is_noted = matches!(
-            Origin::read(place.path()),
-            Found::Known(origin) if origin.is_of(self.database)
-        );
-        if !is_noted {
-            let noted = self.note(place.path(), None, database);
-            noted.inspect_err(|_| drop(place.remove(TEMPORARY)))?;
-        }
-        let published = self
-            .copy_and_check(place, &made)
-            .and_then(|()| self.bring_in_sidecars(place))
-            .and_then(|()| made.sync_all().map_err(|error| self.of_io(&error)))
-            .and_then(|()| {
-                match is_new {
-                    true => place.publish_new_made(TEMPORARY, &made),
-                    false => place.publish_made(TEMPORARY, &made).map(|()| true),
-                }
-                .map_err(|error| self.of_io(&error))
-            });
-        if !matches!(published, Ok(true)) {
-            let _ = place.remove(TEMPORARY);
-            return published;
-        }
-        // Under its final name, once more: what lay beside an old file of that name
-        // would be read with the new one.
-        match history_of(&at(place.path(), self.vfs), self.table, self.limits)? == self.history {
-            true => Ok(true),
-            false => Err(self.wrong("under its name its history is not the database's")),
-        }
-    }
-
-    /// The file that is to become the copy, locked as long as we make it. One that a killed
-    /// run has left is removed; another run's is waited for.
-    fn make_temporary(&self, place: &Place, mode: u32, like: &Metadata) -> Result<File, Error> {
-        let path = place.beside(TEMPORARY);
-        let clock = Instant::now();
-        loop {
-            match place.create(TEMPORARY, mode, like) {
-                Ok(made) => {
-                    // Where a file system has no locks nobody is kept out.
-                    let _ = made.try_lock();
-                    if is_at(&made, &path) {
-                        return Ok(made);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let found = open_without_waiting(&path);
-                    let lock = found.as_ref().map(File::try_lock);
-                    if !matches!(lock, Ok(Err(TryLockError::WouldBlock))) {
-                        remove_copy(place).map_err(|error| self.of_io(&error))?;
-                    } else if clock.elapsed() >= self.limits.patience() {
-                        return Err(self.busy("another run is making it now: run this again"));
-                    } else {
-                        std::thread::sleep(Duration::from_millis(20));
-                    }
-                }
-                Err(error) => return Err(self.of_io(&error)),
-            }
-        }
-    }
-
-    fn copy_and_check(&self, place: &Place, made: &std::fs::File) -> Result<(), Error> {
-        let target = at(&with_suffix(place.path(), TEMPORARY), self.vfs);
-        // By another connection: SQLite copies from none that is writing.
-        let source =
-            at(self.database, self.vfs).open(self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let copy = copy_to(&source, &target, self.limits, made)?;
-        drop(copy);
-        match verify(&target, self.table, self.limits)? == self.history {
-            true => Ok(()),
-            false => Err(self.wrong("its history is not the database's")),
-        }
-    }
-
-    /// What SQLite would read together with the new file belongs to the old one: it is
-    /// brought in there, so that the old one is whole until it is replaced.
-    fn bring_in_sidecars(&self, place: &Place) -> Result<(), Error> {
-        let left = || {
-            let beside = |suffix| with_suffix(place.path(), suffix);
-            // One of these that is over holds nothing.
-            let journal = Some(beside("-journal")).filter(|path| is_a_journal(path));
-            let wal = Some(beside("-wal"));
-            let wal = wal.filter(|path| std::fs::symlink_metadata(path).is_ok());
-            wal.or(journal)
-        };
-        if left().is_none() {
-            return Ok(());
-        }
-        let old = at(place.path(), self.vfs);
-        // Asked for its metadata it refuses what is no file of its own beside it.
-        if old.metadata().is_ok()
-            && let Ok(connection) = old.open(&old.path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        {
-            // Closing it removes a `-wal`, and a journal that is over.
-            let _ = connection
-                .busy_timeout(self.limits.patience())
-                .and_then(|()| {
-                    connection.execute_batch(
-                        "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT; PRAGMA wal_checkpoint(TRUNCATE)",
-                    )
-                });
-        }
-        match left() {
-            None => Ok(()),
-            Some(path) if lock_holder(&with_suffix(place.path(), "-shm")).is_some() => {
-                Err(self.busy(&format!(
-                    "another process has it open, with {}: stop that process, then run this again",
-                    path.display()
-                )))
-            }
-            Some(path) => Err(self.cannot_create(format!(
-                "{} lies beside it, belongs to what is there now, and cannot be brought in: move both away, or name another file",
-                path.display()
-            ))),
-        }
-    }
-
-    fn busy(&self, message: &str) -> Error {
-        Error::Database {
-            path: self.file.clone(),
-            doing: "make the backup",
-            cause: Cause::Busy,
-            message: message.to_owned(),
-        }
-    }
-
-    fn wrong(&self, message: &str) -> Error {
-        Error::Database {
-            path: self.file.clone(),
-            doing: "verify the backup",
-            cause: Cause::Storage,
-            message: format!("{message}: nothing was migrated"),
-        }
-    }
-}
-
-/// Whether there is more than a journal that is over: empty, or with zeros for a header
-/// (sqlite.org/fileformat2.html#the_rollback_journal).
-fn is_a_journal(path: &Path) -> bool {
-    let Ok(found) = std::fs::symlink_metadata(path) else {
-        return false;
-    };
-    let mut first = [0];
-    let read = open_without_waiting(path).and_then(|mut file| file.read(&mut first));
-    !(found.is_file() && matches!(read, Ok(0 | 1)) && first == [0])
 }

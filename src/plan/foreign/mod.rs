@@ -11,7 +11,7 @@ use crate::diagnostics::error::Error;
 use crate::diagnostics::text::counted;
 use crate::files::foreign::Tool;
 use crate::files::foreign::convert::sha256;
-use crate::files::foreign::marker::look_through;
+use crate::files::foreign::search::look_through;
 use crate::files::migration::{Kind, Migration};
 use crate::files::read::read_sql;
 use crate::plan::foreign::matching::{AppliedScript, Script};

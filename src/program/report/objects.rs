@@ -3,8 +3,9 @@
 //! Owns the names of their fields, which the README lists: fields may be added,
 //! never removed.
 
+use crate::diagnostics::difference::{Difference, DifferenceKind};
 use crate::diagnostics::position::Position;
-use crate::diagnostics::problem::{Difference, DifferenceKind, Finding, Problem};
+use crate::diagnostics::problem::{Finding, Problem};
 use crate::diagnostics::text::discreet;
 use crate::files::migration::Checksum;
 use crate::operations::apply::Step;
