@@ -5,6 +5,7 @@
 //! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
 
 use crate::database::permission::discovery::may_read_as;
+use crate::database::permission::place::same_file;
 use crate::database::permission::{directory_of, is_root, is_world_writable, world_writable};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
@@ -273,8 +274,7 @@ fn refuse_exchanged(path: &Path, opened: &Metadata) -> Result<(), Finding> {
         return Ok(());
     }
     let found = std::fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
-    let is_it = (found.dev(), found.ino()) == (opened.dev(), opened.ino());
-    match is_it || [0, opened.uid()].contains(&found.uid()) {
+    match same_file(&found, opened) || [0, opened.uid()].contains(&found.uid()) {
         true => Ok(()),
         false => Err(leads_elsewhere(path)),
     }

@@ -13,7 +13,7 @@ use crate::files::spelling::{Difference, Spellings, difference};
 use crate::script::text;
 use sha2::{Digest, Sha384};
 use std::fs::Metadata;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 /// The text of a migration, read a second time when its turn comes: in pieces, of which
@@ -230,13 +230,8 @@ pub(crate) fn create_file(path: &Path, content: &str) -> Result<(), Error> {
     const TEMPORARY: &str = ".litemigrate-tmp";
     let make = || {
         let place = Place::of(path)?;
-        // What a killed run left.
-        place.remove(TEMPORARY)?;
-        let mut file = place.create(TEMPORARY, 0o666, &place.directory()?)?;
-        file.write_all(content.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| place.publish_new(TEMPORARY))
-            .inspect_err(|_| drop(place.remove(TEMPORARY)))
+        let like = (0o666, &place.directory()?);
+        place.write_whole(TEMPORARY, like, content.as_bytes(), Place::publish_new)
     };
     make().map_err(|error: io::Error| Error::CannotCreate {
         path: path.to_owned(),

@@ -8,11 +8,10 @@ use crate::database::guard::{Guarded, lock_script};
 use crate::database::limits::Limits;
 use crate::database::location::{Location, Mode, refuse_read_only};
 use crate::database::look::{Access, look};
-use crate::database::permission::place::Place;
+use crate::database::permission::place::{Place, lead_to_one};
 use crate::database::permission::{directory_of, with_suffix};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::shown;
-use crate::operations::backup::origin::identity;
 use crate::operations::backup::{newest_in, settle_all_in};
 use crate::operations::copy::{
     TEMPORARY, at, copy_pages, copy_to, history_of, remove_copy, verify, without_locks,
@@ -42,7 +41,7 @@ pub fn restore(
     table: &HistoryTable,
     limits: &Limits,
 ) -> Result<Option<i64>, Error> {
-    if identity(file).is_some() && identity(file) == identity(&database.path) {
+    if lead_to_one(file, &database.path) {
         return Err(Error::Declined {
             database: database.path.clone(),
             message: "it is the backup itself".to_owned(),
@@ -178,8 +177,8 @@ impl Restoration<'_> {
         let Ok(place) = Place::of(&self.database.path) else {
             return;
         };
-        let left = identity(&place.beside(TEMPORARY));
-        if left.is_some() && left != identity(&self.source.path) {
+        let left = place.beside(TEMPORARY);
+        if left.exists() && !lead_to_one(&left, &self.source.path) {
             let _ = remove_copy(&place);
         }
     }

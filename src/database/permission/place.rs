@@ -12,7 +12,7 @@ use super::{directory_of, give, is_root, is_world_writable, with_suffix};
 use crate::diagnostics::text::shown;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -159,6 +159,24 @@ impl Place {
         }
     }
 
+    /// Writes a small file, which has its name only when it is complete and on the disk:
+    /// by `publish`, in place of what has the name or not. What a killed run left with this
+    /// suffix goes.
+    pub(crate) fn write_whole(
+        &self,
+        suffix: &str,
+        (mode, like): (u32, &Metadata),
+        content: &[u8],
+        publish: fn(&Self, &str) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.remove(suffix)?;
+        let mut file = self.create(suffix, mode, like)?;
+        file.write_all(content)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| publish(self, suffix))
+            .inspect_err(|_| drop(self.remove(suffix)))
+    }
+
     /// Gives what was made with `suffix` its name, in place of what has it.
     pub(crate) fn publish(&self, suffix: &str) -> io::Result<()> {
         std::fs::rename(self.beside(suffix), self.beside(""))?;
@@ -287,13 +305,24 @@ pub(crate) fn hold(directory: &Path, patience: Duration) -> Option<File> {
     }
 }
 
+/// Whether both are of one file.
+pub(crate) fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether both paths lead to one file, which is there.
+pub(crate) fn lead_to_one(one: &Path, other: &Path) -> bool {
+    let found = |path| std::fs::metadata(path).ok();
+    let both = found(one).zip(found(other));
+    both.is_some_and(|(one, other)| same_file(&one, &other))
+}
+
 /// Whether this file is still the one at `path`.
 pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-    let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
     let (Ok(held), Ok(found)) = (file.metadata(), std::fs::symlink_metadata(path)) else {
         return false;
     };
-    identity(held) == identity(found)
+    same_file(&held, &found)
 }
 
 /// Whether this process has a file open so many times, as far as Linux tells.
@@ -301,10 +330,7 @@ fn is_open(wanted: &Metadata, times: usize) -> bool {
     let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else {
         return true;
     };
-    let same = |path: PathBuf| {
-        std::fs::metadata(path)
-            .is_ok_and(|found| (found.dev(), found.ino()) == (wanted.dev(), wanted.ino()))
-    };
+    let same = |path: PathBuf| std::fs::metadata(path).is_ok_and(|found| same_file(&found, wanted));
     let found = descriptors.flatten().filter(|entry| same(entry.path()));
     found.count() >= times
 }

@@ -3,6 +3,7 @@
 //! Owns whose links root follows. Makes nothing.
 
 use super::discovery::name_of;
+use super::place::same_file;
 use super::{directory_of, open_without_waiting};
 use crate::diagnostics::text::shown;
 use std::ffi::{OsStr, OsString};
@@ -113,7 +114,7 @@ impl Walk {
 pub(super) fn open_step(path: &Path, seen: &Metadata) -> io::Result<File> {
     let opened = open_without_waiting(path)?;
     let found = opened.metadata()?;
-    match (found.dev(), found.ino()) == (seen.dev(), seen.ino()) {
+    match same_file(&found, seen) {
         true => Ok(opened),
         false => Err(exchanged()),
     }

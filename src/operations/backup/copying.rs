@@ -3,10 +3,10 @@
 //! Owns that it is complete, checked and synced before it takes the place of another.
 
 use super::folder::name_in;
-use super::origin::{Found, Origin, Update, identity, made_of};
+use super::origin::{Found, Origin, Update, made_of};
 use crate::database::holder::lock_holder;
 use crate::database::limits::Limits;
-use crate::database::permission::place::{Place, is_at};
+use crate::database::permission::place::{Place, is_at, same_file};
 use crate::database::permission::{directory_of, open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
@@ -16,7 +16,7 @@ use crate::schema::history_table::HistoryTable;
 use rusqlite::OpenFlags;
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,8 @@ impl Job<'_> {
                 "this name is SQLite's own or ours, beside the database: name another file",
             ));
         }
-        let is_database = |path: PathBuf| identity(&path) == Some((database.dev(), database.ino()));
+        let is_database =
+            |path: PathBuf| std::fs::metadata(path).is_ok_and(|found| same_file(&found, database));
         if is_database(place.beside("")) || is_database(place.beside(TEMPORARY)) {
             return Err(self.cannot_create("it is the database itself"));
         }

@@ -6,12 +6,12 @@
 //! the second start after a script that failed would replace the state before the update
 //! by one in the middle of it. Never touches the backup itself.
 
-use crate::database::permission::place::{Place, is_ours};
+use crate::database::permission::place::{Place, is_ours, lead_to_one};
 use crate::database::permission::{directory_of, open_without_waiting};
 use crate::diagnostics::text::shown;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -177,16 +177,9 @@ impl Origin {
         }
         bytes.push(0);
         let note = note_of(backup);
-        let write = || {
-            let place = place_of(&note)?;
-            place.remove(NEW)?;
-            let mut file = place.create(NEW, 0o644, like)?;
-            file.write_all(&bytes)
-                .and_then(|()| file.sync_all())
-                .and_then(|()| place.publish(NEW))
-                .inspect_err(|_| drop(place.remove(NEW)))
-        };
-        write().map_err(|error| {
+        let written = place_of(&note)
+            .and_then(|place| place.write_whole(NEW, (0o644, like), &bytes, Place::publish));
+        written.map_err(|error| {
             let found = std::fs::symlink_metadata(&note);
             let cure = match found.is_ok_and(|found| !found.is_file()) {
                 true => ": remove what is there",
@@ -235,10 +228,10 @@ impl Origin {
     /// Whether it names the file `database`, by this or another path, or by one that it had
     /// before it was moved.
     pub(super) fn is_of(&self, database: &Path) -> bool {
-        match (identity(&self.database), identity(database)) {
-            (Some(one), Some(other)) => one == other,
-            (None, Some(_)) => self.is_of_file(database),
-            _ => self.database == database,
+        match (self.database.exists(), database.exists()) {
+            (true, true) => lead_to_one(&self.database, database),
+            (false, true) => self.is_of_file(database),
+            (_, false) => self.database == database,
         }
     }
 
@@ -294,12 +287,6 @@ pub(super) fn made_of(metadata: &Metadata) -> String {
     let made = made.and_then(|made| made.duration_since(UNIX_EPOCH).ok());
     let made = made.map_or(0, |made| made.as_nanos());
     format!("{}.{made}", metadata.ino())
-}
-
-/// Which file it is.
-pub(crate) fn identity(path: &Path) -> Option<(u64, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.dev(), metadata.ino()))
 }
 
 #[cfg(test)]
