@@ -128,6 +128,12 @@ impl Location {
         {
             return Err(self.cannot_open("its name is that of a directory: name a file"));
         }
+        let sidecars = ["-journal", "-wal", "-shm", ".litemigrate-lock"];
+        if let Some(end) = sidecars.iter().find(|end| name.ends_with(end.as_bytes())) {
+            return Err(self.cannot_open(&format!(
+                "a file called …{end} is SQLite's own or ours, beside a database: name the database"
+            )));
+        }
         match std::fs::metadata(&self.path) {
             Ok(metadata) if metadata.is_dir() => {
                 Err(self.cannot_open("it is a directory: name a file in it"))

@@ -10,6 +10,7 @@ use crate::database::permission::{directory_of, is_root, is_world_writable, worl
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::sorted::sort;
+use crate::diagnostics::text::shown;
 use crate::files::folder::duplicates;
 use crate::files::foreign::{self, Sign, sign_of_file, sign_of_folder};
 use crate::files::migration::{
@@ -59,6 +60,7 @@ pub(crate) fn read_dir_of(
     let mut buffer = Vec::new();
     let mut open_to_all = Vec::new();
     let mut signs = Vec::new();
+    let mut unnumbered = Vec::new();
     for entry in list(directory)? {
         match read_entry(&entry, &mut buffer) {
             Ok(Entry::Migration(migration, owner, is_open)) => {
@@ -69,7 +71,10 @@ pub(crate) fn read_dir_of(
             }
             Ok(Entry::Suspicious(warning)) => found.warnings.push(warning),
             Ok(Entry::Foreign(sign)) => signs.push(sign),
-            Ok(Entry::Ignored) => {}
+            Ok(Entry::Ignored) => {
+                let is_sql = entry.path.extension().is_some_and(|end| end == "sql");
+                unnumbered.extend(is_sql.then_some(entry.path));
+            }
             Err(finding) => findings.push(finding),
         }
     }
@@ -79,6 +84,9 @@ pub(crate) fn read_dir_of(
     found.warnings.extend(world_writable(&open_to_all));
     // Nothing here is ours: who runs it means the other tool's scripts.
     let is_theirs = found.migrations.is_empty();
+    if is_theirs && signs.is_empty() {
+        found.warnings.extend(nothing_here(directory, unnumbered));
+    }
     match is_theirs {
         true => findings.extend(foreign::findings(directory, signs)),
         false => found.warnings.extend(foreign::findings(directory, signs)),
@@ -354,6 +362,26 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let linker = linked.map(|link| link.uid()).filter(|user| *user != 0);
     let owner = linker.unwrap_or_else(|| metadata.uid());
     Ok(Entry::Migration(migration, owner, is_open))
+}
+
+/// What is said of a folder without a migration that holds scripts all the same, or a folder
+/// of migrations.
+fn nothing_here(directory: &Path, mut unnumbered: Vec<PathBuf>) -> Option<Finding> {
+    let inner = directory.join("migrations");
+    let message = if highest_version(&inner).is_ok_and(|highest| highest.is_some()) {
+        format!(
+            "holds no migration, and {} does: is that the folder that is meant (-m)?",
+            shown(&inner)
+        )
+    } else {
+        sort(&mut unnumbered, &Ord::cmp);
+        let name = unnumbered.first()?.file_name()?;
+        format!(
+            "holds no migration: {} is none, because its name does not begin with a number: rename it to <number>_<name>.sql",
+            shown(Path::new(name))
+        )
+    };
+    Some(Finding::new("ignored-file", directory, message))
 }
 
 /// Why a name that is ignored may have been meant as a migration.

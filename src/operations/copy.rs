@@ -6,6 +6,7 @@
 use crate::database::limits::Limits;
 use crate::database::location::Location;
 use crate::database::look::{Access, look};
+use crate::database::permission::open_without_waiting;
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Cause, Error, explained_message};
 use crate::plan::history::{self, AppliedMigration};
@@ -14,7 +15,7 @@ use crate::schema::references::quoted;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,25 @@ const PAGES: i32 = 1000;
 
 /// The suffix of a copy that is not complete.
 pub(super) const TEMPORARY: &str = ".litemigrate-tmp";
+
+/// What names of text end in.
+const OF_TEXT: [&str; 14] = [
+    "sql", "json", "toml", "yaml", "yml", "env", "conf", "ini", "sh", "py", "rs", "md", "txt",
+    "html",
+];
+
+/// Whether a file is text, by its name and its content, and was named by mistake. Any other
+/// that is no database may be a damaged one.
+pub(super) fn is_text(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let end = name.rsplit_once('.').map(|(_, end)| end);
+    if !end.is_some_and(|end| OF_TEXT.contains(&end)) {
+        return false;
+    }
+    let mut head = Vec::new();
+    let read = open_without_waiting(file).and_then(|file| file.take(16).read_to_end(&mut head));
+    read.is_ok() && !head.is_empty() && !head.contains(&0)
+}
 
 /// Removes a copy that is not complete, with what SQLite has left beside it.
 pub(super) fn remove_copy(place: &Place) -> io::Result<()> {

@@ -4,6 +4,8 @@
 //! moment is there an empty one that the next start would migrate from nothing. Never
 //! changes what the backup holds.
 
+mod another;
+
 use crate::database::guard::{Guarded, lock_script};
 use crate::database::limits::Limits;
 use crate::database::location::{Location, Mode, refuse_read_only};
@@ -18,6 +20,7 @@ use crate::operations::copy::{
 };
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
+use another::refuse_another;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::SQLITE_READONLY;
 use rusqlite::{Connection, ErrorCode};
@@ -55,6 +58,7 @@ pub fn restore(
         ..Location::file(file.to_owned())
     };
     let history = verify(&source, table, limits)?;
+    refuse_another(file, database, table, &history, limits)?;
     let restoration = Restoration {
         source: &source,
         database,

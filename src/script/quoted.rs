@@ -25,8 +25,8 @@ const ENOUGH: usize = 20;
 struct Word {
     at: usize,
     content: String,
-    /// Text makes no sense here: it is what an index is on, or the name of something that
-    /// stands in the statement without quotes, too.
+    /// Text makes no sense here: it is what an index is on, the name of something that
+    /// stands in the statement without quotes, too, or is compared with a value.
     must_name: bool,
 }
 
@@ -53,7 +53,7 @@ impl Runner<'_> {
         let is_name = |word: &Word| !found.contains(&word.at) && is_plain(&word.content);
         let has_names = found.len() < ENOUGH && words.iter().any(is_name);
         let deletes = shared.notes().own == Write::Delete;
-        let is_suspect = |word: &Word| has_names || (word.must_name && !deletes);
+        let is_suspect = |word: &Word| has_names || word.must_name;
         let is_text = |word: &&Word| found.contains(&word.at) && is_suspect(word);
         let texts: Vec<&Word> = words.iter().filter(is_text).collect();
         let kind = "text-for-column";
@@ -115,7 +115,7 @@ impl Asked {
         let Some(mut before) = all.next() else {
             return found;
         };
-        for token in all {
+        while let Some(token) = all.next() {
             is_index &= !token.is_word("where");
             // Without FROM there is no column that it could be.
             copies |= token.is_word("from");
@@ -133,6 +133,7 @@ impl Asked {
                 .iter()
                 .any(|word| before.is_word(word));
             let begins = matches!(before.text, "(" | ",");
+            let is_compared = token.kind == Kind::Double && compares(&before, all.rest());
             before = token;
             match token.kind {
                 Kind::Double if is_other || token.text.len() <= 2 => {}
@@ -146,7 +147,7 @@ impl Asked {
                     found.words.push(Word {
                         at,
                         content: token.content().into_owned(),
-                        must_name: is_index && depth == 1 && begins,
+                        must_name: is_compared || (is_index && depth == 1 && begins),
                     });
                 }
                 Kind::Sign if values.is_none() => token.text.hash(&mut shape),
@@ -167,6 +168,29 @@ impl Asked {
         found.shape = shape.finish();
         found
     }
+}
+
+/// Whether what stands between `before` and `rest` is compared with a value, and with that
+/// alone.
+fn compares(before: &Token<'_>, rest: &str) -> bool {
+    let begins = ["where", "and", "or", "not", "when", "on", "having"];
+    let is_first = before.text == "(" || begins.iter().any(|word| before.is_word(word));
+    let mut after = tokens(rest).filter(|token| !token.is_word("not"));
+    let signs = ["=", "==", "<>", "!=", "<", "<=", ">", ">="];
+    let words = ["is", "like", "glob", "between", "in"];
+    let is_comparison = |token: Token<'_>| {
+        signs.contains(&token.text) || words.iter().any(|word| token.is_word(word))
+    };
+    let is_value = |token: &Token<'_>| match token.kind {
+        Kind::String => true,
+        Kind::Word => token.is_word("null") || token.text.starts_with(|c: char| c.is_ascii_digit()),
+        Kind::Sign | Kind::Name | Kind::Double => false,
+    };
+    is_first
+        && after.next().is_some_and(is_comparison)
+        && after
+            .find(|token| token.text != "(" && token.text != "-")
+            .is_some_and(|token| is_value(&token))
 }
 
 /// Where in `INSERT INTO t (a, b)` a token stands.

@@ -9,6 +9,7 @@ use crate::database::permission::discovery::refuse_foreign_finds;
 use crate::database::permission::world_writable;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
+use crate::diagnostics::text::shown;
 use crate::sqlpage::environment::Environment;
 use crate::sqlpage::settings::{self, Settings};
 use std::ffi::OsStr;
@@ -209,6 +210,14 @@ fn configuration_directory(
     environment: &Environment,
 ) -> Result<PathBuf, Error> {
     if let Some(directory) = typed.config_dir {
+        // Where it does not lead to the scripts, nobody would miss it: `-dry-run` is `-d ry-run`.
+        if typed.migrations.is_some() && !directory.exists() {
+            return Err(Error::Configuration {
+                origin: "--config-dir".to_owned(),
+                message: format!("there is no directory {}: check its path", shown(directory)),
+                position: None,
+            });
+        }
         return Ok(directory.to_owned());
     }
     if let Some(settings) = explicit {
@@ -251,20 +260,23 @@ fn default_database(configuration_directory: &Path, warnings: &mut Vec<Finding>)
 /// The database that a setting of SQLPage names. It takes URLs only, and what is none
 /// may hold a password.
 fn database_of_setting(value: &OsStr, origin: &str) -> Result<Location, Error> {
+    let bytes = value.as_encoded_bytes();
+    if let [first @ (b'"' | b'\''), .., last] = bytes
+        && first == last
+    {
+        return Err(Error::Configuration {
+            origin: origin.to_owned(),
+            message: "its quotes are part of the value: take them away (docker --env-file and Kubernetes keep them)".to_owned(),
+            position: None,
+        });
+    }
     let location = Location::parse(value, origin)?;
-    if value.as_encoded_bytes().starts_with(b"sqlite:") {
+    if bytes.starts_with(b"sqlite:") {
         return Ok(location);
     }
-    let text = value.to_string_lossy();
-    let shown = match text.contains(['@', ';', '=']) {
-        true => "it".to_owned(),
-        false => format!("'{text}'"),
-    };
     Err(Error::Configuration {
         origin: origin.to_owned(),
-        message: format!(
-            "{shown} is not the URL of a SQLite database: write sqlite://data.db, or name a file with -D"
-        ),
+        message: "it is not the URL of a SQLite database: write sqlite://data.db?mode=rwc, or name a file with -D".to_owned(),
         position: None,
     })
 }

@@ -10,7 +10,7 @@ use crate::database::permission::place::{Place, is_at, same_file};
 use crate::database::permission::{directory_of, open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
-use crate::operations::copy::{TEMPORARY, at, copy_to, history_of, remove_copy, verify};
+use crate::operations::copy::{TEMPORARY, at, copy_to, history_of, is_text, remove_copy, verify};
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::OpenFlags;
@@ -104,8 +104,10 @@ impl Job<'_> {
         }
         match std::fs::symlink_metadata(place.beside("")) {
             Ok(found) if !found.is_file() => Err(self.cannot_create("it is not a regular file")),
-            Ok(_) if is_script(place.path()) => Err(self
-                .cannot_create("it is a script, by its name and its content: name another file")),
+            Ok(_) if is_text(place.path()) => {
+                Err(self
+                    .cannot_create("it is text, by its name and its content: name another file"))
+            }
             _ => Ok(()),
         }
     }
@@ -284,13 +286,4 @@ fn is_a_journal(path: &Path) -> bool {
     let mut first = [0];
     let read = open_without_waiting(path).and_then(|mut file| file.read(&mut first));
     !(found.is_file() && matches!(read, Ok(0 | 1)) && first == [0])
-}
-
-/// Whether a file is a script that was named by mistake: any other that is no database
-/// may be a damaged backup, which a good one replaces.
-fn is_script(file: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = open_without_waiting(file).and_then(|file| file.take(16).read_to_end(&mut head));
-    let is_text = read.is_ok() && !head.contains(&0);
-    is_text && !head.is_empty() && file.extension().is_some_and(|ending| ending == "sql")
 }

@@ -214,7 +214,7 @@ pub(crate) fn refuse_missing_folder(wanted: &Path) -> Result<(), Error> {
 }
 
 /// Whether the database holds nothing: an old backup is worth more than a copy of it.
-fn is_empty(connection: &Connection) -> Result<bool, Error> {
+pub(super) fn is_empty(connection: &Connection) -> Result<bool, Error> {
     let query = "SELECT NOT EXISTS (SELECT 1 FROM main.sqlite_schema)";
     connection
         .query_row(query, [], |row| row.get(0))

@@ -227,7 +227,7 @@ impl Origin {
 
     /// Whether it names the file `database`, by this or another path, or by one that it had
     /// before it was moved.
-    pub(super) fn is_of(&self, database: &Path) -> bool {
+    pub(crate) fn is_of(&self, database: &Path) -> bool {
         match (self.database.exists(), database.exists()) {
             (true, true) => lead_to_one(&self.database, database),
             (false, true) => self.is_of_file(database),

@@ -4,6 +4,7 @@
 
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
+use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::operations::apply::up_after_look;
 use crate::operations::backup::refuse_missing_folder;
@@ -49,13 +50,18 @@ impl Run<'_> {
                 }
             },
         );
-        // From cron, a run with nothing to do says nothing, about odd files either.
-        let idle = matches!(&seen, Ok(Some(((false, ..), _))));
-        if !idle && seen.is_ok() {
+        if seen.is_ok() {
             self.refuse_odd_files(&[])?;
         }
-        if !idle || report.talks_when_idle() {
-            report.warnings(&self.project.warnings);
+        match &seen {
+            // From cron, a run with nothing to do says nothing, about odd files either, but
+            // for those that may be what is to be done.
+            Ok(Some(((false, _, newest, _), _))) if !report.talks_when_idle() => {
+                let is_new = |found: &&Finding| self.may_be_pending(found, *newest);
+                let warnings = self.project.warnings.iter().filter(is_new);
+                report.warnings(&warnings.cloned().collect::<Vec<_>>());
+            }
+            _ => report.warnings(&self.project.warnings),
         }
         let seen = seen?;
         let is_new = seen.is_none();
@@ -97,5 +103,14 @@ impl Run<'_> {
         )?;
         report.up_done(summary.applied, summary.newest);
         Ok(Outcome::Done)
+    }
+
+    /// Whether a file that is passed over would come after all that are applied.
+    fn may_be_pending(&self, found: &Finding, newest: Option<i64>) -> bool {
+        let name = found.path.file_name().unwrap_or_default().to_string_lossy();
+        let end = name.find(|c: char| !c.is_ascii_digit());
+        let number: Option<i64> = name[..end.unwrap_or(name.len())].parse().ok();
+        let is_above = || number.is_some_and(|number| newest.is_none_or(|newest| number > newest));
+        found.kind == "ignored-file" && (self.migrations.is_empty() || is_above())
     }
 }

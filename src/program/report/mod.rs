@@ -4,6 +4,7 @@
 //! is beside it: `run` of up and down, `history`, `looking`, `failure`; `printing`
 //! owns the streams.
 
+mod advice;
 mod failure;
 mod history;
 mod import;

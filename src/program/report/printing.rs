@@ -8,6 +8,7 @@ use crate::database::limits::Heartbeat;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::text::{discreet, shown};
 use crate::program::arguments::parse::{Arguments, Color, Command};
+use crate::program::report::advice::Advice;
 use crate::program::report::live::{Listener, Live};
 use crate::program::report::terminal;
 use std::fs::File;
@@ -29,6 +30,8 @@ enum Severity {
 pub(crate) struct Printer {
     /// What each line begins with, if there are several databases.
     prefix: String,
+    /// Commands in messages are to be about the same scripts and database.
+    advice: Advice,
     pub(crate) json: bool,
     pub(crate) quiet: bool,
     /// A warning about a script refuses it.
@@ -71,6 +74,7 @@ impl Printer {
         };
         Self {
             prefix: String::new(),
+            advice: Advice::new(arguments),
             json: arguments.json,
             quiet: arguments.quiet,
             strict: arguments.strict,
@@ -87,6 +91,7 @@ impl Printer {
     pub(crate) fn one_of_several(&self, name: &Path) -> Self {
         Self {
             prefix: format!("{}: ", shown(name)),
+            advice: self.advice.of_one(name.as_os_str()),
             ..self.clone()
         }
     }
@@ -113,7 +118,7 @@ impl Printer {
     pub(crate) fn say(&self, line: &str) {
         self.erase();
         if !self.json && !self.quiet {
-            let line = format!("{}{line}\n", self.prefix);
+            let line = format!("{}{}\n", self.prefix, self.advice.complete(line));
             let _ = written(&discreet(&line));
         }
     }
@@ -132,7 +137,7 @@ impl Printer {
         self.erase();
         let names_it = line.starts_with(&self.prefix);
         let prefix = if names_it { "" } else { &self.prefix };
-        let line = format!("{prefix}{line}");
+        let line = format!("{prefix}{}", self.advice.complete(line));
         let line = discreet(&line);
         let color = match severity {
             Severity::Error => 31,
