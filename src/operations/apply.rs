@@ -178,7 +178,7 @@ struct Job<'a, 'r> {
 
 impl Job<'_, '_> {
     /// The run is at its end, and with it the updates that backups are kept for.
-    fn settle_backups(&self, connection: &Connection, is_recorded: impl Fn(i64) -> bool) {
+    fn settle_backups(&self, database: &Path, is_recorded: impl Fn(i64) -> bool) {
         let Some(wanted) = &self.options.backup else {
             return;
         };
@@ -188,8 +188,12 @@ impl Job<'_, '_> {
         let is_up = self.direction == Direction::Up;
         let is_over = |update: &backup::origin::Update| {
             let was_up = update.direction == "up";
-            // Of others some are still to come; the other way ends nothing.
-            let are_all = is_up == was_up && (self.options.to.is_none() || !is_up);
+            // With --to some are still to come. What was to be undone is given up by going
+            // all the way forward; going back ends no way forward.
+            let are_all = match (is_up, was_up) {
+                (true, _) => self.options.to.is_none(),
+                (false, was_up) => !was_up,
+            };
             // Of a script that is gone nothing is to come.
             let there: BTreeSet<i64> = self.migrations.iter().map(|m| m.version).collect();
             let is_done = |version: &i64| {
@@ -197,7 +201,23 @@ impl Job<'_, '_> {
             };
             are_all || update.versions.iter().all(is_done)
         };
-        backup::settle(wanted, &file_of(connection), &self.options.table, is_over);
+        backup::settle(wanted, database, &self.options.table, is_over);
+    }
+}
+
+/// A killed run may have come to its end without saying so to its backup: for a run of `up`
+/// that finds nothing to do before it begins.
+pub(crate) fn settle_idle(migrations: &[Migration], options: &Options, database: &Path) {
+    // With --to there may be more to come.
+    if options.to.is_none() {
+        let job = Job {
+            migrations,
+            options,
+            direction: Direction::Up,
+            contained: false,
+            replayed: false,
+        };
+        job.settle_backups(database, |_| true);
     }
 }
 
@@ -248,7 +268,8 @@ fn run(
     let mut view = View::read(connection, &job)?;
     if view.targets.is_empty() {
         // A killed run may have come to its end without saying so.
-        job.settle_backups(connection, |version| view.rows.contains_key(&version));
+        let is_recorded = |version| view.rows.contains_key(&version);
+        job.settle_backups(&file_of(connection), is_recorded);
         return Ok(Summary {
             applied: 0,
             newest: view.newest(),

@@ -14,7 +14,7 @@ use crate::database::permission::place::{Place, lead_to_one};
 use crate::database::permission::{directory_of, with_suffix};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::shown;
-use crate::operations::backup::{newest_in, settle_all_in};
+use crate::operations::backup::{best_in, settle_restored};
 use crate::operations::copy::{
     TEMPORARY, at, copy_pages, copy_to, history_of, remove_copy, verify, without_locks,
 };
@@ -86,10 +86,11 @@ pub fn restore(
             "it was copied, and does not read as the backup does: run it again".to_owned(),
         ));
     }
-    // No update of it is on its way any more: the next one makes a backup of its own.
+    // No update of it is on its way any more, unless this is a state in the middle of it:
+    // the next one makes a backup of its own.
     for name in [file, &database.path] {
         let real = std::fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
-        settle_all_in(directory_of(&real), &database.path);
+        settle_restored(directory_of(&real), &database.path, &history);
     }
     Ok(history.last().map(|row| row.version))
 }
@@ -101,8 +102,12 @@ fn refuse_none(file: &Path, database: &Path, table: &HistoryTable) -> Result<(),
         message,
     };
     match std::fs::metadata(file) {
-        Ok(found) if found.is_dir() => Err(no_backup(match newest_in(file, database, table) {
-            Some(newest) => format!(
+        Ok(found) if found.is_dir() => Err(no_backup(match best_in(file, database, table) {
+            Some((before, true)) => format!(
+                "is a folder: name the backup in it; the state before the update that is not over is {}",
+                shown(&before)
+            ),
+            Some((newest, false)) => format!(
                 "is a folder: name the backup in it; the last of this database is {}",
                 shown(&newest)
             ),

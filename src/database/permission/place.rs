@@ -217,6 +217,21 @@ impl Place {
         self.directory.sync_all()
     }
 
+    /// Gives the file a second name, with this suffix, if nothing has that; where the file
+    /// system knows one name only, instead of its own.
+    pub(crate) fn link_as(&self, suffix: &str) -> io::Result<()> {
+        let (name, other) = (self.beside(""), self.beside(suffix));
+        if std::fs::symlink_metadata(&other).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        match std::fs::hard_link(&name, &other) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_) => std::fs::rename(&name, &other)?,
+            Ok(()) => {}
+        }
+        self.directory.sync_all()
+    }
+
     /// Removes the file with this suffix, if it is there.
     pub(crate) fn remove(&self, suffix: &str) -> io::Result<()> {
         match std::fs::remove_file(self.beside(suffix)) {

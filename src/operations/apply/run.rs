@@ -12,7 +12,7 @@ use crate::database::location::file_of;
 use crate::database::permission::is_root;
 use crate::database::settings::Settings;
 use crate::database::transaction::{begin, roll_back};
-use crate::diagnostics::error::{Cause, Error};
+use crate::diagnostics::error::{Cause, Committed, Error};
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
 use crate::operations::backup;
@@ -71,6 +71,7 @@ pub(super) struct Run<'a, 'r> {
     /// The backup that was made or kept.
     backup: Option<backup::Outcome>,
     backup_is_told: bool,
+    begun_is_noted: bool,
     /// Warnings that are told when nobody waits for the lock.
     waiting: Vec<Finding>,
     /// Whether a script was run outside a transaction, or a commit tried, and how many rows
@@ -116,6 +117,7 @@ impl<'a, 'r> Run<'a, 'r> {
             verified: false,
             backup: None,
             backup_is_told: true,
+            begun_is_noted: false,
             waiting: Vec::new(),
             touched: false,
             changes_before: 0,
@@ -132,11 +134,14 @@ impl<'a, 'r> Run<'a, 'r> {
         };
         match &result {
             // The next update makes a new backup.
-            Ok(_) if self.backup.is_some() => {
-                self.job
-                    .settle_backups(connection, |v| self.view.rows.contains_key(&v));
+            Ok(_) => {
+                if let Some(backup) = self.backup.take() {
+                    let is_recorded = |version| self.view.rows.contains_key(&version);
+                    self.job.settle_backups(&self.database, is_recorded);
+                    let older = backup.remove_older(&self.database, self.job.options, &self.limits);
+                    self.warn(older.into_iter().collect());
+                }
             }
-            Ok(_) => {}
             // Often they say why.
             Err(error) => {
                 roll_back(connection);
@@ -145,7 +150,7 @@ impl<'a, 'r> Run<'a, 'r> {
                     !self.wrote && (!self.touched || self.is_without_trace(connection, error));
                 match left_nothing {
                     true => self.backup.iter().for_each(backup::Outcome::settle),
-                    false => self.backup.iter().for_each(backup::Outcome::begun),
+                    false => drop(self.backup.as_ref().map(backup::Outcome::begun)),
                 }
                 let unsaid = std::mem::take(&mut self.unsaid);
                 self.warn(unsaid);
@@ -205,6 +210,7 @@ impl<'a, 'r> Run<'a, 'r> {
             }
             let (step, warnings) = if !runs_outside {
                 let (step, warnings) = self.apply_inside(connection, migration)?;
+                self.note_begun()?;
                 self.touched = true;
                 if let Err(error) = self.commit(connection, migration) {
                     self.unsaid = warnings;
@@ -325,6 +331,14 @@ impl<'a, 'r> Run<'a, 'r> {
         self.limits.refuse_late(&self.database)
     }
 
+    /// Before the first commit: what is killed after it cannot say so.
+    pub(super) fn note_begun(&mut self) -> Result<(), Error> {
+        match &self.backup {
+            Some(backup) if !std::mem::replace(&mut self.begun_is_noted, true) => backup.begun(),
+            _ => Ok(()),
+        }
+    }
+
     /// Whoever reads it may stand still, and then nobody could write to the database if this
     /// was told under the lock.
     pub(super) fn tell_what_waits(&mut self) {
@@ -341,6 +355,11 @@ impl<'a, 'r> Run<'a, 'r> {
             (Some(file), None) => (self.report)(Event::BackedUp(file)),
             (None, _) => {}
         }
+        if let Some(aside) = &made.aside {
+            let message = "is the backup that was there, of a history that this database has nothing of: remove it if it is of no use any more";
+            let warning = Finding::new("backup-aside", aside, message);
+            (self.report)(Event::Warning(warning));
+        }
     }
 
     pub(super) fn warn(&mut self, warnings: Vec<Finding>) {
@@ -353,6 +372,9 @@ impl<'a, 'r> Run<'a, 'r> {
     /// that failed either.
     fn is_without_trace(&self, connection: &Connection, error: &Error) -> bool {
         match error {
+            Error::Script(failed) | Error::Warned(failed) if failed.rolled_back => {
+                failed.committed == Committed::No
+            }
             Error::Script(failed) | Error::Warned(failed) => {
                 failed.statements_kept == 0
                     && failed.cause == Cause::Statement

@@ -77,6 +77,7 @@ impl<'a> Run<'a, '_> {
         if self.job.options.dry_run {
             roll_back(connection);
         } else if let Some(last) = steps.last() {
+            self.note_begun()?;
             self.touched = true;
             self.commit(connection, last.migration)
                 .map_err(|error| rolled_back_with(error, steps.len() - 1))?;

@@ -3,6 +3,7 @@
 //! Owns that it is complete, checked and synced before it takes the place of another.
 
 use super::folder::name_in;
+use super::judge::Judged;
 use super::origin::{Found, Origin, Update, made_of};
 use crate::database::holder::lock_holder;
 use crate::database::limits::Limits;
@@ -113,13 +114,18 @@ impl Job<'_> {
     }
 
     /// Copies to the name that was wished for, or to one in the folder.
-    pub(super) fn copy_to_a_name(&mut self, database: &Metadata) -> Result<Place, Error> {
+    /// Where it is, and where what was there is now if it stays.
+    pub(super) fn copy_to_a_name(
+        &mut self,
+        database: &Metadata,
+    ) -> Result<(Place, Option<PathBuf>), Error> {
         for _ in 0..TRIES {
-            let is_new = self.choose()?;
+            let judged = self.choose()?;
             let place = self.place()?;
             self.refuse_name(database)?;
-            if self.copy(&place, is_new, database)? {
-                return Ok(place);
+            let mut aside = None;
+            if self.copy(&place, judged, database, &mut aside)? {
+                return Ok((place, aside));
             }
         }
         Err(self.cannot_create("others make backups of this name all the time: run it again"))
@@ -127,14 +133,21 @@ impl Job<'_> {
 
     /// Makes the copy, checks it, and gives it its name. False if it was to have a name that
     /// nothing had, and something has it now.
-    fn copy(&self, place: &Place, is_new: bool, database: &Metadata) -> Result<bool, Error> {
+    fn copy(
+        &self,
+        place: &Place,
+        judged: Judged,
+        database: &Metadata,
+        aside: &mut Option<PathBuf>,
+    ) -> Result<bool, Error> {
+        let is_new = judged == Judged::Free;
         let mode = database.permissions().mode() & 0o666;
         let made = self.make_temporary(place, mode, database)?;
         // Nobody else gives this name now. Before anything is replaced it is known that there
         // can be a note.
         let is_taken = match Origin::read(place.path()) {
             _ if is_new => std::fs::symlink_metadata(place.beside("")).is_ok(),
-            Found::Known(origin) => !origin.is_of(self.database),
+            Found::Known(origin) => origin.is_anothers(self.database),
             _ => false,
         };
         if is_taken {
@@ -154,6 +167,10 @@ impl Job<'_> {
             .and_then(|()| self.bring_in_sidecars(place))
             .and_then(|()| made.sync_all().map_err(|error| self.of_io(&error)))
             .and_then(|()| {
+                if judged == Judged::Other {
+                    let moved = self.put_aside(place);
+                    *aside = Some(moved.map_err(|error| self.of_io(&error))?);
+                }
                 match is_new {
                     true => place.publish_new_made(TEMPORARY, &made),
                     false => place.publish_made(TEMPORARY, &made).map(|()| true),
@@ -169,6 +186,19 @@ impl Job<'_> {
         match history_of(&at(place.path(), self.vfs), self.table, self.limits)? == self.history {
             true => Ok(true),
             false => Err(self.wrong("under its name its history is not the database's")),
+        }
+    }
+
+    /// Gives what is there another name, too, the first that is free: `FILE.2` and so on.
+    fn put_aside(&self, place: &Place) -> io::Result<PathBuf> {
+        let mut number = 2;
+        loop {
+            let suffix = format!(".{number}");
+            match place.link_as(&suffix) {
+                Ok(()) => return Ok(with_suffix(&self.file, &suffix)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
         }
     }
 

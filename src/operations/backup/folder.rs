@@ -4,11 +4,12 @@
 //! the same database, and never the last, and copies that were never complete.
 
 use super::copying::Job;
+use super::judge::is_related;
 use super::origin::{self, Found, Origin};
 use crate::database::permission::directory_of;
-use crate::database::permission::place::Place;
-use crate::diagnostics::error::Error;
+use crate::database::permission::place::{Place, lead_to_one};
 use crate::diagnostics::sorted::sort;
+use crate::operations::copy::{at, history_of};
 use crate::schema::history_table::HistoryTable;
 use std::ffi::OsString;
 use std::io;
@@ -106,8 +107,13 @@ pub(super) fn all_in(
     Ok(found)
 }
 
-/// The backup of `database` in `folder` that was made last, by its time.
-pub(crate) fn newest_in(folder: &Path, database: &Path, table: &HistoryTable) -> Option<PathBuf> {
+/// The backup of `database` in `folder` to be put back: the state before an update that is
+/// not over, if there is one, else the one that was made last, by its time; and which.
+pub(crate) fn best_in(
+    folder: &Path,
+    database: &Path,
+    table: &HistoryTable,
+) -> Option<(PathBuf, bool)> {
     // It may be gone.
     let name = database.file_name()?;
     let real = std::fs::canonicalize(database).ok().or_else(|| {
@@ -116,24 +122,25 @@ pub(crate) fn newest_in(folder: &Path, database: &Path, table: &HistoryTable) ->
     });
     let database = real?;
     let all = all_in(folder, &database, table).ok()?.into_iter();
-    let ours = all.filter(|copy| match Origin::read(&copy.path) {
-        Found::Known(origin) => origin.is_of(&database) && origin.table == table.name(),
-        _ => true,
+    let ours = all.filter_map(|copy| match Origin::read(&copy.path) {
+        Found::Known(origin) if origin.is_of(&database) && origin.table == table.name() => {
+            Some((copy, origin.update.is_some()))
+        }
+        Found::Known(_) => None,
+        _ => Some((copy, false)),
     });
-    ours.max_by_key(|copy| copy.modified).map(|copy| copy.path)
+    let best = ours.max_by_key(|(copy, is_before)| (*is_before, copy.modified));
+    best.map(|(copy, is_before)| (copy.path, is_before))
 }
 
 /// Removes the oldest backups of the database of `job`, by version, so that `keep` are
-/// left with the one that was just made. Those of later versions stay, as `down` leaves
-/// them, and so do the states before an update that is not over, and what is not known to
-/// be this database's.
-pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<(), Error> {
-    let failed = |error: io::Error| Error::CannotCreate {
-        path: folder.to_owned(),
-        message: format!("older backups cannot be removed: {error}"),
-    };
+/// left with the one that was made for this run. Those of later versions stay, as `down`
+/// leaves them, and so do the states before an update that is not over, and what is not
+/// known to be this database's: by the note, and by the history, for one that was lost and
+/// made anew has the same path.
+pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> io::Result<()> {
     let newest = job.history.last().map(|row| row.version);
-    let all = all_in(folder, job.database, job.table).map_err(failed)?;
+    let all = all_in(folder, job.database, job.table)?;
     let is_older = |copy: &Copy| {
         let is_over = match Origin::read(&copy.path) {
             Found::Known(origin) => {
@@ -142,13 +149,15 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> Result<
             }
             _ => false,
         };
-        copy.version <= newest && copy.path != job.file && is_over
+        let is_related = || {
+            let found = history_of(&at(&copy.path, job.vfs), job.table, job.limits);
+            found.is_ok_and(|found| is_related(&found, &job.history))
+        };
+        copy.version <= newest && !lead_to_one(&copy.path, &job.file) && is_over && is_related()
     };
     let older: Vec<Copy> = all.into_iter().filter(is_older).collect();
     for copy in older.into_iter().rev().skip(keep.saturating_sub(1)) {
-        Place::of(&copy.path)
-            .and_then(|place| place.remove(""))
-            .map_err(failed)?;
+        Place::of(&copy.path)?.remove("")?;
         origin::forget(&copy.path);
     }
     Ok(())

@@ -17,7 +17,8 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 /// What is there may be.
-enum Judged {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judged {
     /// Nothing.
     Free,
     /// An older copy, which a new one replaces.
@@ -27,9 +28,8 @@ enum Judged {
 }
 
 impl Job<'_> {
-    /// Chooses a name in the folder, or judges the one that was wished for: whether it is
-    /// free.
-    pub(super) fn choose(&mut self) -> Result<bool, Error> {
+    /// Chooses a name in the folder, or judges the one that was wished for.
+    pub(super) fn choose(&mut self) -> Result<Judged, Error> {
         if self.folder.is_none() {
             return self.judge_file();
         }
@@ -41,14 +41,13 @@ impl Job<'_> {
             }
             self.file = self.slot(copy.number);
             match self.judge_slot()? {
-                Judged::Free => return Ok(true),
-                Judged::Replaceable => return Ok(false),
                 Judged::Other => number = number.max(copy.number + 1),
+                judged => return Ok(judged),
             }
         }
         // A later one has a higher number, whichever are gone.
         self.file = self.slot(number);
-        Ok(true)
+        Ok(Judged::Free)
     }
 
     /// Whether there is nothing, not even an empty file.
@@ -62,13 +61,8 @@ impl Job<'_> {
 
     fn belongs_to(&self, other: &Path) -> Error {
         self.cannot_create(format!(
-            "what is there is the backup of {}: move it away, or name another {}",
-            shown(other),
-            if self.folder.is_some() {
-                "folder"
-            } else {
-                "file"
-            }
+            "what is there is the backup of {}: move it away, or name another file",
+            shown(other)
         ))
     }
 
@@ -83,10 +77,7 @@ impl Job<'_> {
             return Ok(Judged::Other);
         };
         if !origin.is_of(self.database) {
-            return match origin.database.exists() {
-                true => Err(self.belongs_to(&origin.database)),
-                false => Ok(Judged::Other),
-            };
+            return Ok(Judged::Other);
         }
         // That of an update that was done is not the same state, though it is called so.
         let is_open = matches!(origin.begins(), Some(Begins::Inside | Begins::Later));
@@ -102,31 +93,32 @@ impl Job<'_> {
         }
     }
 
-    /// A file that was named is replaced, unless it is another database, or its backup.
-    fn judge_file(&self) -> Result<bool, Error> {
+    /// A file that was named is replaced, unless it is another database's backup. One of
+    /// another history may be all that is left of a database that was lost and made anew.
+    fn judge_file(&self) -> Result<Judged, Error> {
         let place = self.place()?;
-        match Self::is_free(&place) {
-            Some(Judged::Free) => return Ok(true),
-            Some(_) => return Ok(false),
-            None => {}
+        if let Some(free) = Self::is_free(&place) {
+            return Ok(free);
         }
-        if let Found::Known(origin) = Origin::read(place.path()) {
-            if !origin.is_of(self.database) {
+        let origin = Origin::read(place.path());
+        if let Found::Known(origin) = &origin {
+            if origin.is_anothers(self.database) {
                 return Err(self.belongs_to(&origin.database));
             }
             if origin.is_of_file(self.database) {
-                return Ok(false);
+                return Ok(Judged::Replaceable);
             }
         }
+        let is_known = matches!(origin, Found::Known(_));
         match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
-            Ok(found) if !is_related(&found, &self.history) => {
-                Err(self.cannot_create(
-                    "what is there holds another database's history: move it away, or name another file",
-                ))
-            }
+            Ok(found) if !is_related(&found, &self.history) && is_known => Ok(Judged::Other),
+            // It may be in use, and was named by mistake.
+            Ok(found) if !is_related(&found, &self.history) => Err(self.cannot_create(
+                "what is there holds another database's history: move it away, or name another file",
+            )),
             Err(error) if is_busy(&error) => Err(error),
             // Not a database, or damaged: it is worth less than a good backup.
-            _ => Ok(false),
+            _ => Ok(Judged::Replaceable),
         }
     }
 
@@ -134,14 +126,10 @@ impl Job<'_> {
     pub(super) fn keep_for_empty(&self, mut update: Update, like: &Metadata) -> Result<(), Error> {
         let place = self.place()?;
         update.begins = match Origin::read(place.path()) {
-            Found::Known(origin) if !origin.is_of(self.database) => {
+            Found::Known(origin) if origin.is_anothers(self.database) => {
                 return Err(self.belongs_to(&origin.database));
             }
-            // It is from before this file, and so is its note.
-            Found::Known(origin) if origin.is_of_file(self.database) => match origin.begins() {
-                Some(Begins::Adopted) => Begins::Adopted,
-                _ => Begins::Empty,
-            },
+            Found::Known(origin) if origin.begins() != Some(Begins::Adopted) => Begins::Empty,
             _ => Begins::Adopted,
         };
         self.note(place.path(), Some(update), like)
@@ -158,13 +146,7 @@ impl Job<'_> {
                 (Some(folder), Some(name)) => folder.join(name),
                 _ => self.file.clone(),
             };
-            let kept = |why: String| {
-                Ok(Some(Outcome {
-                    file: Some(named),
-                    kept: Some(why),
-                    made: None,
-                }))
-            };
+            let kept = |why: String| Ok(Some(Outcome::kept(Some(named), &why)));
             let origin = match Origin::read(&backup) {
                 Found::Known(origin) => origin,
                 Found::Unreadable
@@ -177,11 +159,15 @@ impl Job<'_> {
             let Some(before) = &origin.update else {
                 continue;
             };
-            let is_ours = origin.is_of(self.database) && origin.table == self.table.name();
+            let is_of_it = match self.folder {
+                Some(_) => origin.is_of(self.database),
+                None => !origin.is_anothers(self.database),
+            };
+            let is_ours = is_of_it && origin.table == self.table.name();
             if !is_ours && self.folder.is_some() {
                 continue;
             }
-            if !origin.is_of(self.database) {
+            if !is_of_it {
                 return Err(self.cannot_create(format!(
                     "it is the backup of {}, whose update is not over: name another file",
                     shown(&origin.database)
@@ -280,7 +266,7 @@ fn is_same(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
 }
 
 /// Whether two histories have a row in common, or one has none: some may have been repaired.
-fn is_related(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
+pub(super) fn is_related(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
     let known: BTreeSet<_> = origins(one).collect();
     one.is_empty() || other.is_empty() || origins(other).any(|row| known.contains(&row))
 }

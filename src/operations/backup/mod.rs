@@ -14,7 +14,8 @@ use crate::database::limits::Limits;
 use crate::database::location::file_of;
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::Error;
-use crate::plan::history::{self};
+use crate::diagnostics::problem::Finding;
+use crate::plan::history::{self, AppliedMigration};
 use crate::plan::policy::Options;
 use crate::schema::history_table::HistoryTable;
 use copying::Job;
@@ -22,18 +23,26 @@ use origin::{Begins, Found, Origin, Update};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
-pub(crate) use folder::{is_folder, name_in, newest_in};
+pub(crate) use folder::{best_in, is_folder, name_in};
 
 /// What became of the wish for a backup.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Where the backup is; none if nothing was to be copied and none was there.
     pub file: Option<PathBuf>,
     /// Why the one that is there was left alone.
     pub kept: Option<String>,
-    /// What was made, as its note has it, without links on the way: to be settled if
-    /// nothing comes of the update.
-    made: Option<PathBuf>,
+    /// Where what was there before is now, if it is of another history.
+    pub aside: Option<PathBuf>,
+    made: Option<Made>,
+}
+
+/// A backup that was made.
+#[derive(Debug)]
+struct Made {
+    /// As its note has it, without links on the way.
+    path: PathBuf,
+    history: Vec<AppliedMigration>,
 }
 
 /// A script of the update: its version, and whether it runs outside a transaction.
@@ -72,11 +81,7 @@ pub(crate) fn create(
     }
     let is_empty = is_empty(connection)?;
     if is_empty && std::fs::symlink_metadata(&job.file).is_err() {
-        return Ok(Outcome {
-            file: None,
-            kept: None,
-            made: None,
-        });
+        return Ok(Outcome::default());
     }
     let metadata = std::fs::metadata(&database);
     let metadata = metadata.map_err(|error| job.cannot_create(error.to_string()))?;
@@ -95,11 +100,8 @@ pub(crate) fn create(
         if folder.is_none() && !scripts.is_empty() {
             job.keep_for_empty(update, &metadata)?;
         }
-        return Ok(Outcome {
-            file: (!scripts.is_empty()).then_some(job.file),
-            kept: Some("the database is empty".to_owned()),
-            made: None,
-        });
+        let file = (!scripts.is_empty()).then_some(job.file);
+        return Ok(Outcome::kept(file, "the database is empty"));
     }
     if let Some(kept) = job.kept(&update, &metadata)? {
         return match kept.kept {
@@ -110,16 +112,17 @@ pub(crate) fn create(
             _ => Ok(kept),
         };
     }
-    let place = job.copy_to_a_name(&metadata)?;
+    let (place, aside) = job.copy_to_a_name(&metadata)?;
     let update = (!scripts.is_empty()).then_some(update);
     job.note(place.path(), update, &metadata)?;
-    if let Some((keep, folder)) = options.keep.zip(folder) {
-        folder::remove_older(&job, folder, keep)?;
-    }
     Ok(Outcome {
         file: Some(job.file),
         kept: None,
-        made: Some(place.path().to_owned()),
+        aside,
+        made: Some(Made {
+            path: place.path().to_owned(),
+            history: job.history,
+        }),
     })
 }
 
@@ -146,9 +149,16 @@ pub(crate) fn settle(
     }
 }
 
-/// The same of all backups in a folder, after one was put back with every history in it.
-pub(crate) fn settle_all_in(folder: &Path, database: &Path) {
-    settle_in(folder, database, |_, _| true);
+/// The same of the backups in a folder, after one with this history was put back, unless
+/// that is a state in the middle of their update.
+pub(crate) fn settle_restored(folder: &Path, database: &Path, history: &[AppliedMigration]) {
+    settle_in(folder, database, |_, update| {
+        let is_done = |version: &i64| {
+            let is_recorded = history.iter().any(|row| row.version == *version);
+            is_recorded == (update.direction == "up")
+        };
+        !update.versions.iter().any(is_done)
+    });
 }
 
 fn settle_in(folder: &Path, database: &Path, is_over: impl Fn(&Origin, &Update) -> bool) {
@@ -175,8 +185,16 @@ fn settle_one(
 }
 
 impl Outcome {
+    fn kept(file: Option<PathBuf>, why: &str) -> Self {
+        Self {
+            file,
+            kept: Some(why.to_owned()),
+            ..Self::default()
+        }
+    }
+
     fn origin(&self) -> Option<(&Path, Origin)> {
-        let made = self.made.as_deref()?;
+        let made = &self.made.as_ref()?.path;
         match Origin::read(made) {
             Found::Known(origin) => Some((made, origin)),
             _ => None,
@@ -190,11 +208,43 @@ impl Outcome {
         }
     }
 
-    /// Something was done of the update, and it is not over.
-    pub(crate) fn begun(&self) {
-        if let Some((made, origin)) = self.origin() {
-            origin.begun(made);
-        }
+    /// Something of the update is about to be done: what is killed afterwards cannot say so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotCreate`] if that cannot be noted.
+    pub(crate) fn begun(&self) -> Result<(), Error> {
+        let Some((made, origin)) = self.origin() else {
+            return Ok(());
+        };
+        origin.begun(made).map_err(|error| Error::CannotCreate {
+            path: made.to_owned(),
+            message: error.to_string(),
+        })
+    }
+
+    /// Removes the oldest backups in the folder where one was made, when its update is over.
+    /// The warning is that they are still there.
+    pub(crate) fn remove_older(
+        &self,
+        database: &Path,
+        options: &Options,
+        limits: &Limits,
+    ) -> Option<Finding> {
+        let folder = options.backup.as_deref().filter(|path| is_folder(path));
+        let (made, folder, keep) = (self.made.as_ref()?, folder?, options.keep?);
+        let job = Job {
+            database,
+            file: made.path.clone(),
+            folder: Some(folder),
+            history: made.history.clone(),
+            vfs: options.vfs.as_deref(),
+            table: &options.table,
+            limits,
+        };
+        let error = folder::remove_older(&job, folder, keep).err()?;
+        let message = format!("older backups cannot be removed: {error}");
+        Some(Finding::new("backups-not-removed", folder, message))
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) enum Begins {
     Outside,
     /// A later one does.
     Later,
-    /// The database was empty, and the backup is one from before.
+    /// The database was empty: the backup is one from before, of another history.
     Empty,
     /// The same, and nobody knows whose it is.
     Adopted,
@@ -193,32 +193,36 @@ impl Origin {
         })
     }
 
-    /// Something of the update was done, whatever the history says later.
-    pub(super) fn begun(mut self, backup: &Path) {
+    /// Something of the update is done, whatever the history says later.
+    pub(super) fn begun(mut self, backup: &Path) -> io::Result<()> {
         let Some(update) = &mut self.update else {
-            return;
+            return Ok(());
         };
         let begun = update.begins.begun();
-        if update.begins != begun {
-            update.begins = begun;
-            self.rewrite(backup);
+        if update.begins == begun {
+            return Ok(());
         }
+        update.begins = begun;
+        self.rewrite(backup)
     }
 
-    fn rewrite(&self, backup: &Path) {
-        if let Ok(like) = std::fs::symlink_metadata(note_of(backup)) {
-            let _ = self.write(backup, &like);
-        }
+    fn rewrite(&self, backup: &Path) -> io::Result<()> {
+        let like = std::fs::symlink_metadata(note_of(backup))?;
+        self.write(backup, &like)
     }
 
     /// The update of a backup is over, or nothing came of it.
     pub(super) fn settle(mut self, backup: &Path, is_void: bool) {
         let update = self.update.take();
-        if update.is_some_and(|update| update.begins == Begins::Adopted) {
-            return forget(backup);
+        match update.map(|update| update.begins) {
+            Some(Begins::Adopted) => return forget(backup),
+            // Of a file that had this path, and of none that has it now.
+            Some(Begins::Empty) => self.file.clear(),
+            _ => {}
         }
         self.is_void = is_void;
-        self.rewrite(backup);
+        // What still says that it is not over is kept for longer.
+        let _ = self.rewrite(backup);
     }
 
     pub(super) fn begins(&self) -> Option<Begins> {
@@ -233,6 +237,12 @@ impl Origin {
             (false, true) => self.is_of_file(database),
             (_, false) => self.database == database,
         }
+    }
+
+    /// Whether it is of another database, which is there: of one that was moved or copied
+    /// with its backups, and is gone from its old place, the history tells.
+    pub(super) fn is_anothers(&self, database: &Path) -> bool {
+        !self.is_of(database) && self.database.exists()
     }
 
     /// Whether the very file is still there that it was made of.

@@ -6,7 +6,7 @@ use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
-use crate::operations::apply::up_after_look;
+use crate::operations::apply::{settle_idle, up_after_look};
 use crate::operations::backup::refuse_missing_folder;
 use crate::plan::foreign::{Forms, refuse_pending};
 use crate::plan::history::{self, AppliedMigration};
@@ -70,6 +70,7 @@ impl Run<'_> {
             None => (judge(None, &[])?, None),
         };
         if !to_do {
+            settle_idle(&self.migrations, &self.options, &self.project.database.path);
             report.up_done(0, newest);
             return Ok(Outcome::Done);
         }
