@@ -4,6 +4,7 @@
 
 use super::Stopped;
 use super::after::leftovers;
+use super::conflicts::Loser;
 use super::crossing::{Copy, crossing};
 use super::losses::Guard;
 use super::names::renamed_to;
@@ -11,7 +12,7 @@ use super::notes::Write;
 use super::referring::{losing, referring};
 use super::runner::Runner;
 use super::seen::saw;
-use super::uncopied::Uncopied;
+use super::uncopied::{Uncopied, has_rows};
 use super::watch::rows_of;
 use crate::schema::last_row;
 use rusqlite::Connection;
@@ -57,6 +58,13 @@ impl Runner<'_> {
             if self.enforced_before && (!is_checked || self.rules.shared) {
                 self.touch(connection, is_checked)
                     .map_err(|error| failed(self, &error))?;
+            }
+            if is_checked && seen & saw::AGAIN != 0 {
+                let itself = self.empties_itself(connection);
+                if itself.map_err(|error| failed(self, &error))? {
+                    let touched = self.touch(connection, false);
+                    touched.map_err(|error| failed(self, &error))?;
+                }
             }
             if self.rules.counted {
                 self.count(connection)
@@ -139,6 +147,20 @@ impl Runner<'_> {
         Ok(())
     }
 
+    /// Whether an INSERT may empty references of its own table by REPLACE: SQLite then takes
+    /// that of the row that it inserts for emptied, too, and looks for nothing.
+    fn empties_itself(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        let seen = Arc::clone(&self.seen);
+        let notes = seen.notes();
+        if notes.own != Write::Insert {
+            return Ok(false);
+        }
+        let own = (notes.own_schema.as_str(), notes.own_table.as_str());
+        let losers = self.schemas.losers(connection, own)?;
+        let is_itself = |loser: &Loser| loser.table.eq_ignore_ascii_case(own.1) && loser.is_emptied;
+        Ok(losers.iter().any(is_itself))
+    }
+
     pub(super) fn note_copy(&mut self, connection: &Connection) -> Result<(), Stopped> {
         let seen = Arc::clone(&self.seen);
         let _pause = seen.pause();
@@ -210,7 +232,12 @@ impl Runner<'_> {
         let altered = notes.altered.as_ref();
         let mut names: Vec<(&str, bool)> = Vec::new();
         match seen & saw::DROP != 0 {
-            true if schema == "main" => names.push((table, true)),
+            true if schema == "main" => {
+                if has_rows(connection, table) == Some(true) {
+                    self.dropped_full.push(table.to_ascii_lowercase());
+                }
+                names.push((table, true));
+            }
             true => {}
             false => {
                 let noted = self.before.note_dropped(connection, &notes.dropped_parts);
@@ -341,7 +368,7 @@ impl Runner<'_> {
         if let Some(shape) = Uncopied::shape(&notes, &copy)
             && self.copies.insert(shape)
         {
-            let uncopied = Uncopied::of(connection, &notes, &copy, || self.place.here());
+            let uncopied = Uncopied::all_of(connection, &notes, &copy, || self.place.here());
             let uncopied = uncopied.map_err(|error| self.stopped_here(&error))?;
             self.uncopied.extend(uncopied);
         }

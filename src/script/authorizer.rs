@@ -173,7 +173,8 @@ pub(crate) fn authorize(seen: &Seen, rules: &Rules, context: &AuthContext<'_>) -
             seen.notes().created_part = Some(table_name.to_owned());
             (saw::CREATE_VIRTUAL, Authorization::Allow)
         }
-        AuthAction::CreateTable { table_name } => {
+        // SQLite's own sqlite_sequence comes after the first table with AUTOINCREMENT.
+        AuthAction::CreateTable { table_name } if !table_name.starts_with("sqlite_") => {
             let schema = context.database_name.unwrap_or("main");
             seen.notes().created = Some((schema.to_owned(), table_name.to_owned()));
             (saw::CREATE_TABLE, Authorization::Allow)

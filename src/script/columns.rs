@@ -60,7 +60,7 @@ fn definition<'a>(
     let (mut is_type, mut is_key, mut depth) = (true, false, 0_usize);
     let mut end = None;
     let mut before: Option<Token<'a>> = None;
-    let mut goes_on = false;
+    let (mut goes_on, mut is_action) = (false, false);
     for token in all.by_ref() {
         let at = token.at(text);
         let new_line = end.is_some_and(|end: usize| text[end..at].contains('\n'));
@@ -98,7 +98,10 @@ fn definition<'a>(
             }
         }
         let follows = |word: &str| before.is_some_and(|before| before.is_word(word));
-        if follows("default") && depth == usize::from(token.text == "(") {
+        // That of ON DELETE SET DEFAULT has no value.
+        let is_value = follows("default") && !std::mem::take(&mut is_action);
+        is_action |= follows("set") && token.is_word("default");
+        if is_value && depth == usize::from(token.text == "(") {
             column.default = Some(token);
         }
         if depth == 0 {

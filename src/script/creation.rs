@@ -11,7 +11,7 @@ use super::seen::saw;
 use super::unmeant::Unmeant;
 use crate::schema::references::{quoted, written};
 use crate::schema::sql::one_line;
-use crate::schema::tokens::tokens;
+use crate::schema::tokens::{Kind, tokens};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -289,6 +289,31 @@ fn missing_schema(connection: &Connection, statement: &str) -> Option<String> {
     (!is_there && !is_temporary).then_some(schema)
 }
 
+/// What looks like a space, or like nothing, and is a part of a name without quotes: where
+/// it stands, and what it is.
+fn odd_space(statement: &str) -> Option<(usize, &'static str)> {
+    const ODD: [(char, &str); 5] = [
+        ('\u{A0}', "a no-break space (U+00A0)"),
+        ('\u{AD}', "a soft hyphen (U+00AD)"),
+        ('\u{200B}', "a zero width space (U+200B)"),
+        ('\u{2060}', "a word joiner (U+2060)"),
+        ('\u{3000}', "an ideographic space (U+3000)"),
+    ];
+    if statement.is_ascii() {
+        return None;
+    }
+    tokens(statement).find_map(|token| {
+        let is_odd = |c: char| ODD.iter().any(|(odd, _)| *odd == c);
+        let at = token
+            .text
+            .find(is_odd)
+            .filter(|_| token.kind == Kind::Word)?;
+        let found = token.text[at..].chars().next();
+        let odd = ODD.iter().find(|(odd, _)| Some(*odd) == found)?;
+        Some((token.at(statement) + at, odd.1))
+    })
+}
+
 impl Runner<'_> {
     /// Something is made, or a table altered.
     pub(super) fn before_create(
@@ -298,6 +323,13 @@ impl Runner<'_> {
     ) -> Result<(), Stopped> {
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
+        if let Some((at, name)) = odd_space(self.place.text()) {
+            let position = self.place.position(self.place.start + at);
+            let message = format!(
+                "here is {name}, which SQLite takes for a part of a name: write an ordinary space, or take it out"
+            );
+            self.warn_at("odd-space", position, message)?;
+        }
         let text = self.place.text();
         if seen & saw::ALTER != 0 {
             self.there.forget();

@@ -17,10 +17,9 @@ pub(crate) fn crossing(
     if !copy.is_by_position() {
         return Ok(None);
     }
-    let Ok(select) = connection.prepare(&copy.select()) else {
+    let Some(given) = copy.given(connection) else {
         return Ok(None);
     };
-    let given: Vec<&str> = select.column_names().collect();
     let target = match &copy.columns {
         Some(columns) => columns.clone(),
         None => columns_of(connection, &notes.own_schema, &notes.own_table)?,
@@ -114,8 +113,11 @@ impl<'a> Copy<'a> {
         self.columns.is_none() || takes_all(self.rest)
     }
 
-    fn select(&self) -> String {
-        format!("{} {}", self.prefix, without_clauses(self.rest))
+    /// The names of the columns that its SELECT gives.
+    pub(super) fn given(&self, connection: &Connection) -> Option<Vec<String>> {
+        let select = format!("{} {}", self.prefix, without_clauses(self.rest));
+        let select = connection.prepare(&select).ok()?;
+        Some(select.column_names().map(str::to_owned).collect())
     }
 }
 

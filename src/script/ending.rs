@@ -9,6 +9,7 @@ use super::runner::Runner;
 use super::search::Search;
 use super::seen::saw;
 use super::text::{never_closed, unclosed_comment};
+use super::uncopied::has_rows;
 use super::watch::rows_of;
 use super::{RowCount, Stopped};
 use crate::diagnostics::error::{Cause, sqlite_message};
@@ -183,7 +184,28 @@ impl Runner<'_> {
                 }
             }
         }
+        self.warn_of_empty_rebuilds(connection)?;
         self.warn_of_leftovers(connection)
+    }
+
+    /// A table was dropped with its rows, and what has its name now, or had it before it got
+    /// another, has none.
+    fn warn_of_empty_rebuilds(&mut self, connection: &Connection) -> Result<(), Stopped> {
+        for dropped in std::mem::take(&mut self.dropped_full) {
+            let renames = self.renames.iter().filter(|(_, new)| *new == dropped);
+            let mut names = renames.flat_map(|(old, _)| [&dropped, old]);
+            let there = names.find_map(|name| Some((name, has_rows(connection, name)?)));
+            let empty = there.and_then(|(name, has_rows)| (!has_rows).then(|| name.clone()));
+            let Some(name) = empty else {
+                continue;
+            };
+            drop(names);
+            let message = format!(
+                "the rebuild of {name} copies no row: the table that was dropped had some, and {name} has none; DELETE them before if that is meant"
+            );
+            self.push(Finding::new("uncopied-rows", self.place.path, message))?;
+        }
+        Ok(())
     }
 
     /// The connection outlives the script, and with it what only the connection

@@ -15,6 +15,7 @@ mod crossing;
 mod ending;
 mod losses;
 mod lost;
+mod mistaken;
 mod names;
 mod notes;
 pub(crate) mod orphans;

@@ -6,10 +6,9 @@
 //! it is named with its table.
 
 use super::Stopped;
-use super::notes::Write;
+use super::mistaken::Mistake;
 use super::quoted::with_names_only;
 use super::runner::Runner;
-use super::seen::saw;
 use crate::diagnostics::error::sqlite_message;
 use crate::schema::tokens::{Kind, Token, tokens};
 use rusqlite::Connection;
@@ -23,12 +22,7 @@ struct Outer {
 }
 
 impl Runner<'_> {
-    /// Rows that a DELETE takes are gone; of anything else it is said.
-    pub(super) fn judge_outer_columns(
-        &mut self,
-        connection: &Connection,
-        seen: u32,
-    ) -> Result<(), Stopped> {
+    pub(super) fn judge_outer_columns(&mut self, connection: &Connection) -> Result<(), Stopped> {
         let shared = Arc::clone(&self.seen);
         let _pause = shared.pause();
         let text = self.place.text();
@@ -45,13 +39,12 @@ impl Runner<'_> {
             "{table} has no column {column}, so SQLite looks for it in the statement around the SELECT, whatever {table} holds"
         );
         let remedy = format!("name a column of {table}, or the table whose {column} is meant");
-        match seen & saw::CREATE_PART == 0 && shared.notes().own == Write::Delete {
-            true => Err(Stopped {
-                remedy: Some(remedy),
-                ..self.refused(&message, None)
-            }),
-            false => self.warn("outer-column", format!("{message}: {remedy}")),
-        }
+        self.mistake(Mistake {
+            kind: "outer-column",
+            position: self.place.here(),
+            message,
+            remedy,
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::Stopped;
 use super::creation::Creation;
-use super::notes::Write;
+use super::mistaken::Mistake;
 use super::runner::Runner;
 use crate::schema::references::written;
 use crate::schema::tokens::{Kind, Token, tokens};
@@ -25,18 +25,37 @@ const ENOUGH: usize = 20;
 struct Word {
     at: usize,
     content: String,
-    /// Text makes no sense here: it is what an index is on, the name of something that
-    /// stands in the statement without quotes, too, or is compared with a value.
-    must_name: bool,
+    role: Role,
+}
+
+/// What a word can be where it stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Text makes no sense: it is what an index is on, the name of something that stands in
+    /// the statement without quotes, too, or is compared with a value.
+    Name,
+    Either,
+    /// A pattern, a part of a text, or what no name looks like.
+    Text,
 }
 
 impl Runner<'_> {
-    /// A DELETE by a word takes rows that nobody meant; of anything else it is said.
     pub(super) fn judge_quoted(
         &mut self,
         connection: &Connection,
         asked: &Asked,
     ) -> Result<(), Stopped> {
+        if let Some((at, text)) = &asked.compared {
+            let position = self.place.position(self.place.start + at);
+            self.mistake(Mistake {
+                kind: "text-for-column",
+                position,
+                message: format!(
+                    "'{text}' is text, and is compared with a value: that is so for every row, or for none"
+                ),
+                remedy: "name a column, without quotes or in double quotes".to_owned(),
+            })?;
+        }
         let Asked { words, values, .. } = asked;
         if words.is_empty() {
             return Ok(());
@@ -52,17 +71,16 @@ impl Runner<'_> {
         // nothing of the others.
         let is_name = |word: &Word| !found.contains(&word.at) && is_plain(&word.content);
         let has_names = found.len() < ENOUGH && words.iter().any(is_name);
-        let deletes = shared.notes().own == Write::Delete;
-        let is_suspect = |word: &Word| has_names || word.must_name;
+        let is_suspect = |word: &Word| match word.role {
+            Role::Name => true,
+            Role::Either => has_names,
+            Role::Text => false,
+        };
         let is_text = |word: &&Word| found.contains(&word.at) && is_suspect(word);
         let texts: Vec<&Word> = words.iter().filter(is_text).collect();
         let kind = "text-for-column";
-        let known = self
-            .ran
-            .warnings
-            .iter()
-            .filter(|warning| warning.kind == kind);
-        let is_enough = !deletes && known.count() >= ENOUGH;
+        let known = self.ran.warnings.iter();
+        let is_enough = known.filter(|known| known.kind == kind).count() >= ENOUGH;
         let mut told: BTreeSet<&str> = BTreeSet::new();
         for word in texts {
             if is_enough || !told.insert(&word.content) || told.len() > MOST {
@@ -77,14 +95,12 @@ impl Runner<'_> {
                 "name a column, or write '{}' if that is meant",
                 word.content
             );
-            if deletes {
-                return Err(Stopped {
-                    position: Some(position),
-                    remedy: Some(remedy),
-                    ..self.refused(&message, None)
-                });
-            }
-            self.warn_at(kind, position, format!("{message}: {remedy}"))?;
+            self.mistake(Mistake {
+                kind,
+                position,
+                message,
+                remedy,
+            })?;
         }
         Ok(())
     }
@@ -95,6 +111,8 @@ impl Runner<'_> {
 pub(super) struct Asked {
     /// Those that may be a column.
     words: Vec<Word>,
+    /// Text that looks like a name and is compared with a value: where, and what it says.
+    compared: Option<(usize, String)>,
     /// Where those stand that are values of VALUES.
     values: Vec<usize>,
     /// A digest of all but values, by which a statement of the same shape is known again.
@@ -133,7 +151,9 @@ impl Asked {
                 .iter()
                 .any(|word| before.is_word(word));
             let begins = matches!(before.text, "(" | ",");
-            let is_compared = token.kind == Kind::Double && compares(&before, all.rest());
+            let is_quoted = matches!(token.kind, Kind::Double | Kind::String);
+            let is_compared = is_quoted && compares(&before, all.rest());
+            let is_of_text = is_quoted && is_of_text(&before, all.rest());
             before = token;
             match token.kind {
                 Kind::Double if is_other || token.text.len() <= 2 => {}
@@ -144,11 +164,22 @@ impl Asked {
                         continue;
                     }
                     token.text.hash(&mut shape);
-                    found.words.push(Word {
-                        at,
-                        content: token.content().into_owned(),
-                        must_name: is_compared || (is_index && depth == 1 && begins),
-                    });
+                    let content = token.content().into_owned();
+                    let is_name = is_compared || (is_index && depth == 1 && begins);
+                    let role = match is_name {
+                        true => Role::Name,
+                        false if is_of_text || is_no_name(&content) => Role::Text,
+                        false => Role::Either,
+                    };
+                    found.words.push(Word { at, content, role });
+                }
+                // Of a pattern it may be asked how LIKE compares.
+                Kind::String
+                    if is_compared && !is_pattern(all.rest()) && found.compared.is_none() =>
+                {
+                    let text = token.text.trim_matches('\'');
+                    let is_name = token.text.len() == text.len() + 2 && !is_no_name(text);
+                    found.compared = is_name.then(|| (token.at(statement), text.to_owned()));
                 }
                 Kind::Sign if values.is_none() => token.text.hash(&mut shape),
                 Kind::String | Kind::Sign => {}
@@ -163,7 +194,9 @@ impl Asked {
             }
         }
         for word in &mut found.words {
-            word.must_name |= copies && targets.contains(&word.content.to_ascii_lowercase());
+            if copies && targets.contains(&word.content.to_ascii_lowercase()) {
+                word.role = Role::Name;
+            }
         }
         found.shape = shape.finish();
         found
@@ -191,6 +224,29 @@ fn compares(before: &Token<'_>, rest: &str) -> bool {
         && after
             .find(|token| token.text != "(" && token.text != "-")
             .is_some_and(|token| is_value(&token))
+}
+
+fn is_pattern(rest: &str) -> bool {
+    let mut next = tokens(rest).filter(|token| !token.is_word("not"));
+    let next = next.next();
+    next.is_some_and(|next| next.is_word("like") || next.is_word("glob"))
+}
+
+/// Whether what stands between `before` and `rest` is a pattern, or a part of a text.
+fn is_of_text(before: &Token<'_>, rest: &str) -> bool {
+    let words = ["like", "glob", "match", "regexp", "escape"];
+    before.text == "||"
+        || words.iter().any(|word| before.is_word(word))
+        || tokens(rest).next().is_some_and(|next| next.text == "||")
+}
+
+/// Whether nobody calls a column so, but writes it as text.
+fn is_no_name(content: &str) -> bool {
+    let of_times = ["now", "localtime", "utc", "unixepoch", "auto", "subsec"];
+    let lower = content.to_ascii_lowercase();
+    content.starts_with(|c: char| c.is_ascii_digit())
+        || !content.chars().all(|c| c.is_alphanumeric() || c == '_')
+        || of_times.contains(&&*lower)
 }
 
 /// Where in `INSERT INTO t (a, b)` a token stands.

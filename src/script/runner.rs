@@ -8,6 +8,7 @@ use super::changed::Changed;
 use super::conflicts::Schemas;
 use super::creation::There;
 use super::lost::Losses;
+use super::mistaken::Mistake;
 use super::notes::Write;
 use super::orphans::Orphans;
 use super::place::Place;
@@ -95,6 +96,8 @@ pub(super) struct Runner<'a> {
     pub(super) renames: Vec<(String, String)>,
     /// Columns that copies have left out.
     pub(super) uncopied: Vec<Uncopied>,
+    /// Tables that it has dropped with rows in them, in lower case.
+    pub(super) dropped_full: Vec<String>,
     /// The shapes of copies that were looked at, as long as the schema stands.
     pub(super) copies: BTreeSet<u64>,
     /// The names that the script has given to tables that had others, in lower case.
@@ -103,6 +106,8 @@ pub(super) struct Runner<'a> {
     pub(super) judged_before: BTreeSet<u64>,
     /// The tables that the script has made.
     pub(super) made: BTreeSet<String>,
+    /// What is wrong with the DELETE that is about to run.
+    pub(super) mistaken: Option<Mistake>,
     /// When it began, for the times of files.
     pub(super) began: SystemTime,
 }
@@ -146,11 +151,13 @@ impl<'a> Runner<'a> {
             seen_in_all: 0,
             made_virtual: Vec::new(),
             uncopied: Vec::new(),
+            dropped_full: Vec::new(),
             copies: BTreeSet::new(),
             renames: Vec::new(),
             judged_before: BTreeSet::new(),
             renamed: BTreeSet::new(),
             made: BTreeSet::new(),
+            mistaken: None,
             // The clock of file systems may be a tick behind.
             began: SystemTime::now() - Duration::from_millis(20),
         }
@@ -296,6 +303,9 @@ impl<'a> Runner<'a> {
         if let Err(error) = stepped {
             return Err(self.not_run(connection, seen, &error));
         }
+        if let Some(mistake) = self.mistaken.take() {
+            self.judge_delete(connection, mistake)?;
+        }
         if let Some(guard) = guard {
             self.after_guard(connection, &guard, savepoint)?;
         }
@@ -332,7 +342,7 @@ impl<'a> Runner<'a> {
         let more = saw::SELECT | saw::AGAIN | saw::READ | saw::SCHEMA | saw::COPY;
         let is_plain = seen & more == 0 && self.seen.notes().own == Write::Insert;
         let is_asked = seen & (saw::WRITE | saw::SCHEMA | saw::COPY) != 0 && !is_plain;
-        let has_quotes = is_asked && self.place.text().contains('"');
+        let has_quotes = is_asked && self.place.text().contains(['"', '\'']);
         let selects = seen & (saw::SELECT | saw::CREATE_PART | saw::COPY) != 0;
         if !has_quotes && !selects {
             return Ok(());
@@ -347,9 +357,9 @@ impl<'a> Runner<'a> {
             self.judge_quoted(connection, &asked)?;
         }
         if selects {
-            self.judge_outer_columns(connection, seen)?;
+            self.judge_outer_columns(connection)?;
         }
-        if self.ran.warnings.len() == before {
+        if self.ran.warnings.len() == before && self.mistaken.is_none() {
             self.judged_before.insert(asked.shape);
         }
         Ok(())

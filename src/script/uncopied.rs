@@ -1,8 +1,9 @@
 //! Columns that a rebuild has left behind: the new table has one of the same name, and
-//! nobody has copied its values.
+//! nobody has copied its values, or those of another column; and rows that nobody has
+//! copied at all.
 //!
 //! Owns what is remembered of copies, and when a column counts as left behind. Only looks;
-//! costs nothing where every column of the same name is copied.
+//! costs little where every column of the same name is copied.
 
 use super::crossing::Copy;
 use super::notes::Notes;
@@ -11,6 +12,7 @@ use crate::diagnostics::position::Position;
 use crate::schema::references::{all, quoted, written};
 use crate::schema::tokens::{Token, tokens};
 use rusqlite::{Connection, OptionalExtension};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// `INSERT INTO new(…) SELECT … FROM old` that leaves out columns which both have.
@@ -31,6 +33,8 @@ struct Column {
     default: Option<String>,
     /// The rowid itself, which each row gets by itself.
     is_rowid: bool,
+    /// What the copy gives it instead of its own values.
+    given: Option<String>,
 }
 
 impl Uncopied {
@@ -43,53 +47,67 @@ impl Uncopied {
         Some(shape.finish())
     }
 
-    /// Of an INSERT that names its columns.
-    pub(super) fn of(
+    /// Of an INSERT that names its columns: what it may leave behind of each table that it
+    /// reads.
+    pub(super) fn all_of(
         connection: &Connection,
         notes: &Notes,
         copy: &Copy<'_>,
         position: impl Fn() -> Position,
-    ) -> rusqlite::Result<Option<Self>> {
+    ) -> rusqlite::Result<Vec<Self>> {
         // What brings rows together has no key to copy.
         let is_grouped = |token: Token<'_>| token.is_word("distinct") || token.is_word("group");
         let Some(copied) = copy.columns.as_ref() else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        if tokens(copy.rest).any(is_grouped) {
-            return Ok(None);
+        if notes.own_schema != "main" || tokens(copy.rest).any(is_grouped) {
+            return Ok(Vec::new());
         }
         let new = &notes.own_table;
-        let mut sources = notes.reads().map(|(table, _)| table);
-        let Some(old) = sources.next().filter(|old| !old.eq_ignore_ascii_case(new)) else {
-            return Ok(None);
-        };
-        if notes.own_schema != "main" || sources.any(|other| !other.eq_ignore_ascii_case(old)) {
-            return Ok(None);
+        let mut sources: Vec<&str> = notes.reads().map(|(table, _)| table).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources.retain(|old| !old.eq_ignore_ascii_case(new));
+        if sources.is_empty() {
+            return Ok(Vec::new());
         }
-        let both = "SELECT n.name, n.dflt_value FROM pragma_table_xinfo(?1, 'main') AS n JOIN pragma_table_xinfo(?2, 'main') AS o ON o.name = n.name COLLATE NOCASE WHERE n.hidden = 0";
-        let rowid = rowid_of(connection, new)?;
-        let mut statement = connection.prepare(both)?;
-        let rows = statement.query_map([new, old], |row| {
-            let name = row.get(0)?;
-            Ok(Column {
-                is_rowid: rowid.as_ref() == Some(&name),
-                name,
-                default: row.get(1)?,
-            })
-        })?;
-        let mut columns: Vec<Column> = rows.collect::<rusqlite::Result<_>>()?;
-        let is_copied = |column: &Column| {
-            let mut copied = copied.iter();
-            copied.any(|name| name.eq_ignore_ascii_case(&column.name))
-        };
-        columns.retain(|column| !is_copied(column));
-        Ok((!columns.is_empty()).then(|| Self {
-            position: position(),
-            old: old.to_owned(),
-            new: new.clone(),
-            columns,
-            is_dropped: false,
-        }))
+        let given = copy.given(connection);
+        let given = given.filter(|given| given.len() == copied.len());
+        let mut found = Vec::new();
+        for old in sources {
+            let mut columns = in_both(connection, old, new)?;
+            let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+            let is_read = |name: &str| {
+                let mut reads = notes.reads();
+                reads.any(|(table, column)| table == old && column.eq_ignore_ascii_case(name))
+            };
+            columns.retain_mut(|column| {
+                let is_it = |name: &String| name.eq_ignore_ascii_case(&column.name);
+                let Some(at) = copied.iter().position(is_it) else {
+                    return !is_read(&column.name);
+                };
+                // Another column of both, or its own name as text; with AS it is meant.
+                let given = given.as_ref().map(|given| &*given[at]).unwrap_or_default();
+                let is_other = names.iter().any(|name| name.eq_ignore_ascii_case(given));
+                let is_text = given
+                    .strip_prefix('\'')
+                    .and_then(|text| text.strip_suffix('\''));
+                let is_itself = given.eq_ignore_ascii_case(&column.name);
+                let is_wrong = (is_other && !is_itself) || is_text == Some(&*column.name);
+                column.given = is_wrong.then(|| given.to_owned());
+                is_wrong
+            });
+            if !columns.is_empty() {
+                found.push(Self {
+                    position: position(),
+                    old: old.to_owned(),
+                    new: new.clone(),
+                    columns,
+                    is_dropped: false,
+                });
+            }
+        }
+        Ok(found)
     }
 
     /// The table is about to be dropped: which columns have values that the new one has not?
@@ -113,7 +131,7 @@ impl Uncopied {
                 );
                 is_any(connection, &query)
             }
-            false => column.has_values(connection, old),
+            false => column.has_values(connection, old) && column.is_less(connection, old, new),
         });
     }
 
@@ -134,13 +152,27 @@ impl Uncopied {
         let Some(now) = now else {
             return Ok(None);
         };
-        let is_filled = is_any(connection, &format!("SELECT 1 FROM main.{}", quoted(&now)));
+        let is_filled = has_rows(connection, &now) == Some(true);
         let is_lost = |column: &&Column| {
-            column.is_rowid || column.moves() || !column.has_values(connection, &now)
+            column.is_rowid
+                || column.moves()
+                || column.given.is_some()
+                || !column.has_values(connection, &now)
         };
         let lost: Vec<&Column> = self.columns.iter().filter(is_lost).collect();
         if lost.is_empty() || !is_filled {
             return Ok(None);
+        }
+        if let Some(Column {
+            name,
+            given: Some(given),
+            ..
+        }) = lost.first()
+        {
+            return Ok(Some(format!(
+                "the rebuild of {} puts {given} into its column {name}, whose own values are gone: name the columns in one order on both sides, or write {given} AS {name} if that is meant",
+                written(&now)
+            )));
         }
         let names: Vec<&str> = lost.iter().map(|column| &*column.name).collect();
         let then = match lost.iter().all(|column| column.is_rowid) {
@@ -167,6 +199,24 @@ impl Column {
         default.contains('(') || default.to_ascii_lowercase().starts_with("current_")
     }
 
+    /// Whether the new table lacks any of the values.
+    fn is_less(&self, connection: &Connection, old: &str, new: &str) -> bool {
+        let (old, new, name) = (quoted(old), quoted(new), quoted(&self.name));
+        let query = format!(
+            "SELECT {name} FROM main.{old} WHERE {name} IS NOT NULL EXCEPT SELECT {name} FROM main.{new}"
+        );
+        is_any(connection, &query) || self.is_moved(connection, &old, &new)
+    }
+
+    /// Whether a column that is given another has its values in other rows now.
+    fn is_moved(&self, connection: &Connection, old: &str, new: &str) -> bool {
+        let name = quoted(&self.name);
+        let query = format!(
+            "SELECT 1 FROM main.{old} AS o JOIN main.{new} AS n ON n._rowid_ = o._rowid_ WHERE o.{name} IS NOT n.{name}"
+        );
+        self.given.is_some() && is_any(connection, &query)
+    }
+
     /// Whether any row has a value here that is not its default.
     fn has_values(&self, connection: &Connection, table: &str) -> bool {
         let (table, name) = (quoted(table), quoted(&self.name));
@@ -179,6 +229,36 @@ impl Column {
         );
         is_any(connection, &query)
     }
+}
+
+/// The columns that two tables both have, by their names.
+fn in_both(connection: &Connection, old: &str, new: &str) -> rusqlite::Result<Vec<Column>> {
+    let mut names = connection.prepare("SELECT name FROM pragma_table_xinfo(?1, 'main')")?;
+    let names = names.query_map([old], |row| row.get(0))?;
+    let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
+    let of_old: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let rowid = rowid_of(connection, new)?;
+    let query = "SELECT name, dflt_value FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0";
+    let mut columns = connection.prepare(query)?;
+    let columns = columns.query_map([new], |row| {
+        let name = row.get(0)?;
+        Ok(Column {
+            is_rowid: rowid.as_ref() == Some(&name),
+            name,
+            default: row.get(1)?,
+            given: None,
+        })
+    })?;
+    let is_in_old = |column: &Column| of_old.contains(&column.name.to_ascii_lowercase());
+    let mut columns: Vec<Column> = columns.collect::<rusqlite::Result<_>>()?;
+    columns.retain(is_in_old);
+    Ok(columns)
+}
+
+/// Whether a table has rows; `None` if there is none of that name.
+pub(super) fn has_rows(connection: &Connection, table: &str) -> Option<bool> {
+    let query = format!("SELECT 1 FROM main.{}", quoted(table));
+    connection.prepare(&query).ok()?.exists([]).ok()
 }
 
 /// What cannot be asked has none.

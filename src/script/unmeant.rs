@@ -4,6 +4,7 @@
 //! nobody.
 
 use super::columns::Column;
+use crate::diagnostics::text::distance;
 use crate::schema::tokens::Kind;
 
 /// Something that a definition says and SQLite does not do: a kind of warning, and why.
@@ -21,6 +22,20 @@ const NUMBERING: [&str; 7] = [
     "smallserial",
     "auto_increment",
     "identity",
+];
+
+/// Words that are taken for a part of the type where they stand alone, or are misspelt; and
+/// what is meant by them.
+const CONSTRAINTS: [(&str, &str); 9] = [
+    ("key", "PRIMARY KEY"),
+    ("nocase", "COLLATE NOCASE"),
+    ("rtrim", "COLLATE RTRIM"),
+    ("increment", "AUTOINCREMENT"),
+    ("autoincrement", "PRIMARY KEY AUTOINCREMENT"),
+    ("primary", "PRIMARY KEY"),
+    ("references", "REFERENCES"),
+    ("unique", "UNIQUE"),
+    ("collate", "COLLATE"),
 ];
 
 /// The words that types begin with everywhere.
@@ -135,7 +150,8 @@ impl Column<'_> {
     pub(super) fn unmeant(&self, is_added: bool) -> Vec<Unmeant> {
         let numbering = self.numbering().or_else(|| self.placed(is_added));
         let numbering = numbering.map(|message| ("column-type", message));
-        let comma = self.missing_comma().map(|message| ("column-type", message));
+        let type_of_words = self.misspelt().or_else(|| self.missing_comma());
+        let comma = type_of_words.map(|message| ("column-type", message));
         let default = self
             .text_default(is_added)
             .map(|message| ("text-default", message));
@@ -172,6 +188,24 @@ impl Column<'_> {
                 self.name
             )
         })
+    }
+
+    /// A constraint that is a part of the type, because a word of it is missing or misspelt.
+    fn misspelt(&self) -> Option<String> {
+        let meant = self.words.iter().find_map(|(word, _)| {
+            let lower = word.text.to_ascii_lowercase();
+            let is_near = |(known, _): &&(&str, &str)| {
+                lower == *known || (known.len() > 5 && (1..3).contains(&distance(&lower, known)))
+            };
+            let near = CONSTRAINTS.iter().find(is_near)?;
+            (word.kind == Kind::Word).then_some(near.1)
+        })?;
+        let words: Vec<&str> = self.words.iter().map(|(word, _)| word.text).collect();
+        Some(format!(
+            "to SQLite {} is one type, that of {}, and constrains nothing: is {meant} meant?",
+            words.join(" "),
+            self.name
+        ))
     }
 
     /// A column that became a part of the type of the one before it.

@@ -2,7 +2,7 @@
 //!
 //! Owns what counts as near; another tool's word is near to what it means there.
 
-use crate::diagnostics::text::escape;
+use crate::diagnostics::text::{distance, escape};
 
 /// `there is no option --josn; did you mean --json?` What the word means in another
 /// tool comes before what is spelt like it.
@@ -25,19 +25,4 @@ pub(crate) fn unknown(
         _ => "see litemigrate --help".to_owned(),
     };
     format!("there is no {what} {dashes}{}; {hint}", escape(word))
-}
-
-/// How many characters must be changed, added or dropped to get from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().take(40).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
