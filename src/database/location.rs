@@ -4,7 +4,7 @@
 //! cannot be. Never runs a script and knows nothing of migrations.
 
 use crate::database::permission::place::{
-    Place, refuse_exchanged, refuse_strangers_link, remove_made_elsewhere,
+    Place, is_ours, refuse_exchanged, refuse_strangers_link, remove_made_elsewhere,
 };
 use crate::database::permission::{directory_of, is_root, with_suffix};
 use crate::database::room::no_more_files;
@@ -181,6 +181,10 @@ impl Location {
             let what = match (found.is_file(), found.nlink() > 1) {
                 (false, _) => "is not a regular file",
                 (true, true) => "has another name elsewhere (a hard link)",
+                // What is in it would become part of the database.
+                (true, false) if is_root() && !is_ours(&sidecar, real) => {
+                    "is another user's, where everybody may put one"
+                }
                 (true, false) => continue,
             };
             return Err(self.cannot_open(&format!(

@@ -7,12 +7,12 @@
 
 use crate::database::limits::Limits;
 use crate::database::location::{Location, Mode};
-use crate::database::permission::with_suffix;
+use crate::database::permission::{open_without_waiting, with_suffix};
 use crate::database::transaction::roll_back;
 use crate::diagnostics::error::{Cause, Error};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -180,7 +180,7 @@ impl Location {
     /// Whether the file's header says WAL (sqlite.org/fileformat2.html, offset 18).
     pub(crate) fn is_wal(&self) -> bool {
         let mut header = [0; 20];
-        File::open(&self.path)
+        open_without_waiting(&self.path)
             .and_then(|mut file| file.read_exact(&mut header))
             .is_ok_and(|()| header.starts_with(b"SQLite format 3\0") && header[19] == 2)
     }
@@ -196,7 +196,7 @@ impl Location {
     /// One that cannot be read may be anything.
     fn has_hot_journal(&self) -> bool {
         let mut first = [0];
-        match File::open(self.sidecar("-journal")) {
+        match open_without_waiting(&self.sidecar("-journal")) {
             Ok(mut journal) => match journal.read(&mut first) {
                 Ok(length) => length == 1 && first != [0],
                 Err(_) => true,

@@ -4,9 +4,7 @@
 //! opens a database. What is ignored and what is refused follows
 //! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
 
-use crate::database::permission::discovery::may_read_as;
-use crate::database::permission::place::same_file;
-use crate::database::permission::{directory_of, is_root, is_world_writable, world_writable};
+use crate::database::permission::{directory_of, is_world_writable, world_writable};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::sorted::sort;
@@ -20,7 +18,7 @@ use crate::files::read::{check_text, scan, unreadable};
 use crate::files::replaces::{check_replaces, replaces};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{FileType, Metadata};
+use std::fs::FileType;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -266,33 +264,6 @@ enum Entry {
     Ignored,
 }
 
-/// As root, refuses a link of a user to what they may not read: it would be shown to them.
-fn refuse_leading_elsewhere(path: &Path) -> Result<(), Finding> {
-    let link = std::fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
-    if link.uid() == 0 || !is_root() || may_read_as(link.uid(), path) {
-        return Ok(());
-    }
-    Err(leads_elsewhere(path))
-}
-
-/// The same of what was opened, if not everybody may read it: it may be a link by now that
-/// was none.
-fn refuse_exchanged(path: &Path, opened: &Metadata) -> Result<(), Finding> {
-    if opened.mode() & 0o004 != 0 || !is_root() {
-        return Ok(());
-    }
-    let found = std::fs::symlink_metadata(path).map_err(|error| unreadable(path, &error))?;
-    match same_file(&found, opened) || [0, opened.uid()].contains(&found.uid()) {
-        true => Ok(()),
-        false => Err(leads_elsewhere(path)),
-    }
-}
-
-fn leads_elsewhere(path: &Path) -> Finding {
-    let message = "is a link of a user to a file that they may not read, and root runs this: put the file itself there, or give root the link (chown -h root)";
-    Finding::new("link", path, message)
-}
-
 fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     let name = entry.name();
     let path = &entry.path;
@@ -314,10 +285,7 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
     }
     let file_type = match &entry.file_type {
         Ok(file_type) if file_type.is_symlink() => match std::fs::metadata(path) {
-            Ok(metadata) => {
-                refuse_leading_elsewhere(path)?;
-                metadata.file_type()
-            }
+            Ok(metadata) => metadata.file_type(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let message =
                     "is a link to a file that does not exist: remove the link or restore the file";
@@ -349,16 +317,15 @@ fn read_entry(entry: &Listed, buffer: &mut Vec<u8>) -> Result<Entry, Finding> {
         let message = "what stands before the first `_` is not a number, which stops SQLPage and sqlx: rename it to <number>_<name>.sql, or move it out of the directory";
         return Err(Finding::new("not-a-number", path, message));
     };
-    let (head, metadata, checksum) = scan(path, buffer)?;
-    refuse_exchanged(path, &metadata)?;
+    let is_link = matches!(&entry.file_type, Ok(kind) if kind.is_symlink());
+    let (head, metadata, checksum) = scan(path, is_link, buffer)?;
     check_replaces(path, head)?;
     let migration = migration(parsed, path, head, checksum);
     let is_open = is_world_writable(&metadata);
     // Whoever has made a link chooses what is run.
-    let linked = match &entry.file_type {
-        Ok(kind) if kind.is_symlink() => std::fs::symlink_metadata(path).ok(),
-        _ => None,
-    };
+    let linked = is_link
+        .then(|| std::fs::symlink_metadata(path).ok())
+        .flatten();
     let linker = linked.map(|link| link.uid()).filter(|user| *user != 0);
     let owner = linker.unwrap_or_else(|| metadata.uid());
     Ok(Entry::Migration(migration, owner, is_open))

@@ -3,9 +3,11 @@
 //! Owns how long a piece is, and that none ends inside a character. Knows nothing of what
 //! is read.
 
-use crate::database::permission::open_without_waiting;
+use crate::database::permission::discovery::refuse_led_astray;
+use crate::database::permission::{is_root, open_without_waiting};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,8 +41,27 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Opens it: what the system knows of it, too.
+    /// Opens it: what the system knows of it, too. As root nothing that a user's link has
+    /// led to and that user may not read.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Metadata)> {
+        let (pieces, metadata) = Self::open_listed(path)?;
+        if is_root() {
+            refuse_led_astray(path, &metadata)?;
+        }
+        Ok((pieces, metadata))
+    }
+
+    /// The same of a name that is no link in a folder that was listed, and may have become
+    /// one since.
+    pub(super) fn open_listed(path: &Path) -> io::Result<(Self, Metadata)> {
+        let (pieces, metadata) = Self::open_anyway(path)?;
+        if metadata.mode() & 0o004 == 0 && is_root() {
+            refuse_led_astray(path, &metadata)?;
+        }
+        Ok((pieces, metadata))
+    }
+
+    fn open_anyway(path: &Path) -> io::Result<(Self, Metadata)> {
         let unusable = |message: &str| io::Error::new(io::ErrorKind::InvalidData, message);
         let file = open_without_waiting(path)?;
         let metadata = file.metadata()?;

@@ -253,10 +253,15 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> Finding {
 /// Gives back the first of them.
 pub(super) fn scan<'b>(
     path: &Path,
+    is_link: bool,
     buffer: &'b mut Vec<u8>,
 ) -> Result<(&'b [u8], Metadata, Checksum), Finding> {
     let failed = |error: io::Error| unreadable(path, &error);
-    let (mut pieces, metadata) = Pieces::open(path).map_err(failed)?;
+    let opened = match is_link {
+        true => Pieces::open(path),
+        false => Pieces::open_listed(path),
+    };
+    let (mut pieces, metadata) = opened.map_err(failed)?;
     let (first, is_all) = pieces.next(buffer).map_err(failed)?;
     if is_all || is_utf16(first) {
         check_text(path, first)?;

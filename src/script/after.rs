@@ -8,7 +8,7 @@ use super::lost::Pending;
 use super::pragmas::is_off;
 use super::runner::Runner;
 use super::seen::saw;
-use super::stops::attaches_itself;
+use super::stops::{FOREIGN, attaches_itself};
 use crate::schema::readable::{has_readable_attachments, has_readable_schemas};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY;
@@ -147,19 +147,29 @@ impl Runner<'_> {
                 let remedy = "leave ATTACH out, and name the tables without it";
                 return Err(self.refused(message, Some(remedy)));
             }
+            self.refuse_foreign_attachments(connection)?;
             self.refuse_unreadable_schema(has_readable_attachments(connection))?;
         }
         Ok(())
     }
 
+    /// Somebody may have exchanged a file between the question whose it is and its opening.
+    fn refuse_foreign_attachments(&self, connection: &Connection) -> Result<(), Stopped> {
+        let Some(rights) = self.rules.rights else {
+            return Ok(());
+        };
+        let files = attached_files(connection).map_err(|error| self.stopped_here(&error))?;
+        let mut files = files.iter();
+        match files.all(|file| (rights.is_opened)(rights.user, file)) {
+            true => Ok(()),
+            false => Err(self.refused(FOREIGN.0, Some(FOREIGN.1))),
+        }
+    }
+
     /// Of a run for show: which attached files are empty and came with the script, whose
     /// ATTACH may compute their names.
     pub(super) fn note_new_files(&mut self, connection: &Connection) {
-        let query = "SELECT file FROM pragma_database_list WHERE name NOT IN ('main', 'temp') AND file != ''";
-        let files: rusqlite::Result<Vec<String>> = connection
-            .prepare(query)
-            .and_then(|mut files| files.query_map([], |row| row.get(0))?.collect());
-        for file in files.unwrap_or_default() {
+        for file in attached_files(connection).unwrap_or_default() {
             let file = PathBuf::from(file);
             let is_new = std::fs::metadata(&file).is_ok_and(|metadata| {
                 let modified = metadata.modified().ok();
@@ -170,6 +180,15 @@ impl Runner<'_> {
             }
         }
     }
+}
+
+/// The files of ATTACH.
+fn attached_files(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let query =
+        "SELECT file FROM pragma_database_list WHERE name NOT IN ('main', 'temp') AND file != ''";
+    let mut files = connection.prepare(query)?;
+    let files = files.query_map([], |row| row.get(0))?;
+    files.collect()
 }
 
 /// What only the connection knows: temporary objects and attached databases.

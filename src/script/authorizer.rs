@@ -45,6 +45,8 @@ pub(crate) struct Rules {
 pub(crate) struct Rights {
     pub user: u32,
     pub may_write: fn(u32, &str) -> bool,
+    /// The same of one that ATTACH has opened: its name may lead elsewhere by now.
+    pub is_opened: fn(u32, &str) -> bool,
 }
 
 impl Rules {

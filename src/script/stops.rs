@@ -20,7 +20,7 @@ use std::os::unix::fs::MetadataExt;
 const OUTSIDE: &str = "this statement touches another file, which it may not do where scripts run in memory only to see what they make";
 
 /// Why a script of another user than root stopped, and what to do.
-const FOREIGN: (&str, &str) = (
+pub(super) const FOREIGN: (&str, &str) = (
     "this script belongs to another user than root, who runs it, and the file that it names is not theirs to write",
     "run as the owner of the database, or give the script, and every directory that it is in, to root",
 );

@@ -7,6 +7,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// How long a value may be, in bytes.
+const LONGEST: usize = 1 << 20;
+
 /// The `.env` of the directory, or of the nearest one above it that has one.
 ///
 /// # Errors
@@ -41,6 +44,8 @@ pub(super) fn load(
         };
         match assignment(&line, known) {
             Err(Unreadable) => return Some(start),
+            // Values that are made of others can double with each line.
+            Ok(Some((_, value))) if value.len() > LONGEST => return Some(start),
             Ok(None) => {}
             Ok(Some((key, value))) => {
                 if !known.contains_key(&key) {

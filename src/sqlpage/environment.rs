@@ -2,7 +2,7 @@
 //!
 //! Owns how SQLPage reads names there. Sets nothing: what `.env` says is for us alone.
 
-use crate::database::permission::world_writable;
+use crate::database::permission::{open_without_waiting, world_writable};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::position::Position;
 use crate::diagnostics::problem::Finding;
@@ -10,6 +10,7 @@ use crate::sqlpage::dotenv;
 use crate::sqlpage::settings::{NAMES, place};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The variables, in their order.
@@ -188,9 +189,13 @@ fn dotenv() -> Result<Option<(PathBuf, Vec<u8>)>, Error> {
         return Ok(None);
     };
     let found = dotenv::find(&here).and_then(|found| {
-        let read = |path: PathBuf| match std::fs::read(&path) {
-            Ok(text) => Ok((path, text)),
-            Err(error) => Err((path, error)),
+        let read = |path: PathBuf| {
+            let mut text = Vec::new();
+            let read = open_without_waiting(&path).and_then(|mut file| file.read_to_end(&mut text));
+            match read {
+                Ok(_) => Ok((path, text)),
+                Err(error) => Err((path, error)),
+            }
         };
         found.map(read).transpose()
     });

@@ -2,9 +2,9 @@
 //!
 //! Judges files that are about to be run; changes nothing.
 
+use crate::database::permission::open_without_waiting;
 use crate::diagnostics::problem::Finding;
 use crate::files::migration::Migration;
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -71,7 +71,7 @@ struct Spelling {
 /// run will say.
 fn spelling_of(path: &Path) -> Spelling {
     let mut spelling = Spelling::default();
-    let Ok(file) = File::open(path) else {
+    let Ok(file) = open_without_waiting(path) else {
         return spelling;
     };
     let mut reader = BufReader::with_capacity(64 * 1024, file);

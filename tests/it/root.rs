@@ -309,12 +309,18 @@ fn a_strangers_script_touches_no_file_that_is_not_theirs() {
     let Some(place) = place("attach") else {
         return;
     };
-    shell(&place, "mkdir app; chown 1234 app; : > roots/secret.db");
+    shell(
+        &place,
+        "mkdir app closed; chmod 700 closed; : > closed/open.db; chmod 666 closed/open.db; chown 1234 app; : > roots/secret.db; ln -s ../roots/secret.db app/led; ln -s ../roots/made.db app/made; chown -h 1234 app/led app/made",
+    );
     for (sql, expected) in [
         ("ATTACH '../roots/secret.db' AS s;", 1),
         ("ATTACH '../roots/new.db' AS s;", 1),
         ("ATTACH '../roots/' || 'new.db' AS s;", 1),
         ("ATTACH 'file:../roots/new.db' AS s;", 1),
+        ("ATTACH 'led/' AS s;", 1),
+        ("ATTACH 'made/.' AS s; CREATE TABLE s.t (x);", 1),
+        ("ATTACH '../closed/open.db' AS s;", 1),
         ("ATTACH 'theirs.db' AS s; CREATE TABLE s.t (x);", 0),
         ("ATTACH ':memory:' AS s;", 0),
     ] {
@@ -544,18 +550,52 @@ fn a_users_link_shows_nothing_of_roots() {
     let Some(place) = place("script-link") else {
         return;
     };
-    let script = "mkdir app app/m; echo 'top secret line' > secret; chmod 600 secret; chown 1234 app app/m
-echo 'SELECT 1;' > app/own.sql; chown 1234 app/own.sql
-setpriv --reuid 1234 --regid 1234 --clear-groups ln -s \"$PWD/secret\" app/m/1_a.sql
-cd app; litemigrate -m m -D app.db 2>&1 || echo $?; rm m/1_a.sql
-setpriv --reuid 1234 --regid 1234 --clear-groups ln -s ../own.sql m/1_a.sql; litemigrate -q -m m -D app.db; echo $?";
+    let script = "mkdir app app/m app/old app/site roots/m; echo '-- secret line' > secret; chmod 600 secret
+cp secret roots/m/1_a.sql; chmod 700 roots; chown 1234 app app/m app/old app/site
+echo 'SELECT 1;' > app/own.sql; chown 1234 app/own.sql; cd app
+as() { setpriv --reuid 1234 --regid 1234 --clear-groups \"$@\"; }
+as ln -s \"$PWD/../secret\" m/1_a.sql
+litemigrate -m m -D app.db 2>&1 || echo $?; rm m/1_a.sql
+as ln -s ../own.sql m/1_a.sql; litemigrate -q -m m -D app.db; echo $?
+as ln -s \"$PWD/../secret\" old/1_x.up.sql; litemigrate import old --from golang-migrate -m new 2>&1 || echo $?; ls
+as ln -s \"$PWD/../roots/m\" linked; litemigrate -m linked -D new.db 2>&1 || echo $?
+as ln -s \"$PWD/../roots/m\" site/migrations; litemigrate -d site -D new.db 2>&1 || echo $?
+rm site/migrations; mkdir site/migrations; echo 'SELECT 1;' > site/migrations/1_a.sql
+as ln -s \"$PWD/../secret\" site/on_connect.sql; litemigrate -d site -D new.db 2>&1 || echo $?; ls";
     let said = shell(&place, script);
     assert!(!said.contains("secret line"), "{said}");
+    let told = said
+        .matches(" is a link of user 1234 to what they may not read")
+        .count();
+    assert_eq!(told, 5, "{said}");
+    let listed = "app.db\nm\nold\nown.sql\nsite\n";
+    let codes: Vec<&str> = said
+        .lines()
+        .filter(|line| line.chars().all(|c| c.is_ascii_digit()))
+        .collect();
+    assert_eq!(codes, ["77", "0", "65", "77", "77", "78"], "{said}");
     assert!(
-        said.contains("m/1_a.sql: is a link of a user to a file that they may not read"),
+        said.contains(listed) && !said.contains("new.db\n"),
         "{said}"
     );
-    assert!(said.contains("65\n") && said.ends_with("0\n"), "{said}");
+    done(&place);
+}
+
+/// What lies beside a database becomes part of it when it is opened.
+#[test]
+fn a_strangers_journal_beside_roots_database_is_not_brought_in() {
+    let Some(place) = place("sticky") else {
+        return;
+    };
+    let script = "mkdir m common; chmod 1777 common; echo 'CREATE TABLE a (x);' > m/1_a.sql; litemigrate -q -m m -D common/app.db
+for end in -journal -wal; do
+    setpriv --reuid 1234 --regid 1234 --clear-groups sh -c \"echo x > common/app.db$end\"
+    for command in up status; do litemigrate $command -m m -D common/app.db 2>&1 || echo $?; done
+    rm common/app.db$end
+done";
+    let said = shell(&place, script);
+    let told = said.matches(" is beside it, and is another user's").count();
+    assert!(told == 4 && said.matches("73\n").count() == 4, "{said}");
     done(&place);
 }
 

@@ -3,6 +3,7 @@
 //! Owns the rule for what is found by itself, for shared libraries, and for the scripts
 //! of others. Only root is asked: anybody else has no more rights than their own.
 
+use super::place::{is_open, same_file};
 use super::{directory_of, is_root, is_world_writable, read_only_mount, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
@@ -10,6 +11,7 @@ use crate::diagnostics::text::{escape, shown};
 use crate::script::authorizer::Rights;
 use std::collections::BTreeMap;
 use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -207,11 +209,14 @@ pub(crate) fn rights_of(script: &Path) -> Option<Rights> {
     let real = std::fs::canonicalize(script).unwrap_or_else(|_| absolute.clone());
     let led = (real != absolute).then(|| real.ancestors());
     let steps = absolute.ancestors().chain(led.into_iter().flatten());
-    let mut owners = steps.filter_map(|step| Some(std::fs::symlink_metadata(step).ok()?.uid()));
+    // What cannot be looked at may be anybody's.
+    let owner = |step| std::fs::symlink_metadata(step).map_or(u32::MAX, |found| found.uid());
+    let mut owners = steps.map(owner);
     let user = owners.find(|owner| !trusted(*owner, 0))?;
     Some(Rights {
         user,
         may_write: may_write_as,
+        is_opened: is_opened_as,
     })
 }
 
@@ -228,23 +233,97 @@ pub(crate) fn may_read_as(user: u32, file: &Path) -> bool {
     may((&real, 0o004)) && above.into_iter().all(may)
 }
 
+/// As root, refuses what a link of a user, in its place or on the way, has led to, if that
+/// user may not read it: it would be shown to them. `opened` is what was opened by the path;
+/// it may lead elsewhere by now.
+///
+/// # Errors
+///
+/// Which link it is.
+pub(crate) fn refuse_led_astray(path: &Path, opened: &Metadata) -> io::Result<()> {
+    let absolute = std::path::absolute(path)?;
+    let mut exchanged = !std::fs::metadata(path).is_ok_and(|found| same_file(&found, opened));
+    for step in absolute.ancestors() {
+        let found = std::fs::symlink_metadata(step)?;
+        let is_its_own = step == absolute && [0, opened.uid()].contains(&found.uid());
+        // Written anew by whoever may.
+        exchanged &= !is_its_own || found.is_symlink();
+        let is_strangers = found.is_symlink() && found.uid() != 0;
+        if is_strangers && (exchanged || !may_read_as(found.uid(), path)) {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "{} is a link of user {} to what they may not read, and root runs this: put the file itself there, or give root the link (chown -h root)",
+                    shown(step),
+                    name_of(found.uid())
+                ),
+            ));
+        }
+    }
+    match exchanged {
+        true => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "somebody else has exchanged it",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Whether the user may write to a file, or make it, as far as owners and modes tell.
-/// An empty name and `:memory:` are no file.
+/// An empty name and `:memory:` are no file. What cannot be told they may not.
 fn may_write_as(user: u32, file: &str) -> bool {
     if file.is_empty() || file == ":memory:" {
         return true;
     }
-    if file.starts_with("file:") {
+    // SQLite takes a slash away at the end, and follows what was a link before it.
+    let is_odd = ["/", "/.", "/.."].iter().any(|end| file.ends_with(end));
+    if file.starts_with("file:") || is_odd {
         return false;
     }
     let file = Path::new(file);
-    let may = |metadata: Metadata| metadata.uid() == user || is_world_writable(&metadata);
-    match std::fs::canonicalize(file) {
-        Ok(real) => std::fs::metadata(real).is_ok_and(may),
+    let may_write = |metadata: &Metadata| metadata.uid() == user || is_world_writable(metadata);
+    match (std::fs::symlink_metadata(file), std::fs::canonicalize(file)) {
+        (Ok(_), Ok(real)) => {
+            std::fs::metadata(&real).is_ok_and(|found| may_write(&found))
+                && may_enter(user, directory_of(&real))
+        }
+        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+            may_make_in(user, directory_of(file))
+        }
         // A link that leads nowhere would be followed.
-        Err(_) if std::fs::symlink_metadata(file).is_ok() => false,
-        Err(_) => std::fs::canonicalize(directory_of(file))
-            .and_then(std::fs::metadata)
-            .is_ok_and(may),
+        _ => false,
     }
+}
+
+/// Whether the user may go into a directory without links.
+fn may_enter(user: u32, directory: &Path) -> bool {
+    let mut above = directory.ancestors();
+    above.all(|step| {
+        let found = std::fs::symlink_metadata(step);
+        found.is_ok_and(|found| found.uid() == user || found.mode() & 0o001 != 0)
+    })
+}
+
+fn may_make_in(user: u32, directory: &Path) -> bool {
+    let Ok(real) = std::fs::canonicalize(directory) else {
+        return false;
+    };
+    let found = std::fs::metadata(&real);
+    let may_write = |found: Metadata| found.uid() == user || is_world_writable(&found);
+    found.is_ok_and(may_write) && may_enter(user, &real)
+}
+
+/// Whether a file that SQLite has opened by a name is still the one of that name, and one
+/// that the user may write to, or that root has made for them.
+fn is_opened_as(user: u32, file: &str) -> bool {
+    let Ok(found) = std::fs::symlink_metadata(file) else {
+        return false;
+    };
+    let is_made = || {
+        found.is_file()
+            && found.uid() == 0
+            && found.nlink() == 1
+            && may_make_in(user, directory_of(Path::new(file)))
+    };
+    is_open(&found, 1) && (may_write_as(user, file) || is_made())
 }

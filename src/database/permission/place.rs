@@ -341,7 +341,7 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
 }
 
 /// Whether this process has a file open so many times, as far as Linux tells.
-fn is_open(wanted: &Metadata, times: usize) -> bool {
+pub(super) fn is_open(wanted: &Metadata, times: usize) -> bool {
     let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") else {
         return true;
     };
