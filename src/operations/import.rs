@@ -14,6 +14,7 @@ use crate::files::foreign::{TOOLS, Tool};
 use crate::files::migration::{Checksum, Kind, Migration, NameVerdict, parse_name};
 use crate::files::read::create_file;
 use crate::files::read::read_text;
+use crate::operations::backup::is_empty;
 use crate::operations::create::create_directory;
 use crate::operations::repair::{Change, record_as_applied, recordable};
 use crate::plan::foreign::matching::{AppliedScript, Script};
@@ -124,6 +125,20 @@ pub(crate) fn prepare(
     };
     let found = sources(tool, folder).map_err(unlisted)?;
     (import.sources, import.warnings) = (found.sources, found.warnings);
+    if let Some((connection, path)) = database
+        && !has_history
+        && !is_empty(connection)?
+        && history::read(connection, &options.table)?.is_empty()
+    {
+        let message = format!(
+            "has tables, and no history of {} ({}): if it is under another name, or gone, record what is applied with `litemigrate baseline VERSION`, or the next `up` runs it again",
+            tool.form().name,
+            tool.form().table.unwrap_or_default()
+        );
+        import
+            .warnings
+            .push(Finding::new("no-history", path, message));
+    }
     let mut findings = found.findings;
     for source in &import.sources {
         match convert(tool, source) {

@@ -233,8 +233,12 @@ impl Runner<'_> {
         let mut names: Vec<(&str, bool)> = Vec::new();
         match seen & saw::DROP != 0 {
             true if schema == "main" => {
-                if has_rows(connection, table) == Some(true) {
-                    self.dropped_full.push(table.to_ascii_lowercase());
+                let name = table.to_ascii_lowercase();
+                // One that was given another name, and has no successor yet, is thrown away.
+                let mut renames = self.renames.iter().filter(|(_, new)| *new == name);
+                let has_successor = renames.all(|(old, _)| has_rows(connection, old).is_some());
+                if has_successor && has_rows(connection, table) == Some(true) {
+                    self.dropped_full.push(name);
                 }
                 names.push((table, true));
             }

@@ -49,6 +49,7 @@ pub(crate) fn convert(tool: Tool, source: &Source) -> Result<Converted, Finding>
             sections(tool, path, &text)?
         }
         (Tool::Atlas, Some(path), Some(text)) => (Some(atlas(path, text)?), None),
+        (Tool::Drizzle, _, Some(text)) => (Some(ended_at_breakpoints(&text)), down),
         (_, _, up) => {
             let outside = |text| without_transaction(text, source.transactional);
             // A way back that holds nothing is none.
@@ -57,6 +58,26 @@ pub(crate) fn convert(tool: Tool, source: &Source) -> Result<Converted, Finding>
         }
     };
     Ok(Converted { up, down, sha256 })
+}
+
+/// Drizzle takes a script apart at these comments (`drizzle-orm/src/migrator.ts`), so that a
+/// statement before one needs no end of its own.
+fn ended_at_breakpoints(text: &str) -> String {
+    const BREAKPOINT: &str = "--> statement-breakpoint";
+    let mut ended = String::with_capacity(text.len());
+    let mut pieces = text.split(BREAKPOINT).peekable();
+    while let Some(piece) = pieces.next() {
+        ended.push_str(piece);
+        let found = searched(piece);
+        if pieces.peek().is_none() {
+            break;
+        }
+        if found.has_statement() && !found.is_ended() {
+            ended.push(';');
+        }
+        ended.push_str(BREAKPOINT);
+    }
+    ended
 }
 
 /// SHA-256 in hexadecimal, as Prisma and Drizzle keep it.

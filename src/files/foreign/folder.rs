@@ -304,6 +304,13 @@ impl Found {
 
     fn finish(&mut self, folder: &Path, tool: Tool) {
         self.by_version.clear();
+        if tool == Tool::Flyway {
+            let lone = self.sources.iter().filter(|source| source.up.is_none());
+            let lone: Vec<PathBuf> = lone.filter_map(|source| source.down.clone()).collect();
+            for path in lone {
+                self.refuse(&path, "undoes what no V file of its version makes, and to refinery it is a migration: say --from refinery if these are refinery's scripts");
+            }
+        }
         sort(&mut self.sources, &|a: &Source, b: &Source| {
             (a.version, &a.key).cmp(&(b.version, &b.key))
         });

@@ -28,42 +28,70 @@ pub(crate) struct AppliedScript {
     pub is_edited: bool,
 }
 
+/// A version of so many digits is nobody else's: it is a time.
+const EIGHT_DIGITS: i64 = 10_000_000;
+
 /// Scripts by what a row of the tool calls them.
 struct Index {
     tool: Tool,
     places: BTreeMap<String, usize>,
+    /// Of one text there may be several.
+    by_sha256: BTreeMap<String, Vec<usize>>,
+}
+
+/// A name as it is where `-` is no part of one.
+fn plain(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 impl Index {
     fn of(tool: Tool, scripts: &[Script<'_>]) -> Self {
         let mut places = BTreeMap::new();
+        let mut by_sha256: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, script) in scripts.iter().enumerate() {
             if tool == Tool::Drizzle {
                 places.extend(script.when.map(|when| (when.to_string(), index)));
-                places.extend(script.sha256.clone().map(|sha256| (sha256, index)));
             } else {
                 places.insert(script.version.to_string(), index);
             }
-            places.insert(format!("={}", script.key), index);
+            if let Some(sha256) = &script.sha256 {
+                by_sha256.entry(sha256.clone()).or_default().push(index);
+            }
+            places.insert(format!("={}", plain(script.key)), index);
         }
-        Self { tool, places }
+        Self {
+            tool,
+            places,
+            by_sha256,
+        }
     }
 
-    /// The script that a row is about.
-    fn find(&self, record: &Record) -> Option<usize> {
-        let by_version = || self.places.get(&record.version?.to_string());
-        let by_sha256 = || self.places.get(record.sha256.as_ref()?);
+    /// The script that a row is about; of those with one text the first that is not `known`.
+    fn find(&self, record: &Record, known: &[bool]) -> Option<usize> {
+        let by_version = |version: i64| self.places.get(&version.to_string()).copied();
+        let by_sha256 = || {
+            let same = self.by_sha256.get(record.sha256.as_ref()?)?;
+            let new = same.iter().find(|index| !known[**index]);
+            new.or(same.last()).copied()
+        };
         let by_name = || {
             let name = record.name.as_deref()?;
             let key = name.strip_suffix(".sql").unwrap_or(name);
-            self.places.get(&format!("={key}"))
+            let named = self.places.get(&format!("={}", plain(key))).copied();
+            // One without a name has got another.
+            let end = key.find(|c: char| !c.is_ascii_digit());
+            let number: Option<i64> = key[..end.unwrap_or(key.len())].parse().ok();
+            let number = number.filter(|number| *number >= EIGHT_DIGITS);
+            named.or_else(|| by_version(number?))
         };
-        let found = match (self.tool, record.version) {
-            (Tool::Drizzle, _) => by_sha256().or_else(by_name).or_else(by_version),
-            (_, Some(_)) => by_version(),
+        match (self.tool, record.version) {
+            (Tool::Drizzle, when) => when
+                .and_then(by_version)
+                .or_else(by_name)
+                .or_else(by_sha256),
+            (_, Some(version)) => by_version(version),
             (_, None) => by_name(),
-        };
-        found.copied()
+        }
     }
 }
 
@@ -79,7 +107,8 @@ impl OtherHistory {
     pub(crate) fn knows_any(&self, scripts: &[Script<'_>]) -> bool {
         let by = Index::of(self.tool, scripts);
         let mut records = self.records.iter();
-        records.any(|record| by.find(record).is_some())
+        let known = vec![false; scripts.len()];
+        records.any(|record| by.find(record, &known).is_some())
     }
 
     /// Which scripts were applied, in the order in which they were.
@@ -96,6 +125,7 @@ impl OtherHistory {
         let mut known = vec![false; scripts.len()];
         let mut applied = Vec::new();
         for record in &self.records {
+            let found = by.find(record, &known);
             let mut add = |index: usize| {
                 if !std::mem::replace(&mut known[index], true) {
                     applied.push(AppliedScript {
@@ -106,7 +136,7 @@ impl OtherHistory {
                     });
                 }
             };
-            match (record.fate, by.find(record)) {
+            match (record.fate, found) {
                 (Fate::Undone, _) => {}
                 (Fate::Applied, Some(index)) => add(index),
                 (Fate::Applied | Fate::UpTo, None) => {
@@ -133,11 +163,10 @@ impl OtherHistory {
         descriptions: &[&str],
         has_form: &dyn Fn(usize) -> bool,
     ) -> Vec<usize> {
-        const EIGHT_DIGITS: i64 = 10_000_000;
         let by = Index::of(self.tool, scripts);
         let mut named = vec![false; scripts.len()];
         for record in &self.records {
-            let found = by.find(record);
+            let found = by.find(record, &named);
             let is_sure = |index: usize| {
                 let called = record.name.as_deref().map(|name| name.replace('_', " "));
                 let is_called_so = called.as_deref() == Some(descriptions[index]);
@@ -146,7 +175,14 @@ impl OtherHistory {
                     || record.version.is_none()
                     || is_called_so
             };
-            if matches!(record.fate, Fate::Undone | Fate::Baseline) {
+            if record.fate == Fate::Undone {
+                continue;
+            }
+            if record.fate == Fate::Baseline {
+                let is_sure =
+                    |index: &usize| has_form(*index) || scripts[*index].version >= EIGHT_DIGITS;
+                let sure = up_to(scripts, record).filter(is_sure);
+                sure.for_each(|index| named[index] = true);
                 continue;
             }
             if let Some(index) = found {

@@ -83,7 +83,15 @@ pub(crate) fn refuse_applied_elsewhere(
             Tool::GolangMigrate => pending[index].kind == Kind::Up,
             tool => forms.get(&pending[index].version) == Some(&Some(tool)),
         };
-        let named = read(connection, tool)?.named(&scripts, &descriptions, &has_form);
+        let history = read(connection, tool)?;
+        if let (Some(problem), true) = (history.problems.first(), (0..pending.len()).any(has_form))
+        {
+            return Err(Error::Declined {
+                database: PathBuf::from(connection.path().unwrap_or_default()),
+                message: half_done(tool, problem),
+            });
+        }
+        let named = history.named(&scripts, &descriptions, &has_form);
         if let Some(&first) = named.first() {
             let form = tool.form();
             let whose = match is_of_rails(connection) {
@@ -108,6 +116,17 @@ pub(crate) fn refuse_applied_elsewhere(
         }
     }
     Ok(())
+}
+
+/// What a tool has left half done must be mended by it: nobody knows what of it is there.
+fn half_done(tool: Tool, problem: &str) -> String {
+    let form = tool.form();
+    format!(
+        "the table {} of {}: {problem}: mend that first, with {}",
+        form.table.unwrap_or_default(),
+        form.name,
+        form.name
+    )
 }
 
 /// Rails' history has the form of dbmate's, and another table beside it.
@@ -138,6 +157,10 @@ pub(crate) fn applied_elsewhere(
     for tool in tools(connection)? {
         let scripts = scripts_of(&files, &names, tool)?;
         let history = read(connection, tool)?;
+        let is_ours = tool == Tool::GolangMigrate && files.iter().any(|file| file.kind == Kind::Up);
+        if let (Some(problem), true) = (history.problems.first(), is_ours) {
+            return Err(declined(half_done(tool, problem)));
+        }
         if !history.knows_any(&scripts) {
             continue;
         }
