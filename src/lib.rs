@@ -41,7 +41,9 @@
 //!     let mut list = String::from("&[");
 //!     for entry in fs::read_dir(&folder).unwrap() {
 //!         let path = entry.unwrap().path();
-//!         list += &format!("({:?}, include_str!({path:?})),\n", path.file_name().unwrap());
+//!         if path.extension().is_some_and(|end| end == "sql") {
+//!             list += &format!("({:?}, include_str!({path:?})),\n", path.file_name().unwrap());
+//!         }
 //!     }
 //!     let out = env::var("OUT_DIR");
 //! #   assert!(list.contains("0001_create_members.sql"));
@@ -71,8 +73,9 @@
 //!
 //! It must be in no transaction, and is in none afterwards, whatever happens. Its
 //! `query_only`, `synchronous`, `journal_mode`, `foreign_keys` and busy timeout are then as
-//! they were. Its authorizer, progress handler, commit hook and busy handler are taken, and
-//! there are none afterwards: an application that has some sets them again.
+//! they were, and so is what a script has set, also if it failed. Its authorizer, progress
+//! handler, update hook, commit hook and busy handler are taken, and there are none
+//! afterwards: an application that has some sets them again.
 //!
 //! ```
 //! # use litemigrate::rusqlite::Connection;

@@ -146,9 +146,24 @@ impl Settings {
         connection: &Connection,
         named: &BTreeSet<String>,
     ) -> rusqlite::Result<Vec<&'static str>> {
+        self.put_back_those(connection, |name| named.contains(name))
+    }
+
+    /// Puts back all that a script that failed may have set: which, is not known. The
+    /// failure is told, and not this one.
+    pub(crate) fn put_back_all(&self, connection: &Connection) {
+        roll_back(connection);
+        let _ = self.put_back_those(connection, |_| true);
+    }
+
+    fn put_back_those(
+        &self,
+        connection: &Connection,
+        is_named: impl Fn(&str) -> bool,
+    ) -> rusqlite::Result<Vec<&'static str>> {
         let mut changed = Vec::new();
         for (name, value) in &self.values {
-            if named.contains(*name) && ask(connection, name)?.as_ref() != Some(value) {
+            if is_named(name) && ask(connection, name)?.as_ref() != Some(value) {
                 ask(connection, &format!("{name} = {value}"))?;
                 changed.push(*name);
             }
@@ -158,7 +173,7 @@ impl Settings {
             mode @ ("truncate" | "persist") => mode,
             _ => "delete",
         };
-        if named.contains(JOURNAL)
+        if is_named(JOURNAL)
             && connection.path() != Some("")
             && let Some(now) = ask(connection, "main.journal_mode")?
             && !["wal", rollback_journal].contains(&now.as_str())
@@ -169,7 +184,7 @@ impl Settings {
             )?;
             changed.push(JOURNAL);
         }
-        if named.contains(LIKE) && like_ignores_case(connection) != self.like_ignores_case {
+        if is_named(LIKE) && like_ignores_case(connection) != self.like_ignores_case {
             let value = if self.like_ignores_case { "OFF" } else { "ON" };
             ask(connection, &format!("{LIKE} = {value}"))?;
             changed.push(LIKE);

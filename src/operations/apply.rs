@@ -20,6 +20,7 @@ use crate::plan::foreign::{Forms, refuse_way_back};
 use crate::plan::policy::Options;
 use crate::plan::targets::Direction;
 use crate::schema::SchemaChange;
+use crate::schema::pragma::ask;
 use crate::script::RowCount;
 use run::Run;
 use rusqlite::Connection;
@@ -265,7 +266,15 @@ fn run(
         contained: false,
         replayed: false,
     };
-    let mut view = View::read(connection, &job)?;
+    // Whose connection it is may have no patience, or more.
+    let patience = ask(connection, "busy_timeout").ok().flatten();
+    options.limits().set_patience(connection)?;
+    let view = View::read(connection, &job);
+    let _ = ask(
+        connection,
+        &format!("busy_timeout = {}", patience.unwrap_or_default()),
+    );
+    let mut view = view?;
     if view.targets.is_empty() {
         // A killed run may have come to its end without saying so.
         let is_recorded = |version| view.rows.contains_key(&version);
@@ -293,7 +302,7 @@ fn execute<'a>(
     let mut run = Run::prepare(connection, job, view, forms, report)?;
     // A panic in the caller's `report` must not leave a transaction open.
     let result = catch_unwind(AssertUnwindSafe(|| run.execute(connection)));
-    let given_back = run.give_back(connection);
+    let given_back = run.give_back(connection, !matches!(result, Ok(Ok(_))));
     match result {
         Ok(result) => result.and_then(|summary| given_back.map(|()| summary)),
         Err(panic) => resume_unwind(panic),

@@ -224,6 +224,64 @@ fn the_connection_is_given_back_as_it_was() {
     }
 }
 
+/// Also what a script has set before it failed.
+#[test]
+fn a_script_that_fails_leaves_no_setting_behind() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch("CREATE TABLE n(x CHECK (x > 0))")
+        .unwrap();
+    for outside in ["", "-- no-transaction\n"] {
+        let script = format!(
+            "{outside}PRAGMA ignore_check_constraints = ON; PRAGMA recursive_triggers = ON; PRAGMA case_sensitive_like = ON; SELECT nosuch;"
+        );
+        let scripts = embedded(&[("1_a.sql", script)]).unwrap().migrations;
+        up(&mut connection, &scripts, &Options::default(), &mut |_| {}).unwrap_err();
+        assert!(connection.execute("INSERT INTO n VALUES (-1)", []).is_err());
+        assert_eq!(setting(&connection, "recursive_triggers"), "0");
+        let likes: bool = connection
+            .query_row("SELECT 'a' LIKE 'A'", [], |row| row.get(0))
+            .unwrap();
+        assert!(likes);
+    }
+}
+
+/// The first look waits as long as the rest, whatever the connection's own patience.
+#[test]
+fn a_lock_is_waited_for_from_the_first_look_on() {
+    let sandbox = Sandbox::new("patience");
+    let file = sandbox.path.join("app.db");
+    let other = Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let holder = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(other);
+    });
+    let mut connection = Connection::open(&file).unwrap();
+    connection.busy_timeout(Duration::ZERO).unwrap();
+    let scripts = embedded(&[("1_a.sql", "CREATE TABLE a (x);")]).unwrap();
+    up(
+        &mut connection,
+        &scripts.migrations,
+        &Options::default(),
+        &mut |_| {},
+    )
+    .unwrap();
+    assert_eq!(setting(&connection, "busy_timeout"), "0");
+    holder.join().unwrap();
+}
+
+#[test]
+fn a_database_in_memory_has_no_backup() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch("CREATE TABLE a (x)").unwrap();
+    let scripts = embedded(&[("1_a.sql", "CREATE TABLE b (x);")]).unwrap();
+    let mut options = Options::default();
+    options.backup = Some(Sandbox::new("memory").path.join("x.db"));
+    let refused = up(&mut connection, &scripts.migrations, &options, &mut |_| {});
+    assert!(refused.unwrap_err().to_string().contains("in memory"));
+}
+
 #[test]
 fn a_panic_of_the_caller_leaves_no_transaction_open() {
     let list = embedded(&[("1_a.sql", "CREATE TABLE a (x);")])

@@ -180,7 +180,14 @@ impl<'a, 'r> Run<'a, 'r> {
     }
 
     /// Ends what is open, and gives the connection back as it was.
-    pub(super) fn give_back(&self, connection: &mut Connection) -> Result<(), Error> {
+    pub(super) fn give_back(
+        &self,
+        connection: &mut Connection,
+        has_failed: bool,
+    ) -> Result<(), Error> {
+        if has_failed {
+            self.settings.put_back_all(connection);
+        }
         let given_back = self.settings.give_back(connection);
         if self.job.options.dry_run {
             self.remove_attached(connection);

@@ -66,6 +66,12 @@ pub(crate) fn create(
     let database = file_of(connection);
     let history = history::read(connection, &options.table)?;
     let folder = is_folder(wanted).then_some(wanted);
+    if database.as_os_str().is_empty() {
+        return Err(Error::CannotCreate {
+            path: wanted.to_owned(),
+            message: "a database in memory has no file of which a backup could be made".to_owned(),
+        });
+    }
     refuse_missing_folder(wanted)?;
     let mut job = Job {
         database: &database,
