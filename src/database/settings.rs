@@ -168,6 +168,15 @@ impl Settings {
                 changed.push(*name);
             }
         }
+        // Without a word they wait for the next VACUUM, which would be another script's; what
+        // is asked for is what they are until then.
+        for name in ["page_size", "auto_vacuum"] {
+            if is_named(name)
+                && let Some(now) = ask(connection, name)?
+            {
+                ask(connection, &format!("{name} = {now}"))?;
+            }
+        }
         // WAL is the database's, and meant to stay.
         let rollback_journal = match self.journal_mode.as_str() {
             mode @ ("truncate" | "persist") => mode,

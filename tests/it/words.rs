@@ -3078,6 +3078,27 @@ const CASES: &[Case] = &[
         &[],
         &["warning"],
     ),
+    (
+        "for show, a script that counts on rows of one that was not run",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);",
+        &[
+            "-- no-transaction\nINSERT INTO p VALUES(1);",
+            "CREATE TABLE c(p REFERENCES p); INSERT INTO c VALUES (1);",
+        ],
+        &["--dry-run"],
+        0,
+        &["could not be tried"],
+        &[],
+    ),
+    (
+        "for show, what looks for nothing where COMMIT is asked",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);",
+        &["PRAGMA defer_foreign_keys=ON; CREATE VIEW v AS SELECT x FROM nosuch;"],
+        &["--dry-run"],
+        0,
+        &["the view v looks for what is not there"],
+        &[],
+    ),
 ];
 
 #[test]

@@ -68,12 +68,14 @@ impl<'a> Run<'a, '_> {
             return Ok(steps);
         }
         let dead = self.dead_objects(connection)?;
+        // The question whether it can be committed rolls it back.
+        let useless = self.useless_objects(connection).unwrap_or_default();
         if let Some(last) = steps.last() {
             self.refuse_warnings(last.migration, 0, &dead)?;
             self.refuse_uncommittable(connection, last.migration)?;
         }
         warnings.extend(dead);
-        warnings.extend(self.useless_objects(connection).unwrap_or_default());
+        warnings.extend(useless);
         if self.job.options.dry_run {
             roll_back(connection);
         } else if let Some(last) = steps.last() {
@@ -143,18 +145,18 @@ impl<'a> Run<'a, '_> {
 }
 
 /// Whether a script may have failed because one before it was not run, which would have
-/// made, dropped or renamed what it names.
+/// made, dropped or renamed what it names, or the rows that it counts on.
 fn may_be_without(failed: &ScriptError) -> bool {
-    let message = failed.message.as_str();
-    let is_named = message.starts_with("no such ")
-        || [
-            "has no column named",
-            "already exists",
-            "duplicate column name",
-        ]
-        .iter()
-        .any(|words| message.contains(words));
-    failed.cause == Cause::Statement && is_named
+    let words = [
+        "no such ",
+        "has no column named",
+        "already exists",
+        "duplicate column name",
+        "unable to identify the object to be reindexed",
+        "constraint failed",
+        "leaves rows that refer to nothing",
+    ];
+    failed.cause == Cause::Statement && words.iter().any(|words| failed.message.contains(words))
 }
 
 /// The scripts before the one that failed went with it.
