@@ -4,7 +4,7 @@
 //! cannot be. Never runs a script and knows nothing of migrations.
 
 use crate::database::permission::place::{
-    Place, is_ours, refuse_exchanged, refuse_strangers_link, remove_made_elsewhere,
+    Place, is_trusted, refuse_exchanged, refuse_strangers_link, remove_made_elsewhere,
 };
 use crate::database::permission::{directory_of, is_root, with_suffix};
 use crate::database::room::no_more_files;
@@ -182,7 +182,7 @@ impl Location {
                 (false, _) => "is not a regular file",
                 (true, true) => "has another name elsewhere (a hard link)",
                 // What is in it would become part of the database.
-                (true, false) if is_root() && !is_ours(&sidecar, real) => {
+                (true, false) if is_root() && !is_trusted(&found, &sidecar, real) => {
                     "is another user's, where everybody may put one"
                 }
                 (true, false) => continue,
@@ -316,8 +316,16 @@ impl Location {
     fn why_not_created(&self) -> String {
         let parent = directory_of(&self.path);
         match std::fs::metadata(parent) {
+            Err(_)
+                if parent.starts_with("~") || parent.as_os_str().as_bytes().starts_with(b"$") =>
+            {
+                format!(
+                    "nobody has put a path in the place of {}: write it in full",
+                    parent.display()
+                )
+            }
             Err(error) => format!(
-                "its directory {}: {error}; create it first",
+                "its directory {}: {error}; create it first, or name the database with -D",
                 parent.display()
             ),
             Ok(metadata) if !metadata.is_dir() => {

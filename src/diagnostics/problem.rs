@@ -111,6 +111,8 @@ pub enum Problem {
         version: i64,
         /// Its description in the history.
         description: String,
+        /// Whether there is a file of it.
+        has_file: bool,
     },
     /// The version was applied, but its file is gone.
     Missing {
@@ -138,6 +140,9 @@ pub enum Problem {
         recorded: Vec<u8>,
         /// In what the file differs, as a phrase, if it is only in spelling.
         difference: Option<String>,
+        /// Its description in the history, if the file has another: it may be another
+        /// application's.
+        recorded_as: Option<String>,
     },
     /// The version is to be undone, and no file undoes it.
     NotReversible {
@@ -272,12 +277,19 @@ impl fmt::Display for Sentence<'_> {
             Problem::Failed {
                 version,
                 description,
+                has_file,
             } => write!(
                 f,
-                "version {} ({}) is recorded as failed half way by another tool: undo by hand what it left in the database, then remove its row with `litemigrate repair {version}`, and it is run again; or finish it by hand, remove the row, and record it with `litemigrate baseline {version}`",
-                version,
+                "version {version} ({}) is recorded as failed half way by another tool: undo by hand what it left in the database, then remove its row with `litemigrate repair {}`{}",
                 escape(description),
-                version = operand(*version)
+                operand(*version),
+                match has_file {
+                    true => format!(
+                        ", and it is run again; or finish it by hand, remove the row, and record it with `litemigrate baseline {}`",
+                        operand(*version)
+                    ),
+                    false => "; there is no file of it, so it is not run again".to_owned(),
+                }
             ),
             Problem::Missing {
                 version,
@@ -297,6 +309,19 @@ impl fmt::Display for Sentence<'_> {
                 "version {version} ({}), applied {} UTC, is above every file: the database is newer than the migrations; install the release that has this file, or let this one run on with --allow-newer",
                 escape(description),
                 escape(installed_on)
+            ),
+            Problem::Modified {
+                path,
+                difference: None,
+                version,
+                recorded_as: Some(description),
+                ..
+            } => write!(
+                f,
+                "{}: is not what was applied as version {version} ({}): is that the right folder (-m), and is it the right database (-D)? If it is, put the old file back and give this one another number (or take it for what was applied: `litemigrate repair {}`)",
+                shown(path),
+                escape(description),
+                operand(*version)
             ),
             Problem::Modified {
                 path,

@@ -179,11 +179,18 @@ struct Job<'a, 'r> {
 
 impl Job<'_, '_> {
     /// The run is at its end, and with it the updates that backups are kept for.
-    fn settle_backups(&self, database: &Path, is_recorded: impl Fn(i64) -> bool) {
+    fn settle_backups(
+        &self,
+        database: &Path,
+        newest: Option<i64>,
+        is_recorded: impl Fn(i64) -> bool,
+    ) {
         let Some(wanted) = &self.options.backup else {
             return;
         };
-        if self.options.dry_run {
+        // Of a database that is newer than the scripts nobody here knows what is to come.
+        let is_known = |version| self.migrations.iter().any(|file| file.version == version);
+        if self.options.dry_run || !newest.is_none_or(is_known) {
             return;
         }
         let is_up = self.direction == Direction::Up;
@@ -208,7 +215,12 @@ impl Job<'_, '_> {
 
 /// A killed run may have come to its end without saying so to its backup: for a run of `up`
 /// that finds nothing to do before it begins.
-pub(crate) fn settle_idle(migrations: &[Migration], options: &Options, database: &Path) {
+pub(crate) fn settle_idle(
+    migrations: &[Migration],
+    options: &Options,
+    database: &Path,
+    newest: Option<i64>,
+) {
     // With --to there may be more to come.
     if options.to.is_none() {
         let job = Job {
@@ -218,7 +230,7 @@ pub(crate) fn settle_idle(migrations: &[Migration], options: &Options, database:
             contained: false,
             replayed: false,
         };
-        job.settle_backups(database, |_| true);
+        job.settle_backups(database, newest, |_| true);
     }
 }
 
@@ -278,7 +290,7 @@ fn run(
     if view.targets.is_empty() {
         // A killed run may have come to its end without saying so.
         let is_recorded = |version| view.rows.contains_key(&version);
-        job.settle_backups(&file_of(connection), is_recorded);
+        job.settle_backups(&file_of(connection), view.newest(), is_recorded);
         return Ok(Summary {
             applied: 0,
             newest: view.newest(),

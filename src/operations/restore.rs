@@ -14,6 +14,7 @@ use crate::database::permission::place::{Place, lead_to_one};
 use crate::database::permission::{directory_of, with_suffix};
 use crate::diagnostics::error::{Cause, Error, explained_message, sqlite_message};
 use crate::diagnostics::text::shown;
+use crate::operations::backup::origin::forget;
 use crate::operations::backup::{best_in, settle_restored};
 use crate::operations::copy::{
     TEMPORARY, at, copy_pages, copy_to, history_of, remove_copy, verify, without_locks,
@@ -90,7 +91,8 @@ pub fn restore(
     // the next one makes a backup of its own.
     for name in [file, &database.path] {
         let real = std::fs::canonicalize(name).unwrap_or_else(|_| name.to_owned());
-        settle_restored(directory_of(&real), &database.path, &history);
+        let folder = directory_of(&real);
+        settle_restored(folder, file, &database.path, table, &history);
     }
     Ok(history.last().map(|row| row.version))
 }
@@ -211,6 +213,8 @@ impl Restoration<'_> {
         let mode = mode.permissions().mode() & 0o666 | 0o600;
         let owner = place.directory().map_err(cannot_create)?;
         let left = Leftovers::of(&place);
+        // Of a backup that had this name.
+        forget(place.path());
         self.copy_beside(&place, from, mode, &owner)
             .and_then(|()| {
                 left.remove(&place)

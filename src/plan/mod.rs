@@ -325,6 +325,8 @@ impl<'a> Plan<'a> {
                 path: migration.path.clone(),
                 recorded: row.checksum.clone(),
                 difference: None,
+                recorded_as: (row.description != migration.description)
+                    .then(|| row.description.clone()),
             }),
             State::Missing(row) if self.newest_file.is_some_and(|file| row.version > file) => {
                 (!policy.allow_newer).then(|| Problem::Newer {
@@ -337,7 +339,8 @@ impl<'a> Plan<'a> {
                 version: row.version,
                 description: row.description.clone(),
             }),
-            State::Failed(_, row) => Some(Problem::Failed {
+            State::Failed(file, row) => Some(Problem::Failed {
+                has_file: file.is_some(),
                 version: row.version,
                 description: row.description.clone(),
             }),

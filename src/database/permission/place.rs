@@ -292,16 +292,19 @@ fn trusted_in(directory: &Metadata) -> [Option<u32>; 3] {
 /// Whether a small file of ours is to be believed: a regular one, and where everybody may
 /// put one, nobody else's. They are made for the owner of `like`.
 pub(crate) fn is_ours(file: &Path, like: &Path) -> bool {
-    let directory = std::fs::metadata(directory_of(file));
-    let (Ok(found), Ok(directory)) = (std::fs::symlink_metadata(file), directory) else {
+    let found = std::fs::symlink_metadata(file);
+    found.is_ok_and(|found| found.is_file() && is_trusted(&found, file, like))
+}
+
+/// Whether what was found as `file` is nobody else's, where everybody may put one.
+pub(crate) fn is_trusted(found: &Metadata, file: &Path, like: &Path) -> bool {
+    let Ok(directory) = std::fs::metadata(directory_of(file)) else {
         return false;
     };
     let owner = Some(found.uid());
-    let is_trusted = || {
-        trusted_in(&directory).contains(&owner)
-            || std::fs::metadata(like).map(|found| found.uid()).ok() == owner
-    };
-    found.is_file() && (!is_world_writable(&directory) || is_trusted())
+    !is_world_writable(&directory)
+        || trusted_in(&directory).contains(&owner)
+        || std::fs::metadata(like).map(|found| found.uid()).ok() == owner
 }
 
 /// Holds a directory against others of us, so that two that are started at once do not

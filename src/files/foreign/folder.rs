@@ -7,6 +7,7 @@ mod nested;
 
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::sorted::sort;
+use crate::diagnostics::text::shown;
 use crate::files::foreign::recognise::{DEPTH, is_sql, list, list_deep, name_of, pair_name};
 use crate::files::foreign::{Tool, versioned_name};
 use crate::files::read::read_text;
@@ -345,6 +346,18 @@ impl Found {
             .iter_mut()
             .filter(|source| source.name.is_empty());
         unnamed.for_each(|source| source.name = "migration".to_owned());
+        let inner = folder.join("migrations");
+        if self.sources.is_empty() && inner.is_dir() {
+            self.findings.clear();
+            self.refuse(
+                folder,
+                format!(
+                    "holds no migration of {}: is {} the folder that is meant?",
+                    tool.form().name,
+                    shown(&inner)
+                ),
+            );
+        }
         if self.sources.is_empty() && self.findings.is_empty() {
             let message = format!("holds no migration of {}", tool.form().name);
             self.findings

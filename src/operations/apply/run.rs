@@ -137,7 +137,8 @@ impl<'a, 'r> Run<'a, 'r> {
             Ok(_) => {
                 if let Some(backup) = self.backup.take() {
                     let is_recorded = |version| self.view.rows.contains_key(&version);
-                    self.job.settle_backups(&self.database, is_recorded);
+                    self.job
+                        .settle_backups(&self.database, self.newest, is_recorded);
                     let older = backup.remove_older(&self.database, self.job.options, &self.limits);
                     self.warn(older.into_iter().collect());
                 }

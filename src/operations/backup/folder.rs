@@ -4,8 +4,8 @@
 //! the same database, and never the last, and copies that were never complete.
 
 use super::copying::Job;
-use super::judge::is_related;
-use super::origin::{self, Found, Origin};
+use super::judge::has_shared_row;
+use super::origin::{self, Begins, Found, Origin};
 use crate::database::permission::directory_of;
 use crate::database::permission::place::{Place, lead_to_one};
 use crate::diagnostics::sorted::sort;
@@ -129,7 +129,10 @@ pub(crate) fn best_in(
         Found::Known(_) => None,
         _ => Some((copy, false)),
     });
-    let best = ours.max_by_key(|(copy, is_before)| (*is_before, copy.modified));
+    // Of several the first is that before all of them.
+    let (before, others): (Vec<_>, Vec<_>) = ours.partition(|(_, is_before)| *is_before);
+    let first = before.into_iter().min_by_key(|(copy, _)| copy.modified);
+    let best = first.or_else(|| others.into_iter().max_by_key(|(copy, _)| copy.modified));
     best.map(|(copy, is_before)| (copy.path, is_before))
 }
 
@@ -151,14 +154,41 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> io::Res
         };
         let is_related = || {
             let found = history_of(&at(&copy.path, job.vfs), job.table, job.limits);
-            found.is_ok_and(|found| is_related(&found, &job.history))
+            // One from before the first migration has none.
+            found.is_ok_and(|found| has_shared_row(&found, &job.history))
         };
         copy.version <= newest && !lead_to_one(&copy.path, &job.file) && is_over && is_related()
     };
     let older: Vec<Copy> = all.into_iter().filter(is_older).collect();
     for copy in older.into_iter().rev().skip(keep.saturating_sub(1)) {
-        Place::of(&copy.path)?.remove("")?;
-        origin::forget(&copy.path);
+        remove(&copy)?;
     }
+    Ok(())
+}
+
+/// Of an update that is tried again and again, and undone or cut off each time, the state
+/// before the first try stays, and those before the last `keep`.
+pub(super) fn remove_tries(job: &Job<'_>, folder: &Path, keep: usize) -> io::Result<()> {
+    let newest = job.history.last().map(|row| row.version);
+    let is_try = |copy: &Copy| {
+        let begun = match Origin::read(&copy.path) {
+            Found::Known(origin) if origin.is_of(job.database) => {
+                origin.table == job.table.name() && origin.begins() == Some(Begins::Begun)
+            }
+            _ => false,
+        };
+        begun && copy.version == newest && !lead_to_one(&copy.path, &job.file)
+    };
+    let all = all_in(folder, job.database, job.table)?.into_iter();
+    let tries: Vec<Copy> = all.filter(is_try).skip(1).collect();
+    for copy in tries.into_iter().rev().skip(keep.saturating_sub(1)) {
+        remove(&copy)?;
+    }
+    Ok(())
+}
+
+fn remove(copy: &Copy) -> io::Result<()> {
+    Place::of(&copy.path)?.remove("")?;
+    origin::forget(&copy.path);
     Ok(())
 }

@@ -101,25 +101,35 @@ impl Job<'_> {
             return Ok(free);
         }
         let origin = Origin::read(place.path());
-        if let Found::Known(origin) = &origin {
-            if origin.is_anothers(self.database) {
-                return Err(self.belongs_to(&origin.database));
-            }
-            if origin.is_of_file(self.database) {
-                return Ok(Judged::Replaceable);
-            }
+        if let Found::Known(origin) = &origin
+            && origin.is_anothers(self.database)
+        {
+            return Err(self.belongs_to(&origin.database));
         }
         let is_known = matches!(origin, Found::Known(_));
         match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
-            Ok(found) if !is_related(&found, &self.history) && is_known => Ok(Judged::Other),
+            Ok(found) if is_known && !has_shared_row(&found, &self.history) => {
+                match found.is_empty() && self.history.is_empty() {
+                    true => Ok(Judged::Replaceable),
+                    false if found.is_empty() && self.is_of_the_same_file(&origin) => {
+                        // From before its first migration.
+                        Ok(Judged::Replaceable)
+                    }
+                    false => Ok(Judged::Other),
+                }
+            }
             // It may be in use, and was named by mistake.
             Ok(found) if !is_related(&found, &self.history) => Err(self.cannot_create(
                 "what is there holds another database's history: move it away, or name another file",
             )),
-            Err(error) if is_busy(&error) => Err(error),
+            Err(error) if !is_damage(&error) => Err(error),
             // Not a database, or damaged: it is worth less than a good backup.
             _ => Ok(Judged::Replaceable),
         }
+    }
+
+    fn is_of_the_same_file(&self, origin: &Found) -> bool {
+        matches!(origin, Found::Known(origin) if origin.is_of_file(self.database))
     }
 
     /// The database is empty: what is there is from before, and stays until it is not.
@@ -265,10 +275,21 @@ fn is_same(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
     origins(one).eq(origins(other))
 }
 
-/// Whether two histories have a row in common, or one has none: some may have been repaired.
-pub(super) fn is_related(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
+/// Whether two histories have a row in common: others may have been repaired.
+pub(crate) fn has_shared_row(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
     let known: BTreeSet<_> = origins(one).collect();
-    one.is_empty() || other.is_empty() || origins(other).any(|row| known.contains(&row))
+    origins(other).any(|row| known.contains(&row))
+}
+
+/// The same, or one has none.
+fn is_related(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
+    one.is_empty() || other.is_empty() || has_shared_row(one, other)
+}
+
+/// What is no database, or a damaged one, and not only what cannot be looked at now.
+fn is_damage(error: &Error) -> bool {
+    let cannot = [Cause::Busy, Cause::CannotOpen, Cause::Permission];
+    !matches!(error, Error::Database { cause, .. } if cannot.contains(cause))
 }
 
 fn is_busy(error: &Error) -> bool {

@@ -12,7 +12,7 @@ pub(crate) mod origin;
 
 use crate::database::limits::Limits;
 use crate::database::location::file_of;
-use crate::database::permission::place::Place;
+use crate::database::permission::place::{Place, lead_to_one};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::plan::history::{self, AppliedMigration};
@@ -34,14 +34,9 @@ pub(crate) struct Outcome {
     pub kept: Option<String>,
     /// Where what was there before is now, if it is of another history.
     pub aside: Option<PathBuf>,
-    made: Option<Made>,
-}
-
-/// A backup that was made.
-#[derive(Debug)]
-struct Made {
-    /// As its note has it, without links on the way.
-    path: PathBuf,
+    /// What was made, as its note has it, without links on the way.
+    made: Option<PathBuf>,
+    /// The history before the update.
     history: Vec<AppliedMigration>,
 }
 
@@ -115,20 +110,25 @@ pub(crate) fn create(
             Some(why) if scripts.is_empty() => {
                 Err(job.cannot_create(format!("{why}: name another file")))
             }
-            _ => Ok(kept),
+            _ => Ok(Outcome {
+                history: job.history,
+                ..kept
+            }),
         };
     }
     let (place, aside) = job.copy_to_a_name(&metadata)?;
     let update = (!scripts.is_empty()).then_some(update);
     job.note(place.path(), update, &metadata)?;
+    if let Some((keep, folder)) = options.keep.zip(folder) {
+        // They are still there, and said to be when the update is over.
+        let _ = folder::remove_tries(&job, folder, keep);
+    }
     Ok(Outcome {
         file: Some(job.file),
         kept: None,
         aside,
-        made: Some(Made {
-            path: place.path().to_owned(),
-            history: job.history,
-        }),
+        made: Some(place.path().to_owned()),
+        history: job.history,
     })
 }
 
@@ -140,8 +140,9 @@ pub(crate) fn settle(
     table: &HistoryTable,
     is_over: impl Fn(&Update) -> bool,
 ) {
-    let is_over =
-        |origin: &Origin, update: &Update| origin.table == table.name() && is_over(update);
+    let is_over = |_: &Path, origin: &Origin, update: &Update| {
+        origin.table == table.name() && is_over(update)
+    };
     if is_folder(wanted) {
         return settle_in(wanted, database, is_over);
     }
@@ -155,19 +156,27 @@ pub(crate) fn settle(
     }
 }
 
-/// The same of the backups in a folder, after one with this history was put back, unless
-/// that is a state in the middle of their update.
-pub(crate) fn settle_restored(folder: &Path, database: &Path, history: &[AppliedMigration]) {
-    settle_in(folder, database, |_, update| {
+/// The same of the backups in a folder, after one of them, or another one with this history,
+/// was put back, unless that is a state in the middle of their update.
+pub(crate) fn settle_restored(
+    folder: &Path,
+    restored: &Path,
+    database: &Path,
+    table: &HistoryTable,
+    history: &[AppliedMigration],
+) {
+    settle_in(folder, database, |backup, origin, update| {
         let is_done = |version: &i64| {
             let is_recorded = history.iter().any(|row| row.version == *version);
             is_recorded == (update.direction == "up")
         };
-        !update.versions.iter().any(is_done)
+        let is_anew = matches!(update.begins, Begins::Empty | Begins::Adopted);
+        let is_middle = !is_anew && update.versions.iter().any(is_done);
+        origin.table == table.name() && (lead_to_one(backup, restored) || !is_middle)
     });
 }
 
-fn settle_in(folder: &Path, database: &Path, is_over: impl Fn(&Origin, &Update) -> bool) {
+fn settle_in(folder: &Path, database: &Path, is_over: impl Fn(&Path, &Origin, &Update) -> bool) {
     for backup in origin::backups_in(folder).unwrap_or_default() {
         settle_one(Origin::read(&backup), &backup, database, &is_over);
     }
@@ -177,14 +186,14 @@ fn settle_one(
     found: Found,
     backup: &Path,
     database: &Path,
-    is_over: impl Fn(&Origin, &Update) -> bool,
+    is_over: impl Fn(&Path, &Origin, &Update) -> bool,
 ) {
     if let Found::Known(origin) = found
         && origin.is_of(database)
         && origin
             .update
             .as_ref()
-            .is_some_and(|update| is_over(&origin, update))
+            .is_some_and(|update| is_over(backup, &origin, update))
     {
         origin.settle(backup, false);
     }
@@ -200,7 +209,7 @@ impl Outcome {
     }
 
     fn origin(&self) -> Option<(&Path, Origin)> {
-        let made = &self.made.as_ref()?.path;
+        let made = self.made.as_deref()?;
         match Origin::read(made) {
             Found::Known(origin) => Some((made, origin)),
             _ => None,
@@ -238,12 +247,12 @@ impl Outcome {
         limits: &Limits,
     ) -> Option<Finding> {
         let folder = options.backup.as_deref().filter(|path| is_folder(path));
-        let (made, folder, keep) = (self.made.as_ref()?, folder?, options.keep?);
+        let (file, folder, keep) = (self.file.as_ref()?, folder?, options.keep?);
         let job = Job {
             database,
-            file: made.path.clone(),
+            file: self.made.as_ref().unwrap_or(file).clone(),
             folder: Some(folder),
-            history: made.history.clone(),
+            history: self.history.clone(),
             vfs: options.vfs.as_deref(),
             table: &options.table,
             limits,

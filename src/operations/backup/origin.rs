@@ -252,7 +252,7 @@ impl Origin {
 }
 
 /// Removes a backup's note.
-pub(super) fn forget(backup: &Path) {
+pub(crate) fn forget(backup: &Path) {
     let _ = place_of(&note_of(backup)).and_then(|place| place.remove(""));
 }
 

@@ -70,9 +70,15 @@ pub(super) fn refuse_another(
         // Nothing is there, or it is damaged.
         Ok(None) | Err(_) => return Ok(()),
     };
+    // By the script, or by when it was applied: its number or its text may have been repaired.
     let is_shared = |row: &AppliedMigration| {
         let mut others = found.iter();
-        others.any(|other| other.version == row.version && other.checksum == row.checksum)
+        others.any(|other| {
+            let is_same_run = (&other.installed_on, other.execution_time)
+                == (&row.installed_on, row.execution_time);
+            let is_same_script = other.version == row.version && other.checksum == row.checksum;
+            is_same_script || (is_same_run && row.execution_time > 0)
+        })
     };
     match history.is_empty() || history.iter().any(is_shared) {
         true => Ok(()),

@@ -29,7 +29,7 @@ impl Flag {
 #[rustfmt::skip]
 const WORDINGS: &[(Name, Id, &str)] = &[
     (Name::Up, Id::To, "stop after this version"),
-    (Name::Down, Id::To, "undo everything above this version; 0: everything"),
+    (Name::Down, Id::To, "undo everything above this version (0: all but 0)"),
     (Name::Down, Id::SingleTransaction, "undo all of them or none"),
     (Name::Down, Id::Backup, "first make a checked copy, if anything is to be undone"),
     (Name::Down, Id::AllowMissing, "versions of the history may have no file"),

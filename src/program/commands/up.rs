@@ -70,7 +70,12 @@ impl Run<'_> {
             None => (judge(None, &[])?, None),
         };
         if !to_do {
-            settle_idle(&self.migrations, &self.options, &self.project.database.path);
+            settle_idle(
+                &self.migrations,
+                &self.options,
+                &self.project.database.path,
+                newest,
+            );
             report.up_done(0, newest);
             return Ok(Outcome::Done);
         }

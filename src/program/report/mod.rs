@@ -41,6 +41,8 @@ pub(crate) struct Report {
     /// The scripts that have drawn a warning which says how to write them.
     warned_of: BTreeSet<PathBuf>,
     has_applied_with_warning: bool,
+    /// A script was passed over in a run for show.
+    was_not_run: bool,
     /// When `--verbose` last told how far a script is.
     told: Option<Instant>,
     database: Option<PathBuf>,
@@ -136,6 +138,7 @@ impl Report {
     /// Something that a person should know.
     pub(crate) fn warning(&mut self, warning: &Finding) {
         self.warnings.push(objects::finding(warning));
+        self.was_not_run |= warning.kind == "not-run";
         // What refuses is no warning, but the error.
         let refuses = self.printer.strict && warning.refuses_if_strict();
         if !self.printer.quiet || refuses {

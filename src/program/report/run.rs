@@ -177,11 +177,17 @@ impl Report {
     /// The end of `up`.
     pub(crate) fn up_done(&mut self, count: usize, newest: Option<i64>) {
         let counted = match self.dry_run {
-            true => counted(
-                count,
-                "migration would be applied",
-                "migrations would be applied",
-            ),
+            true => {
+                let mut counted = counted(
+                    count,
+                    "migration would be applied",
+                    "migrations would be applied",
+                );
+                if self.was_not_run {
+                    counted.push_str(", beside what was not run for show");
+                }
+                counted
+            }
             false => counted(count, "migration applied", "migrations applied"),
         };
         if self.has_applied_with_warning && !self.printer.quiet {
