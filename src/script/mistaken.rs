@@ -4,6 +4,7 @@
 //! rolled back afterwards is refused before. Finds none itself.
 
 use super::Stopped;
+use super::conditions::unmeant;
 use super::notes::Write;
 use super::runner::Runner;
 use super::seen::saw;
@@ -35,6 +36,24 @@ impl Runner<'_> {
             true => Err(self.refused_for(mistake, "")),
             false => self.told(mistake),
         }
+    }
+
+    /// What the statement's own words say otherwise than they read.
+    pub(super) fn judge_conditions(&mut self) -> Result<(), Stopped> {
+        let Some(found) = unmeant(self.place.text()) else {
+            return Ok(());
+        };
+        let (message, remedy) = (found.message.to_owned(), found.remedy.to_owned());
+        // Once for a script: a dump may hold it many times.
+        if self.is_said(&format!("{message}: {remedy}")) {
+            return Ok(());
+        }
+        self.mistake(Mistake {
+            kind: "unmeant-condition",
+            position: self.place.position(self.place.start + found.at),
+            message,
+            remedy,
+        })
     }
 
     fn told(&mut self, mistake: Mistake) -> Result<(), Stopped> {

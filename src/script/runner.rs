@@ -259,6 +259,10 @@ impl<'a> Runner<'a> {
                 let message = "SQLite obeys most pragmas behind EXPLAIN as without it";
                 return Err(self.refused(message, Some("take EXPLAIN out, or the statement")));
             }
+            if seen & (saw::WRITE | saw::SCHEMA) != 0 && !self.rules.replayed {
+                let message = "EXPLAIN shows what SQLite would do, and does nothing of it: take it out, or the statement";
+                self.warn("explained", message.to_owned())?;
+            }
             // It does nothing of what the authorizer saw in it.
             return match self.step(statement) {
                 Ok(()) => Ok(Flow::End),
@@ -298,10 +302,17 @@ impl<'a> Runner<'a> {
         if guard.is_some() {
             self.changed_rows.begin();
         }
-        let stepped = self.step(statement);
+        let stepped = match seen & saw::PRAGMA != 0 && self.asks_for_faults() {
+            true => self.step_to_faults(statement),
+            false => self.step(statement).map(|()| 0),
+        };
         self.changed_rows.end();
-        if let Err(error) = stepped {
-            return Err(self.not_run(connection, seen, &error));
+        let faults = match stepped {
+            Ok(faults) => faults,
+            Err(error) => return Err(self.not_run(connection, seen, &error)),
+        };
+        if faults > 0 {
+            self.warn_of_faults(faults)?;
         }
         if let Some(mistake) = self.mistaken.take() {
             self.judge_delete(connection, mistake)?;
@@ -342,6 +353,9 @@ impl<'a> Runner<'a> {
         let more = saw::SELECT | saw::AGAIN | saw::READ | saw::SCHEMA | saw::COPY;
         let is_plain = seen & more == 0 && self.seen.notes().own == Write::Insert;
         let is_asked = seen & (saw::WRITE | saw::SCHEMA | saw::COPY) != 0 && !is_plain;
+        if is_asked {
+            self.judge_conditions()?;
+        }
         let has_quotes = is_asked && self.place.text().contains(['"', '\'']);
         let selects = seen & (saw::SELECT | saw::CREATE_PART | saw::COPY) != 0;
         if !has_quotes && !selects {

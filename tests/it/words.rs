@@ -1106,8 +1106,8 @@ const CASES: &[Case] = &[
         ],
         &[],
         0,
-        &[],
-        &["warning"],
+        &["EXPLAIN shows"],
+        &["loses"],
     ),
     (
         "self with trigger net zero",
@@ -3098,6 +3098,46 @@ const CASES: &[Case] = &[
         0,
         &["the view v looks for what is not there"],
         &[],
+    ),
+    (
+        "conditions that nobody means",
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES(1, 2),(3, 4);",
+        &[
+            "UPDATE t SET b = 0 WHERE a = NULL; UPDATE t SET a = 5 AND b = 6;\nUPDATE t SET b = a + ' ' + b;",
+        ],
+        &[],
+        0,
+        &[
+            "2_next.sql:1:28: a comparison with NULL",
+            "2_next.sql:1:55: AND makes one condition",
+            "2_next.sql:2:20: + adds numbers",
+        ],
+        &[],
+    ),
+    (
+        "a condition that takes every row",
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES(1, 2),(3, 4);",
+        &["DELETE FROM t WHERE a = 1 OR 2;"],
+        &[],
+        1,
+        &["a value alone beside OR", "this DELETE takes every row"],
+        &[],
+    ),
+    (
+        "EXPLAIN left in, and checks whose answer nobody reads",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p); PRAGMA foreign_keys = OFF; INSERT INTO p VALUES(1); DELETE FROM p WHERE id = 2; CREATE TABLE k(x CHECK (x > 0));",
+        &[
+            "EXPLAIN DELETE FROM p;",
+            "PRAGMA ignore_check_constraints = ON; INSERT INTO k VALUES(-1); PRAGMA ignore_check_constraints = OFF; PRAGMA integrity_check;",
+            "PRAGMA foreign_key_check; EXPLAIN QUERY PLAN SELECT 1 FROM p; PRAGMA integrity_check(k);",
+        ],
+        &[],
+        0,
+        &[
+            "2_next.sql:1:1: EXPLAIN shows",
+            "3_next.sql:1:104: PRAGMA integrity_check finds 1 fault",
+        ],
+        &["4_next.sql:1:1"],
     ),
 ];
 

@@ -1,0 +1,232 @@
+//! Conditions and values that SQLite takes otherwise than they read.
+//!
+//! Owns the few that nobody means, told by their tokens: a comparison with NULL, a value
+//! between OR and the end, comparisons in a chain, AND between what SET sets, and `+` where
+//! text is joined. Asks nobody.
+
+use crate::schema::tokens::{Kind, Token, tokens};
+
+/// Something that is not meant: where it stands, what it does, and what to write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unmeant {
+    pub at: usize,
+    pub message: &'static str,
+    pub remedy: &'static str,
+}
+
+const NULL: (&str, &str) = (
+    "a comparison with NULL by a sign is true for no row",
+    "write IS NULL or IS NOT NULL",
+);
+const OR: (&str, &str) = (
+    "a value alone beside OR is a condition of its own, the same for every row",
+    "repeat what it is compared with, or write IN (…)",
+);
+const CHAIN: (&str, &str) = (
+    "comparisons in a chain compare 0 or 1, what the first of them gives, with the last value",
+    "write BETWEEN, or two comparisons with AND",
+);
+const SET: (&str, &str) = (
+    "AND makes one condition of what follows SET: the column gets 0 or 1, and the other is not set",
+    "write a comma between what is to be set",
+);
+const PLUS: (&str, &str) = (
+    "+ adds numbers, and a text that is none counts as 0",
+    "join texts with ||",
+);
+
+/// Whether a statement holds any of the words and signs, which most do not.
+fn may_hold(statement: &str) -> bool {
+    let bytes = statement.as_bytes();
+    let mut orders = 0;
+    bytes.iter().enumerate().any(|(at, byte)| {
+        let is_word = |word: &[u8]| {
+            let found = bytes.get(at..at + word.len());
+            found.is_some_and(|found| found.eq_ignore_ascii_case(word))
+        };
+        match byte {
+            b'+' => true,
+            b'<' | b'>' => {
+                orders += 1;
+                orders > 1
+            }
+            b'n' | b'N' => is_word(b"null"),
+            b'o' | b'O' => is_word(b"or"),
+            b'a' | b'A' => is_word(b"and"),
+            _ => false,
+        }
+    })
+}
+
+/// The first in a statement.
+pub(super) fn unmeant(statement: &str) -> Option<Unmeant> {
+    if !may_hold(statement) {
+        return None;
+    }
+    let mut last: [Option<Token<'_>>; 4] = [None; 4];
+    // Of each bracket that is open, whether conditions stand in it; and outside of all.
+    let mut conditions = vec![false];
+    for token in tokens(statement).map(Some).chain([None]) {
+        let [third, second, before, this] = [last[1], last[2], last[3], token];
+        last = [third, second, before, this];
+        let found = match (second, before, this) {
+            (Some(sign), Some(null), _)
+                if null.is_word("null")
+                    && is_equality(&sign)
+                    && conditions.last() == Some(&true) =>
+            {
+                Some((sign, NULL))
+            }
+            (Some(or), Some(value), next) if or.is_word("or") && is_value(&value) && ends(next) => {
+                // `OR 1` at the head of a condition of its own is how it is switched off.
+                third.filter(|token| token.text != "(").map(|_| (or, OR))
+            }
+            (Some(first), Some(operand), Some(next))
+                if is_order(&first) && is_order(&next) && operand.kind != Kind::Sign =>
+            {
+                Some((next, CHAIN))
+            }
+            (Some(value), Some(and), Some(name))
+                if and.is_word("and")
+                    && is_value(&value)
+                    && third.is_some_and(|sign| sign.text == "=")
+                    && name.kind != Kind::Sign
+                    && conditions.last() == Some(&false)
+                    && sets(statement, &and) =>
+            {
+                Some((and, SET))
+            }
+            (_, Some(plus), Some(text)) if plus.text == "+" && is_words(&text) => {
+                Some((plus, PLUS))
+            }
+            // Not what is taken out of JSON by it.
+            (before, Some(text), Some(plus))
+                if plus.text == "+"
+                    && is_words(&text)
+                    && !before.is_some_and(|before| before.text.starts_with("->")) =>
+            {
+                Some((plus, PLUS))
+            }
+            _ => None,
+        };
+        if let Some((token, (message, remedy))) = found {
+            return Some(Unmeant {
+                at: token.at(statement),
+                message,
+                remedy,
+            });
+        }
+        let Some(token) = token else {
+            break;
+        };
+        let inner = conditions.last().copied().unwrap_or_default();
+        match token.text {
+            "(" => conditions.push(inner),
+            ")" => drop(conditions.pop()),
+            _ => {
+                let begins = ["where", "on", "having", "when", "check"];
+                let ends = ["set", "select", "from", "then", "values", "default"];
+                let is_word = |word: &&str| token.is_word(word);
+                if let Some(now) = conditions.last_mut() {
+                    *now = (*now || begins.iter().any(is_word)) && !ends.iter().any(is_word);
+                }
+            }
+        }
+    }
+    None
+}
+
+fn is_equality(token: &Token<'_>) -> bool {
+    ["=", "==", "<>", "!="].contains(&token.text)
+}
+
+fn is_order(token: &Token<'_>) -> bool {
+    ["<", ">", "<=", ">="].contains(&token.text)
+}
+
+/// A number or a text.
+fn is_value(token: &Token<'_>) -> bool {
+    token.kind == Kind::String || token.text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// A text that is no number.
+fn is_words(token: &Token<'_>) -> bool {
+    let text = token.text.trim_matches('\'').trim();
+    token.kind == Kind::String
+        && !token.text.starts_with(['x', 'X'])
+        && text.parse::<f64>().is_err()
+}
+
+/// Whether a condition is at its end here.
+fn ends(next: Option<Token<'_>>) -> bool {
+    let words = ["or", "and", "then", "order", "group", "limit", "returning"];
+    next.is_none_or(|next| {
+        [";", ")"].contains(&next.text) || words.iter().any(|word| next.is_word(word))
+    })
+}
+
+/// Whether `and` stands in the list of an UPDATE, before its WHERE, and is followed by what
+/// looks like another of the list.
+fn sets(statement: &str, and: &Token<'_>) -> bool {
+    let at = and.at(statement);
+    let head = tokens(&statement[..at]);
+    let mut is_list = false;
+    for token in head {
+        is_list = (is_list || token.is_word("set")) && !token.is_word("where");
+    }
+    let mut rest = tokens(&statement[at + and.text.len()..]);
+    let (_, sign, value) = (rest.next(), rest.next(), rest.next());
+    is_list && sign.is_some_and(|sign| sign.text == "=") && value.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHAIN, NULL, OR, PLUS, SET, unmeant};
+
+    #[test]
+    fn what_nobody_means_is_told_from_what_they_do() {
+        for (statement, expected) in [
+            ("DELETE FROM t WHERE x = NULL", Some(NULL)),
+            ("UPDATE t SET a = NULL WHERE (b <> NULL)", Some(NULL)),
+            ("UPDATE t SET a = CASE WHEN x = NULL THEN 1 END", Some(NULL)),
+            ("UPDATE t SET a = NULL", None),
+            ("UPDATE t SET a = NULL, b = 1 WHERE c IS NULL", None),
+            (
+                "INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE a > 1 DO UPDATE SET b = NULL",
+                None,
+            ),
+            (
+                "UPDATE t SET b = CASE WHEN a > 1 THEN NULL ELSE NULL END WHERE a = 1",
+                None,
+            ),
+            (
+                "SELECT 1 FROM a JOIN b ON a.x = b.x AND a.y = NULL",
+                Some(NULL),
+            ),
+            ("DELETE FROM t WHERE a = 1 OR 2", Some(OR)),
+            ("DELETE FROM t WHERE (a = 'x' OR 'y') AND b", Some(OR)),
+            ("DELETE FROM t WHERE a = 1 OR 2 = b", None),
+            ("DELETE FROM t WHERE a = 1 OR b", None),
+            ("SELECT 1 WHERE (1 OR 2)", Some(OR)),
+            ("INSERT OR REPLACE INTO t VALUES (1)", None),
+            ("DELETE FROM t WHERE 10 < a < 20", Some(CHAIN)),
+            ("DELETE FROM t WHERE a < 10 AND b > 20", None),
+            ("DELETE FROM t WHERE a < 10 OR 20 > b", None),
+            ("UPDATE t SET a = 5 AND b = 6", Some(SET)),
+            ("UPDATE t SET a = 5 WHERE c = 1 AND b = 6", None),
+            ("UPDATE t SET a = b = 5 AND c", None),
+            (
+                "UPDATE t SET a = (SELECT 1 FROM u WHERE x = 5 AND y = 6)",
+                None,
+            ),
+            ("UPDATE t SET a = first + ' ' + last", Some(PLUS)),
+            ("UPDATE t SET a = 'x' + b", Some(PLUS)),
+            ("UPDATE t SET a = b + '1', c = + 2", None),
+            ("UPDATE t SET at = datetime(at, '+1 day')", None),
+            ("UPDATE t SET n = data ->> 'a' + 1", None),
+        ] {
+            let found = unmeant(statement).map(|found| (found.message, found.remedy));
+            assert_eq!(found, expected, "{statement}");
+        }
+    }
+}
