@@ -35,24 +35,22 @@ const PLUS: (&str, &str) = (
     "join texts with ||",
 );
 
-/// Whether a statement holds any of the words and signs, which most do not.
+/// Whether a statement may hold any of the words and signs, which most do not: the words by
+/// how they begin.
 fn may_hold(statement: &str) -> bool {
-    let bytes = statement.as_bytes();
     let mut orders = 0;
-    bytes.iter().enumerate().any(|(at, byte)| {
-        let is_word = |word: &[u8]| {
-            let found = bytes.get(at..at + word.len());
-            found.is_some_and(|found| found.eq_ignore_ascii_case(word))
-        };
-        match byte {
+    statement.as_bytes().windows(2).any(|pair| {
+        let follows = |letter: u8| pair[1].eq_ignore_ascii_case(&letter);
+        match pair[0] {
             b'+' => true,
             b'<' | b'>' => {
                 orders += 1;
                 orders > 1
             }
-            b'n' | b'N' => is_word(b"null"),
-            b'o' | b'O' => is_word(b"or"),
-            b'a' | b'A' => is_word(b"and"),
+            // NULL, OR, AND
+            b'n' | b'N' => follows(b'u'),
+            b'o' | b'O' => follows(b'r'),
+            b'a' | b'A' => follows(b'n'),
             _ => false,
         }
     })

@@ -203,6 +203,19 @@ impl Asked {
     }
 }
 
+/// Whether a text in single quotes may be compared with something: of the many statements
+/// that hold one, few do.
+pub(super) fn may_compare_text(statement: &str) -> bool {
+    let bytes = statement.as_bytes();
+    let quotes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\'');
+    let mut closing = quotes.skip(1).step_by(2);
+    closing.any(|(at, _)| {
+        let mut after = bytes[at + 1..].iter();
+        let next = after.find(|byte| !byte.is_ascii_whitespace());
+        next.is_some_and(|next| b"=<>!iIbBnN".contains(next))
+    })
+}
+
 /// Whether what stands between `before` and `rest` is compared with a value, and with that
 /// alone.
 fn compares(before: &Token<'_>, rest: &str) -> bool {

@@ -13,7 +13,7 @@ use super::notes::Write;
 use super::orphans::Orphans;
 use super::place::Place;
 use super::pragmas::{Asked, is_harmless_explained};
-use super::quoted::Asked as Quoted;
+use super::quoted::{Asked as Quoted, may_compare_text};
 use super::savepoints::Noted;
 use super::seen::{Seen, saw};
 use super::uncopied::Uncopied;
@@ -356,7 +356,8 @@ impl<'a> Runner<'a> {
         if is_asked {
             self.judge_conditions()?;
         }
-        let has_quotes = is_asked && self.place.text().contains(['"', '\'']);
+        let has_quotes =
+            is_asked && (self.place.text().contains('"') || may_compare_text(self.place.text()));
         let selects = seen & (saw::SELECT | saw::CREATE_PART | saw::COPY) != 0;
         if !has_quotes && !selects {
             return Ok(());

@@ -193,9 +193,13 @@ impl Column<'_> {
     /// A constraint that is a part of the type, because a word of it is missing or misspelt.
     fn misspelt(&self) -> Option<String> {
         let meant = self.words.iter().find_map(|(word, _)| {
+            if TYPES.iter().any(|known| word.is_word(known)) {
+                return None;
+            }
             let lower = word.text.to_ascii_lowercase();
             let is_near = |(known, _): &&(&str, &str)| {
-                lower == *known || (known.len() > 5 && (1..3).contains(&distance(&lower, known)))
+                let may_be = known.len() > 5 && known.len().abs_diff(lower.len()) < 3;
+                lower == *known || (may_be && (1..3).contains(&distance(&lower, known)))
             };
             let near = CONSTRAINTS.iter().find(is_near)?;
             (word.kind == Kind::Word).then_some(near.1)

@@ -15,6 +15,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Who this process is, as the file system sees it (proc(5)).
 struct Identity {
@@ -86,12 +87,16 @@ const READ: u32 = 0o004;
 const WRITE: u32 = 0o002;
 
 /// Whether this process is root's. What the system knows of another's belongs to them,
-/// which is one question; root's may belong to root for other reasons (proc(5)).
+/// which is one question; root's may belong to root for other reasons (proc(5)). Asked once:
+/// who gives root up later is only asked more than they must.
 pub(crate) fn is_root() -> bool {
-    if std::fs::metadata("/proc/self").is_ok_and(|found| found.uid() != 0) {
-        return false;
-    }
-    Identity::of_this_process().is_some_and(|identity| identity.user == 0)
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        if std::fs::metadata("/proc/self").is_ok_and(|found| found.uid() != 0) {
+            return false;
+        }
+        Identity::of_this_process().is_some_and(|identity| identity.user == 0)
+    })
 }
 
 /// Where SQLite puts its temporary files: the first of these that may be written to
