@@ -112,7 +112,7 @@ pub use diagnostics::problem::{Finding, Problem};
 pub use files::directory::{Directory, embedded, read_dir, same_scripts};
 pub use files::migration::{Checksum, Kind, Migration};
 pub use operations::apply::{Event, Step, Summary, down, up};
-pub use operations::face::{backup, check_drift, restore};
+pub use operations::face::{applied, backup, check_drift, restore};
 pub use operations::repair::{Change, Selection, baseline, repair};
 pub use plan::history::AppliedMigration;
 pub use plan::policy::Options;

@@ -194,8 +194,8 @@ pub struct ScriptError {
     pub newest: Option<i64>,
 }
 
-/// Why the library stopped. Nothing was changed, except where a variant says so.
-#[derive(Debug)]
+/// Why the library stopped. Nothing was changed, except where a variant says so. `Debug` says
+/// what `Display` does, because it is what `?` in `main` shows.
 #[non_exhaustive]
 pub enum Error {
     /// The migrations directory cannot be listed.

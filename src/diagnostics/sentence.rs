@@ -22,6 +22,12 @@ impl Error {
 
 /// The whole story: the sentence, and below it every file, problem or difference that
 /// it is about, or what to do.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&of_the_library(&self.sentence()))?;
@@ -122,7 +128,7 @@ impl fmt::Display for Sentence<'_> {
                 differences,
             } => write!(
                 f,
-                "{}: the schema is not what its migrations make, in {}: bring this database in line by hand; if it is right as it is, or others are like it, write a migration that works on both",
+                "{}: the schema is not what its migrations make, in {}: bring this database in line by hand; if it is right as it is, or others are like it, write a migration that works on both; --ignore passes over what is another application's",
                 shown(database),
                 counted(
                     differences.iter().filter(|found| found.is_drift()).count(),

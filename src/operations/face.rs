@@ -9,11 +9,36 @@ use crate::database::transaction::begin;
 use crate::diagnostics::error::{Cause, Error};
 use crate::files::migration::Migration;
 use crate::operations::{backup, drift, restore as operation};
+use crate::plan::history::AppliedMigration;
 use crate::plan::policy::Options;
 use crate::plan::{history, plan, targets};
 use crate::schema::Schema;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+
+/// The rows of the history, by version; none if nothing was applied. With [`plan`](crate::plan())
+/// they tell what is pending, without a lock and without running anything:
+///
+/// ```
+/// use litemigrate::rusqlite::Connection;
+/// use litemigrate::{Options, applied, embedded, plan, up};
+///
+/// let scripts = embedded(&[("1_a.sql", "CREATE TABLE a (x);")])?.migrations;
+/// let mut connection = Connection::open_in_memory().unwrap();
+/// let options = Options::default();
+/// let history = applied(&connection, &options)?;
+/// assert_eq!(plan(&scripts, &history).pending(None).count(), 1);
+/// up(&mut connection, &scripts, &options, &mut |_| {})?;
+/// assert_eq!(applied(&connection, &options)?[0].version, 1);
+/// # Ok::<(), litemigrate::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::History`] if the table is not sqlx's, [`Error::Database`] if it cannot be read.
+pub fn applied(connection: &Connection, options: &Options) -> Result<Vec<AppliedMigration>, Error> {
+    history::read(connection, &options.table)
+}
 
 /// Copies the database of `connection`, which must be in no transaction, to `file`, or
 /// into the folder `file` under a name with its version: checked and synced before it
@@ -44,8 +69,9 @@ pub fn backup(
 ///
 /// # Errors
 ///
-/// [`Error::NoBackup`] if there is no such file, [`Error::Database`] if it is damaged or
-/// somebody keeps the database locked. The database is as it was, unless the message says
+/// [`Error::NoBackup`] if there is no such file, [`Error::Declined`] if what is there is
+/// another database, a backup or text, [`Error::Database`] if it is damaged or somebody
+/// keeps the database locked. The database is as it was, unless the message says
 /// that it may hold the backup: the last call of the copying can fail after it is done.
 pub fn restore(file: &Path, database: &Path, options: &Options) -> Result<Option<i64>, Error> {
     let database = Location {

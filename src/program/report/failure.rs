@@ -33,6 +33,13 @@ impl Report {
         }
         let remedy = match error {
             Error::Script(script) | Error::Replay(script) => script.remedy.clone(),
+            Error::Directory { path, source }
+                if source.kind() == io::ErrorKind::NotFound
+                    && path == Path::new("sqlpage/migrations")
+                    && Path::new("migrations").is_dir() =>
+            {
+                Some("this may be the configuration directory itself, which holds migrations: run this in the directory above it, or with `-d .`".to_owned())
+            }
             _ => None,
         };
         if let Some(remedy) = &remedy {
@@ -201,9 +208,15 @@ impl Report {
         Some(if is_it { database } else { path })
     }
 
-    /// The error's sentence, with that path.
+    /// The error's sentence, with that path; of what is about versions only, with the
+    /// database.
     fn sentence(&self, error: &Error) -> String {
         let sentence = error.sentence();
+        let is_about_versions =
+            matches!(error, Error::Refused { .. } | Error::NoSuchVersion { .. });
+        if let (true, Some(database)) = (is_about_versions, &self.database) {
+            return format!("{}: {sentence}", shown(database));
+        }
         let told = error.path().map(shown).unwrap_or_default();
         match (self.path_of(error), sentence.strip_prefix(&told)) {
             (Some(path), Some(rest)) => format!("{}{rest}", shown(path)),
