@@ -12,6 +12,8 @@ pub(super) struct Unmeant {
     pub at: usize,
     pub message: &'static str,
     pub remedy: &'static str,
+    /// Whether it can make a condition true that is not meant to be.
+    pub takes_more: bool,
 }
 
 const NULL: (&str, &str) = (
@@ -56,17 +58,20 @@ fn may_hold(statement: &str) -> bool {
     })
 }
 
-/// The first in a statement.
-pub(super) fn unmeant(statement: &str) -> Option<Unmeant> {
+/// The first of each kind in a statement.
+pub(super) fn unmeant(statement: &str) -> Vec<Unmeant> {
+    let mut all: Vec<Unmeant> = Vec::new();
     if !may_hold(statement) {
-        return None;
+        return all;
     }
-    let mut last: [Option<Token<'_>>; 4] = [None; 4];
+    let mut last: [Option<Token<'_>>; 7] = [None; 7];
     // Of each bracket that is open, whether conditions stand in it; and outside of all.
     let mut conditions = vec![false];
+    let mut updates = false;
     for token in tokens(statement).map(Some).chain([None]) {
-        let [third, second, before, this] = [last[1], last[2], last[3], token];
-        last = [third, second, before, this];
+        last.rotate_left(1);
+        last[6] = token;
+        let [_, _, _, _, second, before, this] = last;
         let found = match (second, before, this) {
             (Some(sign), Some(null), _)
                 if null.is_word("null")
@@ -75,26 +80,19 @@ pub(super) fn unmeant(statement: &str) -> Option<Unmeant> {
             {
                 Some((sign, NULL))
             }
-            (Some(or), Some(value), next) if or.is_word("or") && is_value(&value) && ends(next) => {
-                // `OR 1` at the head of a condition of its own is how it is switched off.
-                third.filter(|token| token.text != "(").map(|_| (or, OR))
+            (Some(or), Some(value), next)
+                if or.is_word("or") && is_value(&value) && value.text != "0" && ends(next) =>
+            {
+                Some((or, OR))
             }
             (Some(first), Some(operand), Some(next))
                 if is_order(&first) && is_order(&next) && operand.kind != Kind::Sign =>
             {
                 Some((next, CHAIN))
             }
-            (Some(value), Some(and), Some(name))
-                if and.is_word("and")
-                    && is_value(&value)
-                    && third.is_some_and(|sign| sign.text == "=")
-                    && name.kind != Kind::Sign
-                    && conditions.last() == Some(&false)
-                    && sets(statement, &and) =>
+            (Some(operand), Some(plus), Some(text))
+                if plus.text == "+" && is_words(&text) && is_operand(&operand) =>
             {
-                Some((and, SET))
-            }
-            (_, Some(plus), Some(text)) if plus.text == "+" && is_words(&text) => {
                 Some((plus, PLUS))
             }
             // Not what is taken out of JSON by it.
@@ -107,16 +105,22 @@ pub(super) fn unmeant(statement: &str) -> Option<Unmeant> {
             }
             _ => None,
         };
-        if let Some((token, (message, remedy))) = found {
-            return Some(Unmeant {
+        let found =
+            found.or_else(|| Some((sets_two(&last, updates && conditions.len() == 1)?, SET)));
+        if let Some((token, (message, remedy))) = found
+            && !all.iter().any(|other| other.message == message)
+        {
+            all.push(Unmeant {
                 at: token.at(statement),
                 message,
                 remedy,
+                takes_more: message != NULL.0,
             });
         }
         let Some(token) = token else {
             break;
         };
+        updates |= token.is_word("update") && conditions.len() == 1;
         let inner = conditions.last().copied().unwrap_or_default();
         match token.text {
             "(" => conditions.push(inner),
@@ -131,7 +135,22 @@ pub(super) fn unmeant(statement: &str) -> Option<Unmeant> {
             }
         }
     }
-    None
+    all
+}
+
+/// The AND of `SET a = 1 AND b = 2`, where the list of an UPDATE may stand.
+fn sets_two<'a>(last: &[Option<Token<'a>>; 7], is_list: bool) -> Option<Token<'a>> {
+    let [set, name, sign, value, and, other, equals] = (*last).map(|token| token);
+    let (set, name, value, and, other) = (set?, name?, value?, and?, other?);
+    let is_meant = !is_list
+        || !(set.is_word("set") || set.text == ",")
+        || sign?.text != "="
+        || !is_value(&value)
+        || !and.is_word("and")
+        || equals?.text != "="
+        || name.kind == Kind::Sign
+        || other.kind == Kind::Sign;
+    (!is_meant).then_some(and)
 }
 
 fn is_equality(token: &Token<'_>) -> bool {
@@ -145,6 +164,16 @@ fn is_order(token: &Token<'_>) -> bool {
 /// A number or a text.
 fn is_value(token: &Token<'_>) -> bool {
     token.kind == Kind::String || token.text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// What `+` can add something to: before a value alone it does nothing.
+fn is_operand(token: &Token<'_>) -> bool {
+    let words = [
+        "select", "where", "and", "or", "not", "when", "then", "else", "by", "on", "in", "like",
+        "between", "is", "having", "case", "distinct",
+    ];
+    let is_word = words.iter().any(|word| token.is_word(word));
+    (token.kind != Kind::Sign && !is_word) || token.text == ")"
 }
 
 /// A text that is no number.
@@ -161,20 +190,6 @@ fn ends(next: Option<Token<'_>>) -> bool {
     next.is_none_or(|next| {
         [";", ")"].contains(&next.text) || words.iter().any(|word| next.is_word(word))
     })
-}
-
-/// Whether `and` stands in the list of an UPDATE, before its WHERE, and is followed by what
-/// looks like another of the list.
-fn sets(statement: &str, and: &Token<'_>) -> bool {
-    let at = and.at(statement);
-    let head = tokens(&statement[..at]);
-    let mut is_list = false;
-    for token in head {
-        is_list = (is_list || token.is_word("set")) && !token.is_word("where");
-    }
-    let mut rest = tokens(&statement[at + and.text.len()..]);
-    let (_, sign, value) = (rest.next(), rest.next(), rest.next());
-    is_list && sign.is_some_and(|sign| sign.text == "=") && value.is_some()
 }
 
 #[cfg(test)]
@@ -213,6 +228,23 @@ mod tests {
             ("UPDATE t SET a = 5 AND b = 6", Some(SET)),
             ("UPDATE t SET a = 5 WHERE c = 1 AND b = 6", None),
             ("UPDATE t SET a = b = 5 AND c", None),
+            ("UPDATE t SET c = 1, a = 5 AND b = 6", Some(SET)),
+            ("UPDATE t SET a = b = 5 AND c = 1", None),
+            ("UPDATE t SET a = (state = 'open' AND b = 0)", None),
+            (
+                "UPDATE t SET a = x >= 18 AND state = 'open' AND b = 0",
+                None,
+            ),
+            (
+                "UPDATE t SET a = (SELECT s = 'open' AND q = 1 FROM o)",
+                None,
+            ),
+            (
+                "CREATE TABLE k(a REFERENCES t ON DELETE SET NULL, s, o AS (s = 'x' AND n = 1))",
+                None,
+            ),
+            ("UPDATE t SET a = +'x'", None),
+            ("DELETE FROM t WHERE a = 1 OR 0", None),
             (
                 "UPDATE t SET a = (SELECT 1 FROM u WHERE x = 5 AND y = 6)",
                 None,
@@ -223,7 +255,8 @@ mod tests {
             ("UPDATE t SET at = datetime(at, '+1 day')", None),
             ("UPDATE t SET n = data ->> 'a' + 1", None),
         ] {
-            let found = unmeant(statement).map(|found| (found.message, found.remedy));
+            let found = unmeant(statement);
+            let found = found.first().map(|found| (found.message, found.remedy));
             assert_eq!(found, expected, "{statement}");
         }
     }

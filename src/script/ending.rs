@@ -179,8 +179,9 @@ impl Runner<'_> {
             }
             for copy in std::mem::take(&mut self.uncopied) {
                 let lost = copy.lost(connection, |table| self.is_renamed(table));
-                if let Some(message) = lost.map_err(|e| self.stopped(&e, None))? {
-                    self.push(Finding::at("uncopied-column", copy.position, message))?;
+                for message in lost.map_err(|e| self.stopped(&e, None))? {
+                    let position = copy.position.clone();
+                    self.push(Finding::at("uncopied-column", position, message))?;
                 }
             }
         }

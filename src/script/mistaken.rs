@@ -19,7 +19,12 @@ pub(super) struct Mistake {
     pub position: Position,
     pub message: String,
     pub remedy: String,
+    /// Whether it can make a DELETE take more rows than are meant.
+    pub takes_more: bool,
 }
+
+/// As many of a kind are told of a script.
+const ENOUGH: usize = 20;
 
 impl Runner<'_> {
     /// Says it, at once or, of a DELETE, when that has run.
@@ -28,7 +33,7 @@ impl Runner<'_> {
             let notes = self.seen.notes();
             self.seen.what() & saw::CREATE_PART == 0 && notes.own == Write::Delete
         };
-        match deletes {
+        match deletes && mistake.takes_more {
             true if self.rules.transactional => {
                 self.mistaken.get_or_insert(mistake);
                 Ok(())
@@ -40,24 +45,26 @@ impl Runner<'_> {
 
     /// What the statement's own words say otherwise than they read.
     pub(super) fn judge_conditions(&mut self) -> Result<(), Stopped> {
-        let Some(found) = unmeant(self.place.text()) else {
-            return Ok(());
-        };
-        let (message, remedy) = (found.message.to_owned(), found.remedy.to_owned());
-        // Once for a script: a dump may hold it many times.
-        if self.is_said(&format!("{message}: {remedy}")) {
-            return Ok(());
+        for found in unmeant(self.place.text()) {
+            self.mistake(Mistake {
+                kind: "unmeant-condition",
+                position: self.place.position(self.place.start + found.at),
+                message: found.message.to_owned(),
+                remedy: found.remedy.to_owned(),
+                takes_more: found.takes_more,
+            })?;
         }
-        self.mistake(Mistake {
-            kind: "unmeant-condition",
-            position: self.place.position(self.place.start + found.at),
-            message,
-            remedy,
-        })
+        Ok(())
     }
 
+    /// Once for a script: a dump may hold it many times.
     fn told(&mut self, mistake: Mistake) -> Result<(), Stopped> {
         let message = format!("{}: {}", mistake.message, mistake.remedy);
+        let of_kind = self.ran.warnings.iter();
+        let told = of_kind.filter(|warning| warning.kind == mistake.kind);
+        if told.count() >= ENOUGH || self.is_said(&message) {
+            return Ok(());
+        }
         self.warn_at(mistake.kind, mistake.position, message)
     }
 

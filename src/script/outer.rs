@@ -44,6 +44,7 @@ impl Runner<'_> {
             position: self.place.here(),
             message,
             remedy,
+            takes_more: true,
         })
     }
 }
@@ -192,7 +193,9 @@ fn names(column: &str) -> Option<Vec<Token<'_>>> {
     let mut all = tokens(column).peekable();
     let mut is_type_or_alias = false;
     while let Some(token) = all.next() {
-        if token.text == "." || token.is_word("select") {
+        let is_all = token.text == "(" && all.peek().is_some_and(|next| next.text == "*");
+        // What counts rows is of its own tables.
+        if token.text == "." || token.is_word("select") || is_all {
             return None;
         }
         let is_name = match token.kind {

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// As many as are told of one statement, and as many as are looked for, and told of a script.
+/// As many as are told of one statement, and as many as are looked for.
 const MOST: usize = 5;
 const ENOUGH: usize = 20;
 
@@ -54,6 +54,7 @@ impl Runner<'_> {
                     "'{text}' is text, and is compared with a value: that is so for every row, or for none"
                 ),
                 remedy: "name a column, without quotes or in double quotes".to_owned(),
+                takes_more: true,
             })?;
         }
         let Asked { words, values, .. } = asked;
@@ -78,12 +79,9 @@ impl Runner<'_> {
         };
         let is_text = |word: &&Word| found.contains(&word.at) && is_suspect(word);
         let texts: Vec<&Word> = words.iter().filter(is_text).collect();
-        let kind = "text-for-column";
-        let known = self.ran.warnings.iter();
-        let is_enough = known.filter(|known| known.kind == kind).count() >= ENOUGH;
         let mut told: BTreeSet<&str> = BTreeSet::new();
         for word in texts {
-            if is_enough || !told.insert(&word.content) || told.len() > MOST {
+            if !told.insert(&word.content) || told.len() > MOST {
                 continue;
             }
             let position = self.place.position(self.place.start + word.at);
@@ -96,10 +94,11 @@ impl Runner<'_> {
                 word.content
             );
             self.mistake(Mistake {
-                kind,
+                kind: "text-for-column",
                 position,
                 message,
                 remedy,
+                takes_more: true,
             })?;
         }
         Ok(())
@@ -178,7 +177,10 @@ impl Asked {
                     if is_compared && !is_pattern(all.rest()) && found.compared.is_none() =>
                 {
                     let text = token.text.trim_matches('\'');
-                    let is_name = token.text.len() == text.len() + 2 && !is_no_name(text);
+                    let is_same = tokens(all.rest()).nth(1);
+                    let is_same = is_same.is_some_and(|other| other.text == token.text);
+                    let is_name =
+                        token.text.len() == text.len() + 2 && !is_no_name(text) && !is_same;
                     found.compared = is_name.then(|| (token.at(statement), text.to_owned()));
                 }
                 Kind::Sign if values.is_none() => token.text.hash(&mut shape),
@@ -203,16 +205,16 @@ impl Asked {
     }
 }
 
-/// Whether a text in single quotes may be compared with something: of the many statements
-/// that hold one, few do.
+/// Whether a text in single quotes may stand where a condition begins, after WHERE, AND, OR,
+/// NOT, ON, WHEN, HAVING or a bracket: of the many statements that hold one, few do.
 pub(super) fn may_compare_text(statement: &str) -> bool {
     let bytes = statement.as_bytes();
-    let quotes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\'');
-    let mut closing = quotes.skip(1).step_by(2);
-    closing.any(|(at, _)| {
-        let mut after = bytes[at + 1..].iter();
-        let next = after.find(|byte| !byte.is_ascii_whitespace());
-        next.is_some_and(|next| b"=<>!iIbBnN".contains(next))
+    let mut quotes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\'');
+    quotes.any(|(at, _)| {
+        let mut before = bytes[..at].iter().rev();
+        let last = before.find(|byte| !byte.is_ascii_whitespace());
+        // Or after a comment.
+        last.is_some_and(|last| b"(/ednrtgEDNRTG".contains(last))
     })
 }
 

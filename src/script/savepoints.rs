@@ -6,6 +6,7 @@
 use super::Stopped;
 use super::lost::Losses;
 use super::runner::Runner;
+use super::uncopied::Uncopied;
 use super::watch::Before;
 use crate::schema::last_row;
 use rusqlite::Connection;
@@ -17,6 +18,9 @@ pub(super) struct Noted {
     losses: Losses,
     before: Before,
     dropped: usize,
+    dropped_full: Vec<String>,
+    renames: usize,
+    uncopied: Vec<Uncopied>,
 }
 
 impl Runner<'_> {
@@ -47,6 +51,9 @@ impl Runner<'_> {
                     losses: self.losses.clone(),
                     before: self.before.clone(),
                     dropped: self.ran.dropped.len(),
+                    dropped_full: self.dropped_full.clone(),
+                    renames: self.renames.len(),
+                    uncopied: self.uncopied.clone(),
                 };
                 self.savepoints.push((name, noted));
             }
@@ -57,6 +64,9 @@ impl Runner<'_> {
                 self.losses = noted.losses.clone();
                 self.before = noted.before.clone();
                 self.ran.dropped.truncate(noted.dropped);
+                self.dropped_full = noted.dropped_full.clone();
+                self.renames.truncate(noted.renames);
+                self.uncopied = noted.uncopied.clone();
                 if name.is_empty() {
                     self.savepoints.clear();
                 }

@@ -93,7 +93,9 @@ impl Uncopied {
                     .strip_prefix('\'')
                     .and_then(|text| text.strip_suffix('\''));
                 let is_itself = given.eq_ignore_ascii_case(&column.name);
-                let is_wrong = (is_other && !is_itself) || is_text == Some(&*column.name);
+                let is_its_name =
+                    is_text.is_some_and(|text| text.eq_ignore_ascii_case(&column.name));
+                let is_wrong = (is_other && !is_itself) || is_its_name;
                 column.given = is_wrong.then(|| given.to_owned());
                 is_wrong
             });
@@ -141,16 +143,16 @@ impl Uncopied {
         &self,
         connection: &Connection,
         is_renamed: impl Fn(&str) -> bool,
-    ) -> rusqlite::Result<Option<String>> {
+    ) -> rusqlite::Result<Vec<String>> {
         if !self.is_dropped || !is_renamed(&self.old) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let query = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name COLLATE NOCASE IN (?1, ?2)";
         let now: Option<String> = connection
             .query_row(query, [&self.old, &self.new], |row| row.get(0))
             .optional()?;
         let Some(now) = now else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         let is_filled = has_rows(connection, &now) == Some(true);
         let is_lost = |column: &&Column| {
@@ -159,27 +161,33 @@ impl Uncopied {
                 || column.given.is_some()
                 || !column.has_values(connection, &now)
         };
-        let lost: Vec<&Column> = self.columns.iter().filter(is_lost).collect();
-        if lost.is_empty() || !is_filled {
-            return Ok(None);
+        let lost = self.columns.iter().filter(is_lost);
+        let (given, lost): (Vec<&Column>, Vec<&Column>) =
+            lost.partition(|column| column.given.is_some());
+        let mut told = Vec::new();
+        if !is_filled {
+            return Ok(told);
         }
         if let Some(Column {
             name,
             given: Some(given),
             ..
-        }) = lost.first()
+        }) = given.first()
         {
-            return Ok(Some(format!(
+            told.push(format!(
                 "the rebuild of {} puts {given} into its column {name}, whose own values are gone: name the columns in one order on both sides, or write {given} AS {name} if that is meant",
                 written(&now)
-            )));
+            ));
+        }
+        if lost.is_empty() {
+            return Ok(told);
         }
         let names: Vec<&str> = lost.iter().map(|column| &*column.name).collect();
         let then = match lost.iter().all(|column| column.is_rowid) {
             true => "rows have other numbers now than what refers to them knows",
             false => "every row has its default now, and the values are gone",
         };
-        Ok(Some(format!(
+        told.push(format!(
             "the rebuild of {} does not copy its {} {}: {then}; name what is to be kept on both sides of the INSERT, or empty it before the copy if that is meant",
             written(&now),
             if names.len() == 1 {
@@ -188,7 +196,8 @@ impl Uncopied {
                 "columns"
             },
             names.join(", ")
-        )))
+        ));
+        Ok(told)
     }
 }
 
@@ -214,7 +223,11 @@ impl Column {
         let query = format!(
             "SELECT 1 FROM main.{old} AS o JOIN main.{new} AS n ON n._rowid_ = o._rowid_ WHERE o.{name} IS NOT n.{name}"
         );
-        self.given.is_some() && is_any(connection, &query)
+        let moved = connection
+            .prepare(&query)
+            .and_then(|mut moved| moved.exists([]));
+        // Rows without a number cannot be told apart by it.
+        self.given.is_some() && moved.unwrap_or(true)
     }
 
     /// Whether any row has a value here that is not its default.

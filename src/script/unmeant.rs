@@ -199,7 +199,8 @@ impl Column<'_> {
             let lower = word.text.to_ascii_lowercase();
             let is_near = |(known, _): &&(&str, &str)| {
                 let may_be = known.len() > 5 && known.len().abs_diff(lower.len()) < 3;
-                lower == *known || (may_be && (1..3).contains(&distance(&lower, known)))
+                let most = if known.len() < 8 { 1 } else { 2 };
+                lower == *known || (may_be && (1..=most).contains(&distance(&lower, known)))
             };
             let near = CONSTRAINTS.iter().find(is_near)?;
             (word.kind == Kind::Word).then_some(near.1)
