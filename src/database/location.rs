@@ -129,9 +129,13 @@ impl Location {
             return Err(self.cannot_open("its name is that of a directory: name a file"));
         }
         let sidecars = ["-journal", "-wal", "-shm", ".litemigrate-lock"];
-        if let Some(end) = sidecars.iter().find(|end| name.ends_with(end.as_bytes())) {
+        let beside = |end: &&&str| {
+            let database = name.strip_suffix(end.as_bytes());
+            database.is_some_and(|database| Path::new(OsStr::from_bytes(database)).exists())
+        };
+        if let Some(end) = sidecars.iter().find(beside) {
             return Err(self.cannot_open(&format!(
-                "a file called …{end} is SQLite's own or ours, beside a database: name the database"
+                "it is SQLite's own or ours, beside the database that is called so without {end}: name that"
             )));
         }
         match std::fs::metadata(&self.path) {

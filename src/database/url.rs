@@ -98,6 +98,12 @@ pub(super) fn parse_url(url: &[u8]) -> Result<Location, String> {
     if path == b":memory:" {
         return Err(IN_MEMORY.to_owned());
     }
+    let host = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+    if let Some(at) = host.iter().position(|byte| *byte == b'@')
+        && host[..at].contains(&b':')
+    {
+        return Err("the URL holds a user and a password, which a SQLite database has not: write sqlite://data.db or sqlite:///srv/data.db".to_owned());
+    }
     let mut path = percent_decode(path, false);
     if std::str::from_utf8(&path).is_err() {
         return Err("the URL's path is not UTF-8 once its %XX are read, and SQLPage and sqlx refuse it: name the file with -D".to_owned());

@@ -289,6 +289,30 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
+/// A value as a shell takes it for one word, and as a terminal may show it.
+pub(crate) fn for_a_shell(value: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-./:,=@%+".contains(c);
+    if !value.is_empty() && value.chars().all(is_plain) {
+        return Cow::Borrowed(value);
+    }
+    if escape(value) == value {
+        return Cow::Owned(format!("'{}'", value.replace('\'', "'\\''")));
+    }
+    // In the form of bash, zsh and POSIX 2024.
+    let mut quoted = String::from("$'");
+    for c in value.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_ascii() && !c.is_ascii_control() => quoted.push(c),
+            c => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| {
+                quoted.push_str(&format!("\\{byte:03o}"));
+            }),
+        }
+    }
+    quoted.push('\'');
+    Cow::Owned(quoted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{DOUBLE_WIDTH, ZERO_WIDTH, discreet, escape, width};

@@ -4,7 +4,8 @@
 //! opens a database. What is ignored and what is refused follows
 //! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
 
-use crate::database::permission::{directory_of, is_world_writable, world_writable};
+use crate::database::permission::discovery::refuse_led_astray;
+use crate::database::permission::{directory_of, is_root, is_world_writable, world_writable};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::sorted::sort;
@@ -53,6 +54,14 @@ pub(crate) fn read_dir_of(
     directory: &Path,
     recorded: impl FnOnce() -> Vec<(i64, Vec<u8>)>,
 ) -> Result<Directory, Error> {
+    if is_root() {
+        let judged = std::fs::metadata(directory)
+            .and_then(|metadata| refuse_led_astray(directory, &metadata));
+        judged.map_err(|source| Error::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+    }
     let mut found = Directory::default();
     let mut findings = Vec::new();
     let mut buffer = Vec::new();

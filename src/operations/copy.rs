@@ -34,17 +34,27 @@ const OF_TEXT: [&str; 14] = [
     "html",
 ];
 
-/// Whether a file is text, by its name and its content, and was named by mistake. Any other
-/// that is no database may be a damaged one.
-pub(super) fn is_text(file: &Path) -> bool {
+/// What names of other files end in that are no database.
+const OF_OTHERS: [&str; 12] = [
+    "gz", "tgz", "zip", "tar", "xz", "zst", "bz2", "7z", "jpg", "png", "pdf", "iso",
+];
+
+/// Whether a file is of another kind, by its name and its content, and was named by mistake.
+/// Any other that is no database may be a damaged one.
+pub(super) fn is_no_database(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let end = name.rsplit_once('.').map(|(_, end)| end);
-    if !end.is_some_and(|end| OF_TEXT.contains(&end)) {
+    let is_of = |list: &[&str]| end.is_some_and(|end| list.contains(&end));
+    if !is_of(&OF_TEXT) && !is_of(&OF_OTHERS) {
         return false;
     }
     let mut head = Vec::new();
     let read = open_without_waiting(file).and_then(|file| file.take(16).read_to_end(&mut head));
-    read.is_ok() && !head.is_empty() && !head.contains(&0)
+    let is_other = match is_of(&OF_TEXT) {
+        true => !head.contains(&0),
+        false => head != b"SQLite format 3\0",
+    };
+    read.is_ok() && !head.is_empty() && is_other
 }
 
 /// Removes a copy that is not complete, with what SQLite has left beside it.

@@ -57,12 +57,14 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Once for a script: a dump may hold it many times.
+    /// What a dump may hold many times has an end, and what is the same everywhere is said
+    /// once.
     fn told(&mut self, mistake: Mistake) -> Result<(), Stopped> {
         let message = format!("{}: {}", mistake.message, mistake.remedy);
         let of_kind = self.ran.warnings.iter();
         let told = of_kind.filter(|warning| warning.kind == mistake.kind);
-        if told.count() >= ENOUGH || self.is_said(&message) {
+        let is_general = mistake.kind == "unmeant-condition";
+        if told.count() >= ENOUGH || (is_general && self.is_said(&message)) {
             return Ok(());
         }
         self.warn_at(mistake.kind, mistake.position, message)

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// How long a value may be, in bytes.
-const LONGEST: usize = 1 << 20;
+/// How long a value that others are put into may be, in bytes.
+const LONGEST: usize = 64 << 10;
 
 /// The `.env` of the directory, or of the nearest one above it that has one.
 ///
@@ -44,8 +44,6 @@ pub(super) fn load(
         };
         match assignment(&line, known) {
             Err(Unreadable) => return Some(start),
-            // Values that are made of others can double with each line.
-            Ok(Some((_, value))) if value.len() > LONGEST => return Some(start),
             Ok(None) => {}
             Ok(Some((key, value))) => {
                 if !known.contains_key(&key) {
@@ -204,7 +202,7 @@ fn value_of(text: &str, known: &HashMap<String, String>) -> Result<String, Unrea
                     substitution = Substitution::Braced;
                 }
                 _ => {
-                    substitute(&mut value, &mut name, known);
+                    substitute(&mut value, &mut name, known)?;
                     let was_bare = substitution == Substitution::Bare;
                     substitution = Substitution::None;
                     if was_bare && c == '$' {
@@ -230,13 +228,23 @@ fn value_of(text: &str, known: &HashMap<String, String>) -> Result<String, Unrea
     if substitution == Substitution::Braced || strong || weak {
         return Err(Unreadable);
     }
-    substitute(&mut value, &mut name, known);
+    substitute(&mut value, &mut name, known)?;
     Ok(value)
 }
 
-fn substitute(value: &mut String, name: &mut String, known: &HashMap<String, String>) {
-    value.push_str(known.get(name).map_or("", String::as_str));
+/// Values that are made of others can double with each line.
+fn substitute(
+    value: &mut String,
+    name: &mut String,
+    known: &HashMap<String, String>,
+) -> Result<(), Unreadable> {
+    let other = known.get(name).map_or("", String::as_str);
+    if value.len() + other.len() > LONGEST {
+        return Err(Unreadable);
+    }
+    value.push_str(other);
     name.clear();
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3139,6 +3139,84 @@ const CASES: &[Case] = &[
         ],
         &["4_next.sql:1:1"],
     ),
+    (
+        "a DELETE by what was told of an UPDATE before",
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES(1, 2),(3, 4);",
+        &["UPDATE t SET b = b WHERE a = 1 OR 2; DELETE FROM t WHERE a = NULL OR b = 1 OR 2;"],
+        &[],
+        1,
+        &[
+            "2_next.sql:1:76: a value alone beside OR",
+            "takes every row",
+        ],
+        &[],
+    ),
+    (
+        "text on the left after an apostrophe in a comment",
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES(1, 2),(3, 4);",
+        &["-- don't keep old ones\nDELETE FROM t WHERE 'a' <> 5;"],
+        &[],
+        1,
+        &["'a' is text"],
+        &[],
+    ),
+    (
+        "NULL takes no rows",
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES(1, 2),(3, 4);",
+        &[
+            "-- no-transaction\nDELETE FROM t WHERE a = NULL;",
+            "DELETE FROM t WHERE a < 5 OR b = NULL;",
+        ],
+        &[],
+        0,
+        &[
+            "2_next.sql:2:23: a comparison with NULL",
+            "3_next.sql:1:32: a comparison",
+        ],
+        &[],
+    ),
+    (
+        "a copy that crosses two columns and leaves out another",
+        "CREATE TABLE o(id INTEGER PRIMARY KEY, a, b, c); INSERT INTO o VALUES(1, 2, 3, 4);",
+        &[
+            "CREATE TABLE n(id INTEGER PRIMARY KEY, a, b, c); INSERT INTO n(id, a, b) SELECT id, b, a FROM o; DROP TABLE o; ALTER TABLE n RENAME TO o;",
+        ],
+        &[],
+        0,
+        &["puts b into its column a", "does not copy its column c:"],
+        &[],
+    ),
+    (
+        "a count times what the row has",
+        "CREATE TABLE orders(id, price, total); CREATE TABLE items(order_id);",
+        &[
+            "UPDATE orders SET total = (SELECT count(*) * price FROM items WHERE items.order_id = orders.id); UPDATE orders SET total = (price = 'x' AND id = 1); CREATE VIEW v AS SELECT 1 WHERE 'x' = 'x';",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "a rebuild after one that was rolled back",
+        "CREATE TABLE t(a, b); INSERT INTO t VALUES(1, 2),(3, 4);",
+        &[
+            "SAVEPOINT s; DROP TABLE t; ROLLBACK TO s; RELEASE s; CREATE TABLE n(a, b); DELETE FROM t; DROP TABLE t; ALTER TABLE n RENAME TO t;",
+        ],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
+    (
+        "a table called ok",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE ok(p REFERENCES p); PRAGMA foreign_keys = OFF; INSERT INTO p VALUES(1);",
+        &["PRAGMA foreign_key_check; PRAGMA quick_check;"],
+        &["--strict"],
+        0,
+        &[],
+        &["warning"],
+    ),
 ];
 
 #[test]

@@ -9,7 +9,7 @@ use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::problem::Finding;
 use crate::diagnostics::text::{escape, shown};
 use crate::script::authorizer::Rights;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -97,7 +97,7 @@ fn belongs_to(metadata: &Metadata, owner: u32, database: &Path) -> String {
         ),
         (0, false) => String::new(),
         _ => format!(
-            "run as the owner of the database (`{}`), or ",
+            "run as the owner of the database (with `{}` before the command), or ",
             run_as(owner)
         ),
     };
@@ -109,9 +109,9 @@ fn belongs_to(metadata: &Metadata, owner: u32, database: &Path) -> String {
 fn run_as(user: u32) -> String {
     match name_of(user) {
         name if name == user.to_string() => {
-            format!("setpriv --reuid {user} --regid {user} --clear-groups litemigrate")
+            format!("setpriv --reuid {user} --regid {user} --clear-groups")
         }
-        name => format!("runuser -u {name} -- litemigrate"),
+        name => format!("runuser -u {name} --"),
     }
 }
 
@@ -220,17 +220,58 @@ pub(crate) fn rights_of(script: &Path) -> Option<Rights> {
     })
 }
 
+/// The groups of a user: by their name, and one of their own number, as users have it whom
+/// no list here names.
+fn groups_of(user: u32) -> BTreeSet<u32> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let mut groups = BTreeSet::from([user]);
+    let number = user.to_string();
+    let mut names = Vec::new();
+    for line in read("/etc/passwd").lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        if let [name, _, of_it, group, ..] = fields[..]
+            && of_it == number
+        {
+            names.push(name.to_owned());
+            groups.extend(group.parse::<u32>());
+        }
+    }
+    for line in read("/etc/group").lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        if let [_, _, group, members] = fields[..]
+            && members
+                .split(',')
+                .any(|member| names.iter().any(|name| name == member))
+        {
+            groups.extend(group.parse::<u32>());
+        }
+    }
+    groups
+}
+
+/// Whether owner, group and mode give a user this right, 4, 2 or 1 for reading, writing and
+/// entering.
+fn gives(found: &Metadata, user: u32, groups: &BTreeSet<u32>, right: u32) -> bool {
+    let shift = match (found.uid() == user, groups.contains(&found.gid())) {
+        (true, _) => 6,
+        (false, true) => 3,
+        (false, false) => 0,
+    };
+    found.mode() & (right << shift) != 0
+}
+
 /// Whether the user may read what a link leads to, as far as owners and modes tell.
-pub(crate) fn may_read_as(user: u32, file: &Path) -> bool {
+fn may_read_as(user: u32, file: &Path) -> bool {
     let Ok(real) = std::fs::canonicalize(file) else {
         return false;
     };
-    let may = |(path, right): (&Path, u32)| {
-        let metadata = std::fs::symlink_metadata(path);
-        metadata.is_ok_and(|found| found.uid() == user || found.mode() & right != 0)
+    let groups = groups_of(user);
+    let may = |path: &Path, right: u32| {
+        let found = std::fs::symlink_metadata(path);
+        found.is_ok_and(|found| gives(&found, user, &groups, right))
     };
-    let above = real.ancestors().skip(1).map(|directory| (directory, 0o001));
-    may((&real, 0o004)) && above.into_iter().all(may)
+    let mut above = real.ancestors().skip(1);
+    may(&real, 4) && above.all(|directory| may(directory, 1))
 }
 
 /// As root, refuses what a link of a user, in its place or on the way, has led to, if that
@@ -241,15 +282,16 @@ pub(crate) fn may_read_as(user: u32, file: &Path) -> bool {
 ///
 /// Which link it is.
 pub(crate) fn refuse_led_astray(path: &Path, opened: &Metadata) -> io::Result<()> {
-    let absolute = std::path::absolute(path)?;
-    let mut exchanged = !std::fs::metadata(path).is_ok_and(|found| same_file(&found, opened));
-    for step in absolute.ancestors() {
+    if !std::fs::metadata(path).is_ok_and(|found| same_file(&found, opened)) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "somebody else has exchanged it: run this again",
+        ));
+    }
+    for step in std::path::absolute(path)?.ancestors() {
         let found = std::fs::symlink_metadata(step)?;
-        let is_its_own = step == absolute && [0, opened.uid()].contains(&found.uid());
-        // Written anew by whoever may.
-        exchanged &= !is_its_own || found.is_symlink();
         let is_strangers = found.is_symlink() && found.uid() != 0;
-        if is_strangers && (exchanged || !may_read_as(found.uid(), path)) {
+        if is_strangers && !may_read_as(found.uid(), path) {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 format!(
@@ -260,13 +302,7 @@ pub(crate) fn refuse_led_astray(path: &Path, opened: &Metadata) -> io::Result<()
             ));
         }
     }
-    match exchanged {
-        true => Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "somebody else has exchanged it",
-        )),
-        false => Ok(()),
-    }
+    Ok(())
 }
 
 /// Whether the user may write to a file, or make it, as far as owners and modes tell.
@@ -281,7 +317,8 @@ fn may_write_as(user: u32, file: &str) -> bool {
         return false;
     }
     let file = Path::new(file);
-    let may_write = |metadata: &Metadata| metadata.uid() == user || is_world_writable(metadata);
+    let groups = groups_of(user);
+    let may_write = |found: &Metadata| gives(found, user, &groups, 2);
     match (std::fs::symlink_metadata(file), std::fs::canonicalize(file)) {
         (Ok(_), Ok(real)) => {
             std::fs::metadata(&real).is_ok_and(|found| may_write(&found))
@@ -297,10 +334,11 @@ fn may_write_as(user: u32, file: &str) -> bool {
 
 /// Whether the user may go into a directory without links.
 fn may_enter(user: u32, directory: &Path) -> bool {
+    let groups = groups_of(user);
     let mut above = directory.ancestors();
     above.all(|step| {
         let found = std::fs::symlink_metadata(step);
-        found.is_ok_and(|found| found.uid() == user || found.mode() & 0o001 != 0)
+        found.is_ok_and(|found| gives(&found, user, &groups, 1))
     })
 }
 
@@ -309,8 +347,7 @@ fn may_make_in(user: u32, directory: &Path) -> bool {
         return false;
     };
     let found = std::fs::metadata(&real);
-    let may_write = |found: Metadata| found.uid() == user || is_world_writable(&found);
-    found.is_ok_and(may_write) && may_enter(user, &real)
+    found.is_ok_and(|found| gives(&found, user, &groups_of(user), 2)) && may_enter(user, &real)
 }
 
 /// Whether a file that SQLite has opened by a name is still the one of that name, and one

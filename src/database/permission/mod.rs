@@ -88,7 +88,8 @@ const WRITE: u32 = 0o002;
 
 /// Whether this process is root's. What the system knows of another's belongs to them,
 /// which is one question; root's may belong to root for other reasons (proc(5)). Asked once:
-/// who gives root up later is only asked more than they must.
+/// who gives root up later is only asked more than they must, and who takes it again in one
+/// process is asked as if they had not.
 pub(crate) fn is_root() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -254,8 +255,14 @@ pub(crate) fn give(file: &File, like: &Metadata) -> io::Result<()> {
         return Ok(());
     }
     match fchown(file, Some(like.uid()), Some(like.gid())) {
-        // Root without that right, as in a sandbox.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        // Root without that right, as in a sandbox, or of a user namespace that does not
+        // know the owner.
+        Err(error)
+            if [io::ErrorKind::PermissionDenied, io::ErrorKind::InvalidInput]
+                .contains(&error.kind()) =>
+        {
+            Ok(())
+        }
         result => result,
     }
 }

@@ -12,7 +12,7 @@ pub(crate) mod recognise;
 pub(crate) mod search;
 
 use crate::diagnostics::problem::Finding;
-use crate::diagnostics::text::shown;
+use crate::diagnostics::text::for_a_shell;
 use std::path::{Path, PathBuf};
 
 /// A tool whose files can be brought over.
@@ -218,7 +218,7 @@ pub(crate) fn sign_of_file(path: &Path) -> Option<Sign> {
 pub(crate) fn cure(directory: &Path) -> String {
     format!(
         "bring the scripts over to another folder with `litemigrate import {} -m FOLDER`",
-        shown(directory)
+        for_a_shell(&directory.to_string_lossy())
     )
 }
 

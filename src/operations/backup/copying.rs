@@ -11,7 +11,9 @@ use crate::database::permission::place::{Place, is_at, same_file};
 use crate::database::permission::{directory_of, open_without_waiting, with_suffix};
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
-use crate::operations::copy::{TEMPORARY, at, copy_to, history_of, is_text, remove_copy, verify};
+use crate::operations::copy::{
+    TEMPORARY, at, copy_to, history_of, is_no_database, remove_copy, verify,
+};
 use crate::plan::history::AppliedMigration;
 use crate::schema::history_table::HistoryTable;
 use rusqlite::OpenFlags;
@@ -76,7 +78,7 @@ impl Job<'_> {
         backup: &Path,
         update: Option<Update>,
         like: &Metadata,
-    ) -> Result<(), Error> {
+    ) -> Result<Origin, Error> {
         let origin = Origin {
             database: self.database.to_owned(),
             table: self.table.name().to_owned(),
@@ -85,7 +87,8 @@ impl Job<'_> {
             update,
         };
         let written = origin.write(backup, like);
-        written.map_err(|error| self.of_io(&error))
+        written.map_err(|error| self.of_io(&error))?;
+        Ok(origin)
     }
 
     /// Refuses names of the database itself, of its sidecars, and of what is no file.
@@ -105,10 +108,9 @@ impl Job<'_> {
         }
         match std::fs::symlink_metadata(place.beside("")) {
             Ok(found) if !found.is_file() => Err(self.cannot_create("it is not a regular file")),
-            Ok(_) if is_text(place.path()) => {
-                Err(self
-                    .cannot_create("it is text, by its name and its content: name another file"))
-            }
+            Ok(_) if is_no_database(place.path()) => Err(self.cannot_create(
+                "it is no database, by its name and its content: name another file",
+            )),
             _ => Ok(()),
         }
     }

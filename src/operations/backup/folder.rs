@@ -123,7 +123,7 @@ pub(crate) fn best_in(
     let database = real?;
     let all = all_in(folder, &database, table).ok()?.into_iter();
     let ours = all.filter_map(|copy| match Origin::read(&copy.path) {
-        Found::Known(origin) if origin.is_of(&database) && origin.table == table.name() => {
+        Found::Known(origin) if origin.belongs_to(&database, table) => {
             Some((copy, origin.update.is_some()))
         }
         Found::Known(_) => None,
@@ -145,19 +145,8 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> io::Res
     let newest = job.history.last().map(|row| row.version);
     let all = all_in(folder, job.database, job.table)?;
     let is_older = |copy: &Copy| {
-        let is_over = match Origin::read(&copy.path) {
-            Found::Known(origin) => {
-                let is_ours = origin.is_of(job.database) && origin.table == job.table.name();
-                is_ours && origin.update.is_none()
-            }
-            _ => false,
-        };
-        let is_related = || {
-            let found = history_of(&at(&copy.path, job.vfs), job.table, job.limits);
-            // One from before the first migration has none.
-            found.is_ok_and(|found| has_shared_row(&found, &job.history))
-        };
-        copy.version <= newest && !lead_to_one(&copy.path, &job.file) && is_over && is_related()
+        let is_over = is_ours(job, copy, |origin| origin.update.is_none());
+        copy.version <= newest && !lead_to_one(&copy.path, &job.file) && is_over
     };
     let older: Vec<Copy> = all.into_iter().filter(is_older).collect();
     for copy in older.into_iter().rev().skip(keep.saturating_sub(1)) {
@@ -171,13 +160,8 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> io::Res
 pub(super) fn remove_tries(job: &Job<'_>, folder: &Path, keep: usize) -> io::Result<()> {
     let newest = job.history.last().map(|row| row.version);
     let is_try = |copy: &Copy| {
-        let begun = match Origin::read(&copy.path) {
-            Found::Known(origin) if origin.is_of(job.database) => {
-                origin.table == job.table.name() && origin.begins() == Some(Begins::Begun)
-            }
-            _ => false,
-        };
-        begun && copy.version == newest && !lead_to_one(&copy.path, &job.file)
+        let is_begun = is_ours(job, copy, |origin| origin.begins() == Some(Begins::Begun));
+        copy.version == newest && !lead_to_one(&copy.path, &job.file) && is_begun
     };
     let all = all_in(folder, job.database, job.table)?.into_iter();
     let tries: Vec<Copy> = all.filter(is_try).skip(1).collect();
@@ -185,6 +169,18 @@ pub(super) fn remove_tries(job: &Job<'_>, folder: &Path, keep: usize) -> io::Res
         remove(&copy)?;
     }
     Ok(())
+}
+
+/// Whether a copy is of this database, by its note and by its history: one that was lost and
+/// made anew has the same path.
+fn is_ours(job: &Job<'_>, copy: &Copy, is_so: impl Fn(&Origin) -> bool) -> bool {
+    let is_known = match Origin::read(&copy.path) {
+        Found::Known(origin) => origin.belongs_to(job.database, job.table) && is_so(&origin),
+        _ => false,
+    };
+    // One from before the first migration has no history.
+    let found = || history_of(&at(&copy.path, job.vfs), job.table, job.limits);
+    is_known && found().is_ok_and(|found| has_shared_row(&found, &job.history))
 }
 
 fn remove(copy: &Copy) -> io::Result<()> {

@@ -3,10 +3,11 @@
 //! Owns that the state before an update is not replaced by one in the middle of it, and
 //! the backup of one database not by that of another. Changes nothing but notes.
 
-use super::Outcome;
 use super::copying::Job;
 use super::folder;
 use super::origin::{Begins, Found, Origin, Update};
+use super::{Outcome, is_empty};
+use crate::database::look::{Access, look};
 use crate::database::permission::place::Place;
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
@@ -119,13 +120,30 @@ impl Job<'_> {
                 }
             }
             // It may be in use, and was named by mistake.
-            Ok(found) if !is_related(&found, &self.history) => Err(self.cannot_create(
-                "what is there holds another database's history: move it away, or name another file",
-            )),
+            Ok(found) if !is_known && !is_related(&found, &self.history) => {
+                Err(self.cannot_create(
+                    "what is there holds another database's history: move it away, or name another file",
+                ))
+            }
+            // It may be another application's.
+            Ok(found)
+                if !is_known
+                    && found.is_empty()
+                    && !self.history.is_empty()
+                    && self.has_tables(&place)? =>
+            {
+                Ok(Judged::Other)
+            }
             Err(error) if !is_damage(&error) => Err(error),
             // Not a database, or damaged: it is worth less than a good backup.
             _ => Ok(Judged::Replaceable),
         }
+    }
+
+    fn has_tables(&self, place: &Place) -> Result<bool, Error> {
+        let file = at(place.path(), self.vfs);
+        let seen = look(&file, Access::Look, self.limits, is_empty)?;
+        Ok(seen.is_some_and(|(is_empty, _)| !is_empty))
     }
 
     fn is_of_the_same_file(&self, origin: &Found) -> bool {
@@ -142,7 +160,7 @@ impl Job<'_> {
             Found::Known(origin) if origin.begins() != Some(Begins::Adopted) => Begins::Empty,
             _ => Begins::Adopted,
         };
-        self.note(place.path(), Some(update), like)
+        self.note(place.path(), Some(update), like).map(drop)
     }
 
     /// The backup that is the state before an update that is not over, if there is one:

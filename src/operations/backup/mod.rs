@@ -24,6 +24,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
 pub(crate) use folder::{best_in, is_folder, name_in};
+pub(crate) use judge::has_shared_row;
 
 /// What became of the wish for a backup.
 #[derive(Debug, Default)]
@@ -34,8 +35,8 @@ pub(crate) struct Outcome {
     pub kept: Option<String>,
     /// Where what was there before is now, if it is of another history.
     pub aside: Option<PathBuf>,
-    /// What was made, as its note has it, without links on the way.
-    made: Option<PathBuf>,
+    /// What was made, without links on the way, and its note.
+    made: Option<(PathBuf, Origin)>,
     /// The history before the update.
     history: Vec<AppliedMigration>,
 }
@@ -118,7 +119,7 @@ pub(crate) fn create(
     }
     let (place, aside) = job.copy_to_a_name(&metadata)?;
     let update = (!scripts.is_empty()).then_some(update);
-    job.note(place.path(), update, &metadata)?;
+    let noted = job.note(place.path(), update, &metadata)?;
     if let Some((keep, folder)) = options.keep.zip(folder) {
         // They are still there, and said to be when the update is over.
         let _ = folder::remove_tries(&job, folder, keep);
@@ -127,7 +128,7 @@ pub(crate) fn create(
         file: Some(job.file),
         kept: None,
         aside,
-        made: Some(place.path().to_owned()),
+        made: Some((place.path().to_owned(), noted)),
         history: job.history,
     })
 }
@@ -143,6 +144,10 @@ pub(crate) fn settle(
     let is_over = |_: &Path, origin: &Origin, update: &Update| {
         origin.table == table.name() && is_over(update)
     };
+    // Most runs find nothing to do, and many no backup yet.
+    if std::fs::symlink_metadata(wanted).is_err() {
+        return;
+    }
     if is_folder(wanted) {
         return settle_in(wanted, database, is_over);
     }
@@ -208,18 +213,10 @@ impl Outcome {
         }
     }
 
-    fn origin(&self) -> Option<(&Path, Origin)> {
-        let made = self.made.as_deref()?;
-        match Origin::read(made) {
-            Found::Known(origin) => Some((made, origin)),
-            _ => None,
-        }
-    }
-
     /// Nothing came of the update: the database is as the backup that was made for it.
     pub(crate) fn settle(&self) {
-        if let Some((made, origin)) = self.origin() {
-            origin.settle(made, true);
+        if let Some((made, origin)) = &self.made {
+            origin.clone().settle(made, true);
         }
     }
 
@@ -229,10 +226,12 @@ impl Outcome {
     ///
     /// [`Error::CannotCreate`] if that cannot be noted.
     pub(crate) fn begun(&self) -> Result<(), Error> {
-        let Some((made, origin)) = self.origin() else {
+        let Some((made, origin)) = &self.made else {
             return Ok(());
         };
-        origin.begun(made).map_err(|error| Error::CannotCreate {
+        // As it was written, whatever another run has made of it meanwhile.
+        let noted = origin.clone().begun(made);
+        noted.map_err(|error| Error::CannotCreate {
             path: made.to_owned(),
             message: error.to_string(),
         })
@@ -250,7 +249,7 @@ impl Outcome {
         let (file, folder, keep) = (self.file.as_ref()?, folder?, options.keep?);
         let job = Job {
             database,
-            file: self.made.as_ref().unwrap_or(file).clone(),
+            file: self.made.as_ref().map_or(file, |(made, _)| made).clone(),
             folder: Some(folder),
             history: self.history.clone(),
             vfs: options.vfs.as_deref(),

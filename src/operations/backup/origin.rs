@@ -9,6 +9,7 @@
 use crate::database::permission::place::{Place, is_ours, lead_to_one};
 use crate::database::permission::{directory_of, open_without_waiting};
 use crate::diagnostics::text::shown;
+use crate::schema::history_table::HistoryTable;
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::{self, Read};
@@ -237,6 +238,11 @@ impl Origin {
             (false, true) => self.is_of_file(database),
             (_, false) => self.database == database,
         }
+    }
+
+    /// Whether it is of this database, and of the history in this table.
+    pub(super) fn belongs_to(&self, database: &Path, table: &HistoryTable) -> bool {
+        self.is_of(database) && self.table == table.name()
     }
 
     /// Whether it is of another database, which is there: of one that was moved or copied

@@ -9,11 +9,12 @@ use crate::database::look::{Access, look};
 use crate::database::permission::place::lead_to_one;
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
-use crate::operations::backup::is_empty;
 use crate::operations::backup::origin::{Found, Origin};
-use crate::operations::copy::is_text;
+use crate::operations::backup::{has_shared_row, is_empty};
+use crate::operations::copy::is_no_database;
 use crate::plan::history::{self, AppliedMigration};
 use crate::schema::history_table::HistoryTable;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Refuses to put `backup`, with this history, over another database, a backup, or what is
@@ -54,8 +55,8 @@ pub(super) fn refuse_another(
             ));
         }
     }
-    if is_text(&target) {
-        return declined("it is text, by its name and its content".to_owned());
+    if is_no_database(&target) {
+        return declined("it is no database, by its name and its content".to_owned());
     }
     let seen = look(database, Access::Look, limits, |connection| {
         Ok((history::read(connection, table)?, is_empty(connection)?))
@@ -70,17 +71,12 @@ pub(super) fn refuse_another(
         // Nothing is there, or it is damaged.
         Ok(None) | Err(_) => return Ok(()),
     };
-    // By the script, or by when it was applied: its number or its text may have been repaired.
-    let is_shared = |row: &AppliedMigration| {
-        let mut others = found.iter();
-        others.any(|other| {
-            let is_same_run = (&other.installed_on, other.execution_time)
-                == (&row.installed_on, row.execution_time);
-            let is_same_script = other.version == row.version && other.checksum == row.checksum;
-            is_same_script || (is_same_run && row.execution_time > 0)
-        })
-    };
-    match history.is_empty() || history.iter().any(is_shared) {
+    // By a script, or by when it was applied: its number or its text may have been repaired.
+    let scripts: BTreeSet<_> = found.iter().map(|row| &row.checksum).collect();
+    let mut rows = history.iter();
+    let is_shared =
+        rows.any(|row| scripts.contains(&row.checksum)) || has_shared_row(&found, history);
+    match is_shared || (history.is_empty() && found.is_empty()) {
         true => Ok(()),
         false if !found.is_empty() => declined(
             "its history and that of the backup have no migration in common (the right backup, the right database?)".to_owned(),

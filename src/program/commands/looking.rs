@@ -62,7 +62,8 @@ impl Run<'_> {
         }
         let is_pending = plan.pending(None).next().is_some();
         if is_pending {
-            self.refuse_odd_files(&warnings)?;
+            let odd = self.project.warnings.iter().chain(&warnings);
+            self.refuse_odd_files(&odd.cloned().collect::<Vec<_>>())?;
             self.warn_of_group(report);
         }
         if self.options.strict {
@@ -90,8 +91,7 @@ impl Run<'_> {
         let directory = &self.project.migrations;
         let is_odd =
             |found: &&Finding| found.refuses_if_strict() && found.path.starts_with(directory);
-        let all = self.project.warnings.iter().chain(warnings);
-        let findings: Vec<Finding> = all.filter(is_odd).cloned().collect();
+        let findings: Vec<Finding> = warnings.iter().filter(is_odd).cloned().collect();
         if findings.is_empty() || !self.options.strict {
             return Ok(());
         }

@@ -50,18 +50,24 @@ impl Run<'_> {
                 }
             },
         );
+        // From cron, a run with nothing to do says nothing, about odd files either, but for
+        // those that may be what is to be done.
+        let idle_at = match &seen {
+            Ok(Some(((false, _, newest, _), _))) => Some(*newest),
+            _ => None,
+        };
+        let counts = |found: &&Finding| match idle_at {
+            Some(newest) => self.may_be_pending(found, newest),
+            None => true,
+        };
+        let warnings = self.project.warnings.iter().filter(counts);
+        let warnings: Vec<Finding> = warnings.cloned().collect();
         if seen.is_ok() {
-            self.refuse_odd_files(&[])?;
+            self.refuse_odd_files(&warnings)?;
         }
-        match &seen {
-            // From cron, a run with nothing to do says nothing, about odd files either, but
-            // for those that may be what is to be done.
-            Ok(Some(((false, _, newest, _), _))) if !report.talks_when_idle() => {
-                let is_new = |found: &&Finding| self.may_be_pending(found, *newest);
-                let warnings = self.project.warnings.iter().filter(is_new);
-                report.warnings(&warnings.cloned().collect::<Vec<_>>());
-            }
-            _ => report.warnings(&self.project.warnings),
+        match idle_at.is_some() && report.talks_when_idle() {
+            true => report.warnings(&self.project.warnings),
+            false => report.warnings(&warnings),
         }
         let seen = seen?;
         let is_new = seen.is_none();

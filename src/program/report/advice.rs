@@ -2,6 +2,7 @@
 //!
 //! Owns which of the options that were typed go with them. Follows no advice.
 
+use crate::diagnostics::text::for_a_shell;
 use crate::program::arguments::parse::Arguments;
 use crate::program::arguments::table::{COMMANDS, FLAGS, Id};
 use crate::sqlpage::project::Profile;
@@ -108,15 +109,6 @@ impl Advice {
         let is_named = ["help", "import", "new"].contains(&command) || about.word == "help";
         let options = self.0.iter().filter(|(id, _)| goes_with(*id) && !is_named);
         options.map(|(_, option)| option.as_str()).collect()
-    }
-}
-
-/// A value as a shell takes it for one word.
-fn for_a_shell(value: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:,=@%+".contains(c);
-    match !value.is_empty() && value.chars().all(is_plain) {
-        true => Cow::Borrowed(value),
-        false => Cow::Owned(format!("'{}'", value.replace('\'', "'\\''"))),
     }
 }
 
