@@ -4,7 +4,7 @@
 //! opens a database. What is ignored and what is refused follows
 //! `sqlx-core/src/migrate/source.rs`; where we differ, COMPAT in the README says so.
 
-use crate::database::permission::discovery::refuse_led_astray;
+use crate::database::permission::discovery::{is_led_by_users, refuse_led_astray};
 use crate::database::permission::{directory_of, is_root, is_world_writable, world_writable};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
@@ -54,7 +54,8 @@ pub(crate) fn read_dir_of(
     directory: &Path,
     recorded: impl FnOnce() -> Vec<(i64, Vec<u8>)>,
 ) -> Result<Directory, Error> {
-    if is_root() {
+    // Asked of nobody where there is no such link.
+    if is_led_by_users(directory) && is_root() {
         let judged = std::fs::metadata(directory)
             .and_then(|metadata| refuse_led_astray(directory, &metadata));
         judged.map_err(|source| Error::Directory {

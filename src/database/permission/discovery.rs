@@ -274,6 +274,16 @@ fn may_read_as(user: u32, file: &Path) -> bool {
     may(&real, 4) && above.all(|directory| may(directory, 1))
 }
 
+/// Whether any link on the way to a path, or in its place, is another's than root's.
+pub(crate) fn is_led_by_users(path: &Path) -> bool {
+    let absolute = std::path::absolute(path).unwrap_or_default();
+    let mut steps = absolute.ancestors();
+    steps.any(|step| {
+        let found = std::fs::symlink_metadata(step);
+        found.is_ok_and(|found| found.is_symlink() && found.uid() != 0)
+    })
+}
+
 /// As root, refuses what a link of a user, in its place or on the way, has led to, if that
 /// user may not read it: it would be shown to them. `opened` is what was opened by the path;
 /// it may lead elsewhere by now.
