@@ -107,36 +107,29 @@ impl Job<'_> {
         {
             return Err(self.belongs_to(&origin.database));
         }
-        let is_known = matches!(origin, Found::Known(_));
-        match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
-            Ok(found) if is_known && !has_shared_row(&found, &self.history) => {
-                match found.is_empty() && self.history.is_empty() {
-                    true => Ok(Judged::Replaceable),
-                    false if found.is_empty() && self.is_of_the_same_file(&origin) => {
-                        // From before its first migration.
-                        Ok(Judged::Replaceable)
-                    }
-                    false => Ok(Judged::Other),
-                }
-            }
-            // It may be in use, and was named by mistake.
-            Ok(found) if !is_known && !is_related(&found, &self.history) => {
-                Err(self.cannot_create(
-                    "what is there holds another database's history: move it away, or name another file",
-                ))
-            }
-            // It may be another application's.
-            Ok(found)
-                if !is_known
-                    && found.is_empty()
-                    && !self.history.is_empty()
-                    && self.has_tables(&place)? =>
-            {
-                Ok(Judged::Other)
-            }
-            Err(error) if !is_damage(&error) => Err(error),
+        let found = match history_of(&at(place.path(), self.vfs), self.table, self.limits) {
+            Ok(found) => found,
             // Not a database, or damaged: it is worth less than a good backup.
-            _ => Ok(Judged::Replaceable),
+            Err(error) if is_damage(&error) => return Ok(Judged::Replaceable),
+            Err(error) => return Err(error),
+        };
+        if has_shared_row(&found, &self.history) {
+            return Ok(Judged::Replaceable);
+        }
+        match (&origin, found.is_empty()) {
+            // Both are from before the first migration, or this one is, of this very file.
+            (_, true) if self.history.is_empty() => Ok(Judged::Replaceable),
+            (Found::Known(origin), true) if origin.is_of_file(self.database) => {
+                Ok(Judged::Replaceable)
+            }
+            (Found::Known(_), _) => Ok(Judged::Other),
+            // It may be another application's.
+            (_, true) if self.has_tables(&place)? => Ok(Judged::Other),
+            (_, true) => Ok(Judged::Replaceable),
+            // It may be in use, and was named by mistake.
+            (_, false) => Err(self.cannot_create(
+                "what is there holds another database's history: move it away, or name another file",
+            )),
         }
     }
 
@@ -144,10 +137,6 @@ impl Job<'_> {
         let file = at(place.path(), self.vfs);
         let seen = look(&file, Access::Look, self.limits, is_empty)?;
         Ok(seen.is_some_and(|(is_empty, _)| !is_empty))
-    }
-
-    fn is_of_the_same_file(&self, origin: &Found) -> bool {
-        matches!(origin, Found::Known(origin) if origin.is_of_file(self.database))
     }
 
     /// The database is empty: what is there is from before, and stays until it is not.
@@ -297,11 +286,6 @@ fn is_same(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
 pub(crate) fn has_shared_row(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
     let known: BTreeSet<_> = origins(one).collect();
     origins(other).any(|row| known.contains(&row))
-}
-
-/// The same, or one has none.
-fn is_related(one: &[AppliedMigration], other: &[AppliedMigration]) -> bool {
-    one.is_empty() || other.is_empty() || has_shared_row(one, other)
 }
 
 /// What is no database, or a damaged one, and not only what cannot be looked at now.
