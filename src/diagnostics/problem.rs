@@ -59,13 +59,14 @@ impl Finding {
     /// Whether it says how the script should have been written, and the script has left
     /// something else in the database.
     pub(crate) fn leaves_something(&self) -> bool {
-        const KINDS: [&str; 16] = [
+        const KINDS: [&str; 17] = [
             "already-there",
             "column-type",
             "text-default",
             "odd-space",
             "outer-column",
             "unmeant-condition",
+            "unknown-column",
             "uncopied-column",
             "uncopied-rows",
             "lost-by-rebuild",

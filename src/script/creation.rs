@@ -289,6 +289,40 @@ fn missing_schema(connection: &Connection, statement: &str) -> Option<String> {
     (!is_there && !is_temporary).then_some(schema)
 }
 
+/// A column after UPDATE OF that the table of a trigger has not, and that table: SQLite asks
+/// for none (sqlite.org/lang_createtrigger.html).
+fn unknown_column(
+    connection: &Connection,
+    creation: &Creation<'_>,
+) -> rusqlite::Result<Option<(String, String)>> {
+    let mut all = tokens(creation.after_name);
+    let mut head = all.by_ref().take(4);
+    if !head.any(|token| token.is_word("update")) || !all.next().is_some_and(|of| of.is_word("of"))
+    {
+        return Ok(None);
+    }
+    let list = all.by_ref().take_while(|token| !token.is_word("on"));
+    let names: Vec<String> = list
+        .filter(|token| token.text != ",")
+        .map(|token| token.content().into_owned())
+        .collect();
+    let Some(table) = all.next().map(|table| table.content().into_owned()) else {
+        return Ok(None);
+    };
+    let query = "SELECT name FROM pragma_table_xinfo(?1)";
+    let mut columns = connection.prepare(query)?;
+    let columns = columns.query_map([&table], |row| row.get(0))?;
+    let columns: Vec<String> = columns.collect::<rusqlite::Result<_>>()?;
+    let is_there = |name: &String| {
+        let mut columns = columns.iter();
+        columns.any(|column| column.eq_ignore_ascii_case(name))
+    };
+    let missing = names.into_iter().find(|name| !is_there(name));
+    Ok(missing
+        .filter(|_| !columns.is_empty())
+        .map(|name| (name, table)))
+}
+
 /// What looks like a space, or like nothing, and is a part of a name without quotes: where
 /// it stands, and what it is.
 fn odd_space(statement: &str) -> Option<(usize, &'static str)> {
@@ -373,6 +407,11 @@ impl Runner<'_> {
                 None => Ok(()),
             };
         }
+        let unknown = match creation.kind {
+            "trigger" => unknown_column(connection, &creation),
+            _ => Ok(None),
+        };
+        let unknown = unknown.map_err(|error| self.stopped_here(&error))?;
         let columns = match creation.kind {
             "table" => defined(creation.after_name),
             _ => Vec::new(),
@@ -380,6 +419,12 @@ impl Runner<'_> {
         let unmeant = columns.iter().flat_map(|column| column.unmeant(false));
         let unmeant: Vec<_> = unmeant.collect();
         self.there.note(&creation, text);
+        if let Some((name, table)) = unknown {
+            let message = format!(
+                "{table} has no column {name}, so no UPDATE OF it fires this trigger: name one of its columns"
+            );
+            self.warn("unknown-column", message)?;
+        }
         self.warn_of_unmeant(unmeant)
     }
 

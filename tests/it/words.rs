@@ -3217,6 +3217,18 @@ const CASES: &[Case] = &[
         &[],
         &["warning"],
     ),
+    (
+        "a trigger on a column that is not there",
+        "CREATE TABLE t(price, b); CREATE VIEW v AS SELECT price FROM t;",
+        &[
+            "CREATE TRIGGER r AFTER UPDATE OF pirce ON t BEGIN SELECT 1; END;",
+            "CREATE TRIGGER s BEFORE UPDATE OF \"b\", PRICE ON main.t BEGIN SELECT 1; END; CREATE TRIGGER u INSTEAD OF UPDATE OF price ON v BEGIN SELECT 1; END; CREATE TEMP TRIGGER w UPDATE OF b ON t BEGIN SELECT 1; END; DROP TRIGGER w; CREATE TRIGGER x AFTER UPDATE ON t BEGIN UPDATE t SET b = 1; END;",
+        ],
+        &[],
+        0,
+        &["t has no column pirce"],
+        &["3_next.sql"],
+    ),
 ];
 
 #[test]
