@@ -20,6 +20,25 @@ pub(crate) enum Json {
     Object(Vec<(&'static str, Json)>),
 }
 
+impl Json {
+    /// The same with other strings.
+    pub(crate) fn with_strings(self, change: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::String(text) => Self::String(change(&text)),
+            Self::Array(items) => {
+                let items = items.into_iter();
+                Self::Array(items.map(|item| item.with_strings(change)).collect())
+            }
+            Self::Object(fields) => {
+                let fields = fields.into_iter();
+                let changed = |(name, value): (_, Self)| (name, value.with_strings(change));
+                Self::Object(fields.map(changed).collect())
+            }
+            other => other,
+        }
+    }
+}
+
 impl From<&str> for Json {
     fn from(text: &str) -> Self {
         Self::String(text.to_owned())

@@ -231,9 +231,13 @@ impl Report {
             _ => {}
         }
         fields.push(("applied", list(&mut self.applied)));
-        fields.push(("problems", list(&mut self.problems)));
-        fields.push(("warnings", list(&mut self.warnings)));
-        fields.push(("error", self.error.take().unwrap_or(Json::Null)));
+        let told = [
+            ("problems", list(&mut self.problems)),
+            ("warnings", list(&mut self.warnings)),
+            ("error", self.error.take().unwrap_or(Json::Null)),
+        ];
+        let completed = |(name, value)| (name, self.printer.completed(value));
+        fields.extend(told.into_iter().map(completed));
         fields
     }
 }

@@ -9,6 +9,7 @@ use crate::diagnostics::position::Position;
 use crate::diagnostics::text::{discreet, shown};
 use crate::program::arguments::parse::{Arguments, Color, Command};
 use crate::program::report::advice::Advice;
+use crate::program::report::json::Json;
 use crate::program::report::live::{Listener, Live};
 use crate::program::report::terminal;
 use std::fs::File;
@@ -121,6 +122,11 @@ impl Printer {
             let line = format!("{}{}\n", self.prefix, self.advice.complete(line));
             let _ = written(&discreet(&line));
         }
+    }
+
+    /// What is told of in JSON, in which commands have their options, too.
+    pub(crate) fn completed(&self, told: Json) -> Json {
+        told.with_strings(&|text| self.advice.complete(text).into_owned())
     }
 
     /// A line about what is wrong.
