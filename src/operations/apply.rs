@@ -178,6 +178,12 @@ struct Job<'a, 'r> {
 }
 
 impl Job<'_, '_> {
+    /// Whether --to, if it is given, leaves nothing out.
+    fn goes_all_the_way(&self) -> bool {
+        let is_last = |to: i64| self.migrations.iter().all(|file| file.version <= to);
+        self.options.to.is_none_or(is_last)
+    }
+
     /// The run is at its end, and with it the updates that backups are kept for.
     fn settle_backups(
         &self,
@@ -199,7 +205,7 @@ impl Job<'_, '_> {
             // With --to some are still to come. What was to be undone is given up by going
             // all the way forward; going back ends no way forward.
             let are_all = match (is_up, was_up) {
-                (true, _) => self.options.to.is_none(),
+                (true, _) => self.goes_all_the_way(),
                 (false, was_up) => !was_up,
             };
             // Of a script that is gone nothing is to come.
@@ -221,15 +227,15 @@ pub(crate) fn settle_idle(
     database: &Path,
     newest: Option<i64>,
 ) {
+    let job = Job {
+        migrations,
+        options,
+        direction: Direction::Up,
+        contained: false,
+        replayed: false,
+    };
     // With --to there may be more to come.
-    if options.to.is_none() {
-        let job = Job {
-            migrations,
-            options,
-            direction: Direction::Up,
-            contained: false,
-            replayed: false,
-        };
+    if job.goes_all_the_way() {
         job.settle_backups(database, newest, |_| true);
     }
 }

@@ -68,7 +68,7 @@ pub fn restore(
     let _lock = lock_script(&database.path, Guarded::Restore, limits, &mut |_| {})?;
     look(&source, Access::Look, limits, |from| {
         refuse_empty(from, file)?;
-        refuse_another(file, database, table, &history, limits)?;
+        refuse_another(file, from, database, table, &history, limits)?;
         restoration.remove_left();
         match database.metadata()? {
             Some(_) => restoration.over_what_is_there(from),

@@ -160,7 +160,8 @@ impl Job<'_> {
             Origin::read(place.path()),
             Found::Known(origin) if origin.is_of(self.database)
         );
-        if !is_noted {
+        // What is put aside may be another application's, and is not to be called ours.
+        if !is_noted && judged != Judged::Other {
             let noted = self.note(place.path(), None, database);
             noted.inspect_err(|_| drop(place.remove(TEMPORARY)))?;
         }

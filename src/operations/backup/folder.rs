@@ -160,8 +160,14 @@ pub(super) fn remove_older(job: &Job<'_>, folder: &Path, keep: usize) -> io::Res
 pub(super) fn remove_tries(job: &Job<'_>, folder: &Path, keep: usize) -> io::Result<()> {
     let newest = job.history.last().map(|row| row.version);
     let is_try = |copy: &Copy| {
-        let is_begun = is_ours(job, copy, |origin| origin.begins() == Some(Begins::Begun));
-        copy.version == newest && !lead_to_one(&copy.path, &job.file) && is_begun
+        // Or given up, by a restore.
+        let is_begun = |origin: &Origin| match origin.begins() {
+            Some(begins) => begins == Begins::Begun,
+            None => !origin.is_void,
+        };
+        copy.version == newest
+            && !lead_to_one(&copy.path, &job.file)
+            && is_ours(job, copy, is_begun)
     };
     let all = all_in(folder, job.database, job.table)?.into_iter();
     let tries: Vec<Copy> = all.filter(is_try).skip(1).collect();

@@ -118,8 +118,9 @@ impl Job<'_> {
         }
         match (&origin, found.is_empty()) {
             // Both are from before the first migration, or this one is, of this very file.
-            (_, true) if self.history.is_empty() => Ok(Judged::Replaceable),
-            (Found::Known(origin), true) if origin.is_of_file(self.database) => {
+            (Found::Known(origin), true)
+                if self.history.is_empty() || origin.is_of_file(self.database) =>
+            {
                 Ok(Judged::Replaceable)
             }
             (Found::Known(_), _) => Ok(Judged::Other),

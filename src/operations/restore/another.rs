@@ -9,11 +9,12 @@ use crate::database::look::{Access, look};
 use crate::database::permission::place::lead_to_one;
 use crate::diagnostics::error::{Cause, Error};
 use crate::diagnostics::text::shown;
+use crate::operations::backup::has_shared_row;
 use crate::operations::backup::origin::{Found, Origin};
-use crate::operations::backup::{has_shared_row, is_empty};
 use crate::operations::copy::is_no_database;
 use crate::plan::history::{self, AppliedMigration};
 use crate::schema::history_table::HistoryTable;
+use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -25,6 +26,7 @@ use std::path::Path;
 /// [`Error::Declined`]; [`Error::Database`] if it is locked.
 pub(super) fn refuse_another(
     backup: &Path,
+    from: &Connection,
     database: &Location,
     table: &HistoryTable,
     history: &[AppliedMigration],
@@ -59,9 +61,9 @@ pub(super) fn refuse_another(
         return declined("it is no database, by its name and its content".to_owned());
     }
     let seen = look(database, Access::Look, limits, |connection| {
-        Ok((history::read(connection, table)?, is_empty(connection)?))
+        Ok((history::read(connection, table)?, tables(connection)?))
     });
-    let (found, is_empty) = match seen {
+    let (found, there) = match seen {
         Ok(Some((found, _))) => found,
         Err(
             error @ Error::Database {
@@ -76,14 +78,28 @@ pub(super) fn refuse_another(
     let mut rows = history.iter();
     let is_shared =
         rows.any(|row| scripts.contains(&row.checksum)) || has_shared_row(&found, history);
-    match is_shared || (history.is_empty() && found.is_empty()) {
+    // One from before the first migration has no history, and tables of the database.
+    let is_earlier =
+        || -> Result<bool, Error> { Ok(history.is_empty() && !tables(from)?.is_disjoint(&there)) };
+    match is_shared || there.is_empty() || is_earlier()? {
         true => Ok(()),
-        false if !found.is_empty() => declined(
-            "its history and that of the backup have no migration in common (the right backup, the right database?)".to_owned(),
-        ),
-        false if !is_empty => {
+        false if history.is_empty() => {
+            declined("the backup has no history, and none of its tables".to_owned())
+        }
+        false if found.is_empty() => {
             declined("it has tables and no history, and the backup has one".to_owned())
         }
-        false => Ok(()),
+        false => declined(
+            "its history and that of the backup have no migration in common (the right backup, the right database?)".to_owned(),
+        ),
     }
+}
+
+/// The tables of a database, in lower case; not SQLite's own.
+fn tables(connection: &Connection) -> Result<BTreeSet<String>, Error> {
+    let failed = |error| Error::database(connection, "read the schema", &error);
+    let query = "SELECT lower(name) FROM main.sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*'";
+    let mut names = connection.prepare(query).map_err(failed)?;
+    let names = names.query_map([], |row| row.get(0)).map_err(failed)?;
+    names.collect::<rusqlite::Result<_>>().map_err(failed)
 }
