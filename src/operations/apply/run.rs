@@ -149,9 +149,9 @@ impl<'a, 'r> Run<'a, 'r> {
                 self.tell_what_waits();
                 let left_nothing =
                     !self.wrote && (!self.touched || self.is_without_trace(connection, error));
-                match left_nothing {
-                    true => self.backup.iter().for_each(backup::Outcome::settle),
-                    false => drop(self.backup.as_ref().map(backup::Outcome::begun)),
+                // What was done of it is noted, or the update says of itself that it may be.
+                if left_nothing {
+                    self.backup.iter().for_each(backup::Outcome::settle);
                 }
                 let unsaid = std::mem::take(&mut self.unsaid);
                 self.warn(unsaid);
