@@ -133,6 +133,12 @@ pub enum NameVerdict {
     NotANumber,
 }
 
+/// The number that a name begins with, whatever follows it.
+pub(crate) fn leading_number(name: &str) -> Option<i64> {
+    let end = name.bytes().take_while(u8::is_ascii_digit).count();
+    name[..end].parse().ok()
+}
+
 /// Takes a file name apart as sqlx does: split at the first `_`, the rest must
 /// end in `.sql`, the version is what [`i64::from_str`](std::str::FromStr)
 /// accepts, and the suffix of the kind is trimmed repeatedly.

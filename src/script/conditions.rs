@@ -140,7 +140,7 @@ pub(super) fn unmeant(statement: &str) -> Vec<Unmeant> {
 
 /// The AND of `SET a = 1 AND b = 2`, where the list of an UPDATE may stand.
 fn sets_two<'a>(last: &[Option<Token<'a>>; 7], is_list: bool) -> Option<Token<'a>> {
-    let [set, name, sign, value, and, other, equals] = (*last).map(|token| token);
+    let [set, name, sign, value, and, other, equals] = *last;
     let (set, name, value, and, other) = (set?, name?, value?, and?, other?);
     let is_meant = !is_list
         || !(set.is_word("set") || set.text == ",")

@@ -336,15 +336,12 @@ fn odd_space(statement: &str) -> Option<(usize, &'static str)> {
     if statement.is_ascii() {
         return None;
     }
-    tokens(statement).find_map(|token| {
-        let is_odd = |c: char| ODD.iter().any(|(odd, _)| *odd == c);
-        let at = token
-            .text
-            .find(is_odd)
-            .filter(|_| token.kind == Kind::Word)?;
-        let found = token.text[at..].chars().next();
-        let odd = ODD.iter().find(|(odd, _)| Some(*odd) == found)?;
-        Some((token.at(statement) + at, odd.1))
+    let mut words = tokens(statement).filter(|token| token.kind == Kind::Word);
+    words.find_map(|word| {
+        word.text.char_indices().find_map(|(at, c)| {
+            let (_, name) = ODD.iter().find(|(odd, _)| *odd == c)?;
+            Some((word.at(statement) + at, *name))
+        })
     })
 }
 

@@ -7,7 +7,7 @@
 
 use super::crossing::Copy;
 use super::notes::Notes;
-use super::parts::rowid_of;
+use super::parts::{columns, rowid_of};
 use crate::diagnostics::position::Position;
 use crate::schema::references::{all, quoted, written};
 use crate::schema::tokens::{Token, tokens};
@@ -64,10 +64,10 @@ impl Uncopied {
             return Ok(Vec::new());
         }
         let new = &notes.own_table;
-        let mut sources: Vec<&str> = notes.reads().map(|(table, _)| table).collect();
-        sources.sort_unstable();
-        sources.dedup();
-        sources.retain(|old| !old.eq_ignore_ascii_case(new));
+        let sources = notes.reads().map(|(table, _)| table);
+        let sources: BTreeSet<&str> = sources
+            .filter(|old| !old.eq_ignore_ascii_case(new))
+            .collect();
         if sources.is_empty() {
             return Ok(Vec::new());
         }
@@ -223,11 +223,8 @@ impl Column {
         let query = format!(
             "SELECT 1 FROM main.{old} AS o JOIN main.{new} AS n ON n._rowid_ = o._rowid_ WHERE o.{name} IS NOT n.{name}"
         );
-        let moved = connection
-            .prepare(&query)
-            .and_then(|mut moved| moved.exists([]));
         // Rows without a number cannot be told apart by it.
-        self.given.is_some() && moved.unwrap_or(true)
+        self.given.is_some() && answers(connection, &query).unwrap_or(true)
     }
 
     /// Whether any row has a value here that is not its default.
@@ -246,14 +243,12 @@ impl Column {
 
 /// The columns that two tables both have, by their names.
 fn in_both(connection: &Connection, old: &str, new: &str) -> rusqlite::Result<Vec<Column>> {
-    let mut names = connection.prepare("SELECT name FROM pragma_table_xinfo(?1, 'main')")?;
-    let names = names.query_map([old], |row| row.get(0))?;
-    let names: Vec<String> = names.collect::<rusqlite::Result<_>>()?;
-    let of_old: BTreeSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let names = columns(connection, old)?.into_iter();
+    let of_old: BTreeSet<String> = names.map(|name| name.to_ascii_lowercase()).collect();
     let rowid = rowid_of(connection, new)?;
     let query = "SELECT name, dflt_value FROM pragma_table_xinfo(?1, 'main') WHERE hidden = 0";
-    let mut columns = connection.prepare(query)?;
-    let columns = columns.query_map([new], |row| {
+    let mut statement = connection.prepare(query)?;
+    let defined = statement.query_map([new], |row| {
         let name = row.get(0)?;
         Ok(Column {
             is_rowid: rowid.as_ref() == Some(&name),
@@ -263,19 +258,22 @@ fn in_both(connection: &Connection, old: &str, new: &str) -> rusqlite::Result<Ve
         })
     })?;
     let is_in_old = |column: &Column| of_old.contains(&column.name.to_ascii_lowercase());
-    let mut columns: Vec<Column> = columns.collect::<rusqlite::Result<_>>()?;
-    columns.retain(is_in_old);
-    Ok(columns)
+    let mut both: Vec<Column> = defined.collect::<rusqlite::Result<_>>()?;
+    both.retain(is_in_old);
+    Ok(both)
 }
 
 /// Whether a table has rows; `None` if there is none of that name.
 pub(super) fn has_rows(connection: &Connection, table: &str) -> Option<bool> {
-    let query = format!("SELECT 1 FROM main.{}", quoted(table));
-    connection.prepare(&query).ok()?.exists([]).ok()
+    answers(connection, &format!("SELECT 1 FROM main.{}", quoted(table)))
+}
+
+/// Whether a query gives a row; `None` if it cannot be asked.
+fn answers(connection: &Connection, query: &str) -> Option<bool> {
+    connection.prepare(query).ok()?.exists([]).ok()
 }
 
 /// What cannot be asked has none.
 fn is_any(connection: &Connection, query: &str) -> bool {
-    let found = connection.prepare(query);
-    found.is_ok_and(|mut found| found.exists([]).unwrap_or_default())
+    answers(connection, query).unwrap_or_default()
 }

@@ -260,18 +260,26 @@ fn gives(found: &Metadata, user: u32, groups: &BTreeSet<u32>, right: u32) -> boo
     found.mode() & (right << shift) != 0
 }
 
+/// The same of what is at a path without links. What cannot be told they may not.
+fn may(path: &Path, user: u32, groups: &BTreeSet<u32>, right: u32) -> bool {
+    let found = std::fs::symlink_metadata(path);
+    found.is_ok_and(|found| gives(&found, user, groups, right))
+}
+
+/// Whether the user may go into a directory without links.
+fn may_enter(user: u32, groups: &BTreeSet<u32>, directory: &Path) -> bool {
+    let mut above = directory.ancestors();
+    above.all(|step| may(step, user, groups, 1))
+}
+
 /// Whether the user may read what a link leads to, as far as owners and modes tell.
 fn may_read_as(user: u32, file: &Path) -> bool {
     let Ok(real) = std::fs::canonicalize(file) else {
         return false;
     };
     let groups = groups_of(user);
-    let may = |path: &Path, right: u32| {
-        let found = std::fs::symlink_metadata(path);
-        found.is_ok_and(|found| gives(&found, user, &groups, right))
-    };
-    let mut above = real.ancestors().skip(1);
-    may(&real, 4) && above.all(|directory| may(directory, 1))
+    let may_come = |directory| may_enter(user, &groups, directory);
+    may(&real, user, &groups, 4) && real.parent().is_none_or(may_come)
 }
 
 /// Whether any link on the way to a path, or in its place, is another's than root's.
@@ -328,36 +336,23 @@ fn may_write_as(user: u32, file: &str) -> bool {
     }
     let file = Path::new(file);
     let groups = groups_of(user);
-    let may_write = |found: &Metadata| gives(found, user, &groups, 2);
     match (std::fs::symlink_metadata(file), std::fs::canonicalize(file)) {
         (Ok(_), Ok(real)) => {
-            std::fs::metadata(&real).is_ok_and(|found| may_write(&found))
-                && may_enter(user, directory_of(&real))
+            may(&real, user, &groups, 2) && may_enter(user, &groups, directory_of(&real))
         }
         (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
-            may_make_in(user, directory_of(file))
+            may_make_in(user, &groups, directory_of(file))
         }
         // A link that leads nowhere would be followed.
         _ => false,
     }
 }
 
-/// Whether the user may go into a directory without links.
-fn may_enter(user: u32, directory: &Path) -> bool {
-    let groups = groups_of(user);
-    let mut above = directory.ancestors();
-    above.all(|step| {
-        let found = std::fs::symlink_metadata(step);
-        found.is_ok_and(|found| gives(&found, user, &groups, 1))
-    })
-}
-
-fn may_make_in(user: u32, directory: &Path) -> bool {
+fn may_make_in(user: u32, groups: &BTreeSet<u32>, directory: &Path) -> bool {
     let Ok(real) = std::fs::canonicalize(directory) else {
         return false;
     };
-    let found = std::fs::metadata(&real);
-    found.is_ok_and(|found| gives(&found, user, &groups_of(user), 2)) && may_enter(user, &real)
+    may(&real, user, groups, 2) && may_enter(user, groups, &real)
 }
 
 /// Whether a file that SQLite has opened by a name is still the one of that name, and one
@@ -370,7 +365,7 @@ fn is_opened_as(user: u32, file: &str) -> bool {
         found.is_file()
             && found.uid() == 0
             && found.nlink() == 1
-            && may_make_in(user, directory_of(Path::new(file)))
+            && may_make_in(user, &groups_of(user), directory_of(Path::new(file)))
     };
     is_open(&found, 1) && (may_write_as(user, file) || is_made())
 }

@@ -3,6 +3,7 @@
 //! Owns when a row names a script, for sure or at all. Reads neither files nor databases.
 
 use crate::files::foreign::Tool;
+use crate::files::migration::leading_number;
 use crate::plan::foreign::tables::{Fate, OtherHistory, Record};
 use std::collections::BTreeMap;
 
@@ -79,9 +80,7 @@ impl Index {
             let key = name.strip_suffix(".sql").unwrap_or(name);
             let named = self.places.get(&format!("={}", plain(key))).copied();
             // One without a name has got another.
-            let end = key.find(|c: char| !c.is_ascii_digit());
-            let number: Option<i64> = key[..end.unwrap_or(key.len())].parse().ok();
-            let number = number.filter(|number| *number >= EIGHT_DIGITS);
+            let number = leading_number(key).filter(|number| *number >= EIGHT_DIGITS);
             named.or_else(|| by_version(number?))
         };
         match (self.tool, record.version) {

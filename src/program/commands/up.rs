@@ -5,7 +5,7 @@
 use crate::database::look::{Access, look};
 use crate::diagnostics::error::Error;
 use crate::diagnostics::problem::Finding;
-use crate::files::migration::Migration;
+use crate::files::migration::{Migration, leading_number};
 use crate::operations::apply::{settle_idle, up_after_look};
 use crate::operations::backup::refuse_missing_folder;
 use crate::plan::foreign::{Forms, refuse_pending};
@@ -120,8 +120,7 @@ impl Run<'_> {
     /// Whether a file that is passed over would come after all that are applied.
     fn may_be_pending(&self, found: &Finding, newest: Option<i64>) -> bool {
         let name = found.path.file_name().unwrap_or_default().to_string_lossy();
-        let end = name.find(|c: char| !c.is_ascii_digit());
-        let number: Option<i64> = name[..end.unwrap_or(name.len())].parse().ok();
+        let number = leading_number(&name);
         let is_above = || number.is_some_and(|number| newest.is_none_or(|newest| number > newest));
         found.kind == "ignored-file" && (self.migrations.is_empty() || is_above())
     }
